@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder that holds package.json, sql/ and observable/. */
+export const projectRoot = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** SHA-256 of a text, in lower-case hex. */
+export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** SHA-256 of a file's bytes, in lower-case hex; streams, so size does not matter. */
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest("hex");
+}
+
+/** Writes a file aside and renames it, so that a reader sees the old text or the new one, never a part. */
+export async function writeFileAtomic(path: string, text: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const aside = `${path}.${process.pid}.tmp`;
+  await writeFile(aside, text);
+  await rename(aside, path);
+}
+
+/** JSON with sorted keys and no spaces: equal values give equal text, so it can be hashed. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const entries = Object.entries(value)
+      .filter(([, v]) => v !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(",")}}`;
+  }
+  return JSON.stringify(value) ?? "null";
+}

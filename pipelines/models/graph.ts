@@ -1,0 +1,63 @@
+import { canonicalJson, sha256 } from "../lib/files.ts";
+import type { Node } from "./model.ts";
+
+/** The tables that a node leaves behind. */
+export const producesOf = (node: Node): readonly string[] => (node.kind === "step" ? node.produces : [node.name]);
+
+/**
+ * Nodes in an order in which each comes after what it depends on; ties by name, so that the order repeats.
+ * `given` names the tables that exist already (sources, `meta.*`). Unknown dependencies and cycles are programming
+ * errors and throw.
+ */
+export function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): readonly Node[] {
+  const producers = new Map<string, Node>();
+  for (const node of nodes) {
+    for (const table of producesOf(node)) {
+      if (producers.has(table)) throw new Error(`${table} is made twice`);
+      producers.set(table, node);
+    }
+  }
+  const sorted: Node[] = [];
+  const state = new Map<Node, "open" | "done">();
+  const visit = (node: Node, path: readonly string[]): void => {
+    if (state.get(node) === "done") return;
+    if (state.get(node) === "open") throw new Error(`models depend on each other: ${[...path, node.name].join(" > ")}`);
+    state.set(node, "open");
+    for (const table of [...node.depends].sort()) {
+      const parent = producers.get(table);
+      if (parent !== undefined) visit(parent, [...path, node.name]);
+      else if (!given.has(table)) throw new Error(`${node.name} depends on ${table}, which nothing makes`);
+    }
+    state.set(node, "done");
+    sorted.push(node);
+  };
+  for (const node of [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))) visit(node, []);
+  return sorted;
+}
+
+/**
+ * One hash a node: its own logic, the parameters that it names with their values, its parents' fingerprints and the
+ * engine's version. Equal fingerprints mean equal rows.
+ */
+export function fingerprint(
+  sorted: readonly Node[],
+  params: Readonly<Record<string, unknown>>,
+  engine: string,
+  given: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const byTable = new Map<string, string>(given);
+  const byNode = new Map<string, string>();
+  for (const node of sorted) {
+    const hash = sha256(
+      canonicalJson({
+        logic: node.kind === "step" ? node.version : node.sql,
+        params: Object.fromEntries(node.params.map((name) => [name, params[name] ?? null])),
+        parents: [...node.depends].sort().map((table) => byTable.get(table) ?? table),
+        engine,
+      }),
+    );
+    byNode.set(node.name, hash);
+    for (const table of producesOf(node)) byTable.set(table, hash);
+  }
+  return byNode;
+}

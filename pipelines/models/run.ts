@@ -1,0 +1,73 @@
+import type { Log } from "../lib/log.ts";
+import type { Database } from "../warehouse/database.ts";
+import { producesOf } from "./graph.ts";
+import type { Audit, Node } from "./model.ts";
+
+export interface NodeRun {
+  readonly name: string;
+  readonly tables: readonly { readonly name: string; readonly rowCount: number }[];
+  readonly ms: number;
+}
+
+export interface AuditResult {
+  readonly audit: string;
+  readonly model: string;
+  readonly failedRows: number;
+  readonly blocking: boolean;
+}
+
+export interface RunResult {
+  readonly runs: readonly NodeRun[];
+  readonly audits: readonly AuditResult[];
+}
+
+const schemaOf = (table: string): string => table.slice(0, table.indexOf("."));
+
+/** Builds sorted nodes into a database and checks their audits. Nothing is dropped or replaced: the file is fresh. */
+export async function runNodes(
+  database: Database,
+  sorted: readonly Node[],
+  log: Log,
+  now: () => number,
+): Promise<RunResult> {
+  for (const schema of new Set(sorted.flatMap(producesOf).map(schemaOf))) {
+    await database.run(`create schema if not exists ${schema}`);
+  }
+  const runs: NodeRun[] = [];
+  const audits: AuditResult[] = [];
+  let reported = "";
+  for (const node of sorted) {
+    const layer = schemaOf(node.name);
+    if (layer !== reported) {
+      log.info(`build ${layer}`);
+      reported = layer;
+    }
+    const started = now();
+    if (node.kind === "step") {
+      await node.run({ query: database.query, run: (sql) => database.run(sql), note: (text) => log.info(text) });
+    } else {
+      await database.run(`create ${node.kind} ${node.name} as\n${node.sql}`);
+    }
+    const tables = [];
+    for (const name of producesOf(node)) {
+      tables.push({ name, rowCount: (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0 });
+    }
+    runs.push({ name: node.name, tables, ms: now() - started });
+    if (node.kind !== "step") audits.push(...(await runAudits(database, node.name, node.audits)));
+  }
+  return { runs, audits };
+}
+
+/** Counts the bad rows of each audit. */
+export async function runAudits(
+  database: Database,
+  model: string,
+  audits: readonly Audit[],
+): Promise<readonly AuditResult[]> {
+  const results: AuditResult[] = [];
+  for (const { name, sql, blocking } of audits) {
+    const failedRows = (await database.scalar<number>(`select count(*) from (${sql}) as bad`)) ?? 0;
+    results.push({ audit: name, model, failedRows, blocking });
+  }
+  return results;
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+// Tests start DuckDB, whole refreshes and a browser on two cores: few workers, generous limits.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 300_000,
+    pool: "forks",
+    maxWorkers: 2,
+  },
+});
