@@ -1,11 +1,29 @@
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Node } from "./model.ts";
 
+/** The layers of the warehouse, in the order in which data flows. */
+export const layers = [
+  "meta",
+  "raw",
+  "staging",
+  "rollup",
+  "spine",
+  "features",
+  "scores",
+  "validation",
+  "marts",
+] as const;
+
+/** The layer of a node or table: its schema. */
+export const layerOf = (name: string): string => name.slice(0, name.indexOf("."));
+
+const layerRank = (name: string): number => (layers as readonly string[]).indexOf(layerOf(name));
+
 /** The tables that a node leaves behind. */
 export const producesOf = (node: Node): readonly string[] => (node.kind === "step" ? node.produces : [node.name]);
 
 /**
- * Nodes in an order in which each comes after what it depends on; ties by name, so that the order repeats.
+ * Nodes in an order in which each comes after what it depends on; ties by layer and name, so that the order repeats.
  * `given` names the tables that exist already (sources, `meta.*`). Unknown dependencies and cycles are programming
  * errors and throw.
  */
@@ -31,7 +49,8 @@ export function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): r
     state.set(node, "done");
     sorted.push(node);
   };
-  for (const node of [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1))) visit(node, []);
+  const byLayer = (a: Node, b: Node): number => layerRank(a.name) - layerRank(b.name) || (a.name < b.name ? -1 : 1);
+  for (const node of [...nodes].sort(byLayer)) visit(node, []);
   return sorted;
 }
 

@@ -1,11 +1,12 @@
 import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
-import { producesOf } from "./graph.ts";
+import { layerOf, producesOf } from "./graph.ts";
 import type { Audit, Node } from "./model.ts";
 
 export interface NodeRun {
   readonly name: string;
-  readonly tables: readonly { readonly name: string; readonly rowCount: number }[];
+  /** A view has no count: counting it would run it. */
+  readonly tables: readonly { readonly name: string; readonly rowCount: number | null }[];
   readonly ms: number;
 }
 
@@ -21,8 +22,6 @@ export interface RunResult {
   readonly audits: readonly AuditResult[];
 }
 
-const schemaOf = (table: string): string => table.slice(0, table.indexOf("."));
-
 /** Builds sorted nodes into a database and checks their audits. Nothing is dropped or replaced: the file is fresh. */
 export async function runNodes(
   database: Database,
@@ -30,18 +29,12 @@ export async function runNodes(
   log: Log,
   now: () => number,
 ): Promise<RunResult> {
-  for (const schema of new Set(sorted.flatMap(producesOf).map(schemaOf))) {
+  for (const schema of new Set(sorted.flatMap(producesOf).map(layerOf))) {
     await database.run(`create schema if not exists ${schema}`);
   }
   const runs: NodeRun[] = [];
   const audits: AuditResult[] = [];
-  let reported = "";
   for (const node of sorted) {
-    const layer = schemaOf(node.name);
-    if (layer !== reported) {
-      log.info(`build ${layer}`);
-      reported = layer;
-    }
     const started = now();
     if (node.kind === "step") {
       await node.run({ query: database.query, run: (sql) => database.run(sql), note: (text) => log.info(text) });
@@ -50,7 +43,8 @@ export async function runNodes(
     }
     const tables = [];
     for (const name of producesOf(node)) {
-      tables.push({ name, rowCount: (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0 });
+      const rowCount = node.kind === "view" ? null : await database.scalar<number>(`select count(*) from ${name}`);
+      tables.push({ name, rowCount });
     }
     runs.push({ name: node.name, tables, ms: now() - started });
     if (node.kind !== "step") audits.push(...(await runAudits(database, node.name, node.audits)));

@@ -26,6 +26,8 @@ export interface OpenOptions {
   readonly tempDirectory?: string;
   /** When given, the connection can touch files below these folders and nothing else, and cannot be reconfigured. */
   readonly allowedDirectories?: readonly string[];
+  /** Statements run before the connection is locked down. */
+  readonly prepare?: readonly string[];
 }
 
 /** One DuckDB file (or memory) and one connection to it. Always UTC, never installs an extension. */
@@ -55,6 +57,7 @@ export class Database {
     const database = new Database(instance, connection);
     try {
       await database.run("set timezone = 'UTC'");
+      for (const sql of options.prepare ?? []) await database.run(sql);
       if (options.allowedDirectories !== undefined) {
         await database.run(`set allowed_directories = [${options.allowedDirectories.map(literal).join(", ")}]`);
         await database.run("set enable_external_access = false");

@@ -1,0 +1,140 @@
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { bench } from "./commands/bench.ts";
+import { jsonLog, terminalLog } from "./commands/console-log.ts";
+import type { Context } from "./commands/context.ts";
+import { demo } from "./commands/demo.ts";
+import { listKpis } from "./commands/kpis.ts";
+import { query } from "./commands/query.ts";
+import { refreshBook } from "./commands/refresh-book.ts";
+import { releases } from "./commands/releases.ts";
+import { score } from "./commands/score.ts";
+import { serve } from "./commands/serve.ts";
+import { simulateBook } from "./commands/simulate.ts";
+import { status } from "./commands/status.ts";
+import { verdicts } from "./commands/verdicts.ts";
+import { AssayError } from "./lib/errors.ts";
+
+const wholeNumber = (text: string): number => {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
+  return Number(text);
+};
+/** `250000`, `250k`, `10m`. */
+const volume = (text: string): number => {
+  const match = /^(\d+)([km]?)$/.exec(text.toLowerCase());
+  if (match === null) throw new InvalidArgumentError("expected a number like 250000, 250k or 10m.");
+  return Number(match[1]) * { "": 1, k: 1e3, m: 1e6 }[match[2] as "" | "k" | "m"];
+};
+const volumes = (text: string): readonly number[] => text.split(",").map(volume);
+const date = (text: string): string => {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || Number.isNaN(Date.parse(text))) {
+    throw new InvalidArgumentError("expected a date like 2026-01-31.");
+  }
+  return text;
+};
+const kinds = ["plain", "null", "tiny"] as const;
+const kind = (text: string): (typeof kinds)[number] => {
+  if (!(kinds as readonly string[]).includes(text))
+    throw new InvalidArgumentError(`expected one of ${kinds.join(", ")}.`);
+  return text as (typeof kinds)[number];
+};
+
+const context: Context = {
+  cwd: process.cwd(),
+  env: process.env,
+  now: () => new Date(),
+  log: process.stderr.isTTY ? terminalLog(process.stderr) : jsonLog(process.stderr, () => new Date()),
+  print: (text) => {
+    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  },
+};
+
+const program = new Command("assay")
+  .description("Checks which customer-health KPIs and scorecards really precede churn.")
+  .version("0.1.0")
+  .showHelpAfterError("(run with --help for the options)")
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "assay: ")) });
+
+/** A verb that reads a book: every one has `--state` and `--json`. */
+const verb = (name: string, description: string): Command =>
+  program
+    .command(name)
+    .description(description)
+    .argument("<book>", "a folder with assay.yaml, or NAME for data/NAME")
+    .option("--state <dir>", "where ledger, store and releases live (default: <book>/.assay)")
+    .option("--json", "print the answer as JSON");
+
+program
+  .command("demo")
+  .description("the demo book, end to end: simulate, refresh, verdicts")
+  .option("--small", "120 accounts: too few to say anything, and it says so")
+  .option("--seed <n>", "another book of the same kind", wholeNumber, 1)
+  .option("--json", "print the answer as JSON")
+  .action((options) => demo(context, options));
+program
+  .command("simulate")
+  .description("a book of any size with known truth (truth.json)")
+  .requiredOption("--out <dir>", "the folder to write")
+  .option("--accounts <n>", "accounts that pay at any time", wholeNumber, 1500)
+  .option("--months <n>", "months of history", wholeNumber, 36)
+  .option("--seed <n>", "the same seed gives the same bytes", wholeNumber, 1)
+  .option("--kind <kind>", `one of ${kinds.join(", ")}`, kind, "plain" as const)
+  .option("--json", "print the answer as JSON")
+  .action((options) => simulateBook(context, options));
+verb("refresh", "load, build, validate and publish: the main job")
+  .option("--full", "build everything again, even when nothing changed")
+  .option("--as-of <date>", "as the book stood on that date; does not move current", date)
+  .option("--publish", "with --as-of: make that release the current one")
+  .option("--now <time>", "the wall clock, for tests")
+  .action((book, options) => refreshBook(context, book, options));
+program
+  .command("kpis")
+  .description("the KPI library, or the KPIs of a book")
+  .argument("[book]", "a folder with assay.yaml, or NAME for data/NAME")
+  .option("--state <dir>", "unused: for symmetry with other verbs")
+  .option("--json", "print the answer as JSON")
+  .action((book, options) => listKpis(context, book, options));
+verb("verdicts", "what history says about each KPI, grouped by what to do").action((book, options) =>
+  verdicts(context, book, options),
+);
+verb("score", "the scores of a release, with their parts for one account")
+  .option("--account <id>", "one account, with the parts of its score")
+  .option("--at <date>", "a scored snapshot (default: the newest)", date)
+  .option("--scorecard <id>", "another scorecard than the one in force")
+  .action((book, options) => score(context, book, options));
+verb("query", "read-only SQL on the current release")
+  .argument("<sql>", "one statement")
+  .option("--csv", "print the answer as CSV")
+  .action((book, sql, options) => query(context, book, sql, options));
+verb("serve", "the site on 127.0.0.1")
+  .option("--port <n>", "the port", wholeNumber, 4173)
+  .action((book, options) => serve(context, book, options));
+verb("status", "one line for monitors").action((book, options) => status(context, book, options));
+verb("releases", "the releases that are kept").action((book, options) => releases(context, book, options));
+program
+  .command("bench", { hidden: true })
+  .description("seconds, rows and memory of each step beside the limit of the same run")
+  .option("--events <list>", "volumes, like 1m,10m", volumes, [1e6, 1e7])
+  .action((options) => bench(context, options));
+
+/** Runs the command line; the only place that sets the exit code. */
+async function main(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof AssayError) {
+      process.stderr.write(`assay: ${error.message}\n${error.hint === undefined ? "" : `  hint: ${error.hint}\n`}`);
+      return error.exitCode;
+    }
+    process.stderr.write(`assay: a bug in Assay, please report it\n${error instanceof Error ? error.stack : error}\n`);
+    return 1;
+  }
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // A reader such as `head` that closes early is not our failure.
+  process.exit(error.code === "EPIPE" ? 0 : 1);
+});
+process.exitCode = await main();

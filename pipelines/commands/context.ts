@@ -1,0 +1,60 @@
+import { isAbsolute, join, resolve } from "node:path";
+import { type Book, readBook } from "../config/book.ts";
+import type { Log } from "../lib/log.ts";
+import { type Release, readCurrentRelease } from "../publish/release.ts";
+import { Database } from "../warehouse/database.ts";
+import { literal } from "../warehouse/literal.ts";
+
+/** What a command may touch of the world; everything below the command line is given it. */
+export interface Context {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly now: () => Date;
+  readonly log: Log;
+  /** Writes an answer to stdout. */
+  readonly print: (text: string) => void;
+}
+
+/** The options that every verb with a BOOK has. */
+export interface BookOptions {
+  readonly state?: string;
+}
+
+export interface OpenBook {
+  readonly book: Book;
+  /** The folder of ledger, store and releases. */
+  readonly state: string;
+}
+
+export async function openBook(context: Context, name: string, options: BookOptions): Promise<OpenBook> {
+  const book = await readBook(name, { cwd: context.cwd, env: context.env });
+  return { book, state: resolve(context.cwd, options.state ?? join(book.folder, ".assay")) };
+}
+
+/**
+ * The current release's warehouse, read-only and locked down: nothing outside the release and the store can be read,
+ * nothing at all written. Usage of the store is attached as `store.usage_event`, `store.account_day`, `store.user_day`.
+ */
+export async function openRelease(
+  context: Context,
+  name: string,
+  options: BookOptions,
+): Promise<OpenBook & { readonly release: Release; readonly database: Database }> {
+  const { book, state } = await openBook(context, name, options);
+  const release = await readCurrentRelease(state, book.book);
+  const database = await Database.open({
+    path: join(release.folder, "warehouse.duckdb"),
+    readOnly: true,
+    allowedDirectories: [release.folder, join(state, "store")],
+    prepare: [
+      "attach ':memory:' as store",
+      ...Object.entries(release.manifest.store)
+        .filter(([, files]) => files.length > 0)
+        .map(([view, files]) => {
+          const paths = files.map((file) => literal(isAbsolute(file) ? file : join(state, "store", file)));
+          return `create view store.${view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
+        }),
+    ],
+  });
+  return { book, state, release, database };
+}

@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { usageError } from "../lib/errors.ts";
+import { type BookOptions, type Context, openBook } from "./context.ts";
+import { type RefreshResult, refresh } from "./refresh.ts";
+
+/** `assay refresh BOOK`. */
+export async function refreshBook(
+  context: Context,
+  name: string,
+  options: BookOptions & {
+    readonly full?: boolean;
+    readonly asOf?: string;
+    readonly publish?: boolean;
+    readonly now?: string;
+    readonly json?: boolean;
+  },
+): Promise<void> {
+  const { book, state } = await openBook(context, name, options);
+  const now = fixedClock(options.now) ?? context.now;
+  const result = await refresh({
+    book,
+    state,
+    asOf: options.asOf,
+    publish: options.publish,
+    full: options.full,
+    now,
+    log: context.log,
+  });
+  context.print(options.json ? JSON.stringify(toJson(result), null, 2) : describe(result));
+}
+
+function fixedClock(text: string | undefined): (() => Date) | undefined {
+  if (text === undefined) return undefined;
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) throw usageError(`--now needs a time like 2026-01-31T04:00:00Z, found ${text}`);
+  return () => at;
+}
+
+const toJson = ({ outcome, release, warnings, seconds }: RefreshResult) => ({
+  outcome,
+  release_id: release.manifest.release_id,
+  run_id: release.manifest.run_id,
+  as_of: release.manifest.as_of,
+  folder: release.folder,
+  warnings,
+  seconds,
+});
+
+/** What one refresh did, in a few lines. */
+export function describe({ outcome, release, warnings }: RefreshResult): string {
+  const { release_id, as_of } = release.manifest;
+  const id = release_id.slice(0, 12);
+  const first = {
+    published: `published release ${id}: data to ${as_of}`,
+    built: `built release ${id} as of ${as_of}; it is not the current one (--publish makes it so)`,
+    unchanged: `nothing to do: exports, definitions and code are those of release ${id} (data to ${as_of})`,
+  }[outcome];
+  const notes = outcome === "unchanged" ? [] : warnings.map((warning) => `note: ${warning}`);
+  return [first, ...notes, ...(outcome === "unchanged" ? [] : [`site: ${join(release.folder, "site")}`])].join("\n");
+}

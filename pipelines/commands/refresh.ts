@@ -1,0 +1,345 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { format } from "sql-formatter";
+import type { Book } from "../config/book.ts";
+import { featureNodes } from "../features/compile.ts";
+import { resolveKpis } from "../features/library.ts";
+import { addDays, isoDate } from "../lib/clock.ts";
+import { AssayError, refusedError, usageError } from "../lib/errors.ts";
+import { canonicalJson, projectRoot, sha256, writeFileAtomic } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import { type LoadResult, loadDeliveries } from "../load/load.ts";
+import { rollUp } from "../load/rollup.ts";
+import { stagingNodes } from "../load/stage.ts";
+import { fingerprint, layerOf, producesOf, sortNodes } from "../models/graph.ts";
+import { readModels } from "../models/header.ts";
+import type { Node } from "../models/model.ts";
+import { type RunResult, runNodes } from "../models/run.ts";
+import { writeArtefacts } from "../publish/artefacts.ts";
+import { checkSite } from "../publish/check-site.ts";
+import { martNodes } from "../publish/marts.ts";
+import {
+  findCurrentRelease,
+  type Manifest,
+  moveToReleases,
+  pointCurrentAt,
+  type Release,
+  runIdOf,
+  sweep,
+} from "../publish/release.ts";
+import { buildSite } from "../publish/site.ts";
+import { scoreNodes } from "../scores/compile.ts";
+import { resolveScorecards } from "../scores/library.ts";
+import { validationNodes } from "../validation/nodes.ts";
+import { Database } from "../warehouse/database.ts";
+import { literal, SqlDate } from "../warehouse/literal.ts";
+import { holdLock } from "../warehouse/lock.ts";
+
+export interface RefreshOptions {
+  readonly book: Book;
+  readonly state: string;
+  /** Overrides the book's `as_of`; such a release does not become current unless `publish` says so. */
+  readonly asOf?: string | undefined;
+  readonly publish?: boolean | undefined;
+  /** Builds even when nothing changed, and remembers no roll-up of an earlier run. */
+  readonly full?: boolean | undefined;
+  /** False leaves the site out: for trials and benchmarks. */
+  readonly site?: boolean | undefined;
+  readonly now: () => Date;
+  readonly settleSeconds: number;
+  readonly log: Log;
+}
+
+export interface RefreshResult {
+  readonly outcome: "published" | "built" | "unchanged";
+  readonly release: Release;
+  readonly warnings: readonly string[];
+  /** Seconds of each step, in the order in which they ran. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/**
+ * The main job: exports in, a release out. Works in a fresh folder and changes what readers see by one rename at the
+ * end; whatever fails before leaves `current` as it was. Throws an {@link AssayError} for what the user can mend.
+ */
+export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
+  const { state, now } = options;
+  const lock = await holdLock(state, now());
+  try {
+    return await refreshLocked(options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
+  const { book, state, log, now } = options;
+  const seconds: Record<string, number> = {};
+  const timed = <T>(title: string, work: (note: (text: string) => void) => Promise<T>): Promise<T> => {
+    const started = performance.now();
+    return log.step(title, work).finally(() => {
+      seconds[title] = (seconds[title] ?? 0) + (performance.now() - started) / 1000;
+    });
+  };
+
+  const { kpis, off } = await resolveKpis(book);
+  const cards = await resolveScorecards(book, kpis);
+  const warnings: string[] = off.map(({ id, why }) => `KPI ${id} is off: ${why}`);
+
+  const load = await timed("load exports", async (note) => {
+    const result = await loadDeliveries({ book, state, log, now, settleSeconds: options.settleSeconds });
+    note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
+    return result;
+  });
+  const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book);
+
+  const code = await codeSha256();
+  const definitions = sha256(canonicalJson({ kpis, cards }));
+  const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions, code, asOf]));
+  const current = await findCurrentRelease(state);
+  if (options.full !== true && current?.manifest.release_id === releaseId) {
+    return { outcome: "unchanged", release: current, warnings: current.manifest.warnings, seconds };
+  }
+
+  const runId = runIdOf(now(), releaseId);
+  const build = join(state, "builds", runId);
+  await sweep(state, book.keep, build);
+  if (options.full === true) await rm(join(state, "store", "rollup"), { recursive: true, force: true });
+  await mkdir(build, { recursive: true });
+
+  const database = await Database.open({
+    path: join(build, "warehouse.duckdb"),
+    tempDirectory: join(build, "spill"),
+    ...(book.threads === undefined ? {} : { threads: book.threads }),
+    ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
+  });
+  let manifest: Manifest;
+  try {
+    const duckdbVersion = String(await database.scalar("select library_version from pragma_version()"));
+    const assayVersion = (
+      JSON.parse(await readFile(join(projectRoot, "package.json"), "utf8")) as { readonly version: string }
+    ).version;
+    await database.run(await readFile(macrosFile, "utf8"));
+    const params = paramsOf(book, asOf);
+    await database.run("create schema meta");
+    await database.run(`create table meta.params as select ${columnsOf(params)}`);
+    await database.run(
+      `create table meta.release as select ${columnsOf({
+        release_id: releaseId,
+        as_of: new SqlDate(asOf),
+        assay_version: assayVersion,
+        duckdb_version: duckdbVersion,
+        config_sha256: book.config_sha256,
+        inputs_sha256: load.inputs_sha256,
+      })}`,
+    );
+
+    const staging = sortNodes(await stagingNodes(book, load, state), new Set());
+    const staged = await timed("stage", () => runNodes(database, staging, log, () => performance.now()));
+    const rolled = await timed("roll up usage", async (note) => {
+      const result = await rollUp({ database, book, load, state, log });
+      note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
+      return result;
+    });
+
+    const given = new Set([...staging.flatMap(producesOf), "rollup.account_day", "rollup.user_day", ...metaTables]);
+    const nodes = sortNodes(
+      [
+        ...(await readModels("spine")),
+        ...featureNodes(kpis, book),
+        ...scoreNodes(cards, kpis, book),
+        ...(await validationNodes(book, kpis, cards)),
+        ...(await martNodes()),
+      ],
+      given,
+    );
+    const inputs = new Map([...given].map((table) => [table, `${table}@${load.inputs_sha256}`] as const));
+    const prints = fingerprint([...staging, ...nodes], params, duckdbVersion, inputs);
+    const results: RunResult[] = [staged];
+    await createRunTables(database);
+    await recordRun(database, staged, prints);
+    for (const [layer, group] of groupByLayer(nodes)) {
+      const result = await timed(layer, () => runNodes(database, group, log, () => performance.now()));
+      await recordRun(database, result, prints);
+      results.push(result);
+    }
+    const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
+    const blocking = failed.filter((audit) => audit.blocking);
+    await writeReport(build, { release_id: releaseId, as_of: asOf, warnings, audits: failed });
+    if (blocking.length > 0) {
+      throw refusedError(
+        `${blocking.length} blocking audits failed: ${blocking.map((a) => `${a.audit} of ${a.model} (${a.failedRows} rows)`).join(", ")}`,
+        `the build is kept in ${build}; what readers see is unchanged`,
+      );
+    }
+
+    await writeCompiled(build, [...staging, ...nodes]);
+    const artefacts = await timed("artefacts", () => writeArtefacts({ database, folder: join(build, "artefacts") }));
+    await database.run(
+      "drop view if exists staging.usage_event; drop schema if exists rollup cascade; drop schema if exists raw cascade",
+    );
+    await database.run("checkpoint");
+    manifest = {
+      release_id: releaseId,
+      run_id: runId,
+      book: book.book,
+      as_of: asOf,
+      built_at: now().toISOString(),
+      assay_version: assayVersion,
+      duckdb_version: duckdbVersion,
+      config_sha256: book.config_sha256,
+      inputs_sha256: load.inputs_sha256,
+      code_sha256: code,
+      store: rolled.store,
+      artefacts,
+      warnings,
+    };
+  } catch (error) {
+    if (error instanceof AssayError && !existsSync(join(build, "report.json"))) {
+      await writeReport(build, { release_id: releaseId, as_of: asOf, error: error.message });
+    }
+    throw error;
+  } finally {
+    database.close();
+  }
+  await writeFile(join(build, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await rm(join(build, "spill"), { recursive: true, force: true });
+
+  if (options.site !== false) {
+    await timed("site", async () => {
+      await buildSite({
+        artefacts: join(build, "artefacts"),
+        out: join(build, "site"),
+        audience: "leadership",
+        asOf,
+        log,
+      });
+    });
+    const problems = await checkSite(join(build, "site"));
+    if (problems.length > 0) {
+      await writeReport(build, { release_id: releaseId, as_of: asOf, warnings, site: problems });
+      throw refusedError(
+        `the site has ${problems.length} problems, the first: ${problems[0]}`,
+        `all are in ${join(build, "report.json")}`,
+      );
+    }
+  }
+  const folder = await moveToReleases(state, build, runId);
+  const becomesCurrent = options.asOf === undefined || options.publish === true;
+  if (becomesCurrent) await pointCurrentAt(state, runId);
+  await sweep(state, book.keep, build);
+  return { outcome: becomesCurrent ? "published" : "built", release: { folder, manifest }, warnings, seconds };
+}
+
+const macrosFile = join(projectRoot, "sql", "warehouse", "00_macros.sql");
+const metaTables = ["meta.release", "meta.model_run", "meta.audit_result"];
+
+/** `latest` is midnight after the newest usage row. */
+function resolveAsOf(wanted: string, load: LoadResult, book: Book): string {
+  if (wanted !== "latest") {
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(wanted))
+      throw usageError(`as_of needs a date like 2026-01-31 or latest, found ${wanted}`);
+    return wanted;
+  }
+  if (load.last_event_at === null) {
+    throw refusedError(
+      `book ${book.book} has no usage row, so 'as_of: latest' has no date`,
+      "write a date, or add usage",
+    );
+  }
+  return addDays(isoDate(new Date(`${load.last_event_at.slice(0, 10)}T00:00:00Z`)), 1);
+}
+
+/** The one-row table `meta.params`: what SQL may know of the configuration. */
+function paramsOf(book: Book, asOf: string) {
+  const { calendar } = book;
+  return {
+    book: book.book,
+    title: book.site.title,
+    as_of: new SqlDate(asOf),
+    window_days: calendar.window_days,
+    gap_days: calendar.gap_days,
+    horizon_days: calendar.horizon_days,
+    min_tenure_days: calendar.min_tenure_days,
+    reactivation_grace_days: calendar.reactivation_grace_days,
+    score_every: calendar.score_every,
+    validate_every: calendar.validate_every,
+    currency: book.currency,
+    primary_definition: book.churn.primary,
+    min_cell: book.site.min_cell,
+  };
+}
+
+const columnsOf = (row: Readonly<Record<string, string | number | SqlDate>>): string =>
+  Object.entries(row)
+    .map(([name, value]) => `${literal(value)} as ${name}`)
+    .join(", ");
+
+/** One entry a run of nodes of the same layer, in the sorted order. */
+function groupByLayer(nodes: readonly Node[]): readonly (readonly [string, readonly Node[]])[] {
+  const groups: [string, Node[]][] = [];
+  for (const node of nodes) {
+    const layer = layerOf(node.name);
+    const last = groups.at(-1);
+    if (last?.[0] === layer) last[1].push(node);
+    else groups.push([layer, [node]]);
+  }
+  return groups;
+}
+
+/** Hash of everything that decides what a refresh makes of its inputs: our code, SQL, pages and locked packages. */
+async function codeSha256(): Promise<string> {
+  const hash = createHash("sha256");
+  for (const folder of ["pipelines", "sql", "observable"]) {
+    const entries = await readdir(join(projectRoot, folder), { recursive: true, withFileTypes: true });
+    const files = entries.filter(
+      (entry) => entry.isFile() && !/\/(\.|node_modules|dist)/.test(join(entry.parentPath, "/")),
+    );
+    for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+      hash.update(`${path.slice(projectRoot.length)}\n`).update(await readFile(path));
+    }
+  }
+  return hash.update(await readFile(join(projectRoot, "package-lock.json"))).digest("hex");
+}
+
+async function createRunTables(database: Database): Promise<void> {
+  await database.run(
+    "create table meta.model_run (model varchar, fingerprint varchar, row_count bigint, ms bigint, reused boolean)",
+  );
+  await database.run(
+    "create table meta.audit_result (audit varchar, model varchar, failed_rows bigint, blocking boolean)",
+  );
+}
+
+async function recordRun(database: Database, result: RunResult, prints: ReadonlyMap<string, string>): Promise<void> {
+  const runs = result.runs.flatMap(({ name, tables, ms }) =>
+    tables.map((table) =>
+      [table.name, prints.get(name) ?? null, table.rowCount, Math.round(ms), false].map(literal).join(", "),
+    ),
+  );
+  const audits = result.audits.map((a) => [a.audit, a.model, a.failedRows, a.blocking].map(literal).join(", "));
+  if (runs.length > 0) await database.run(`insert into meta.model_run values (${runs.join("), (")})`);
+  if (audits.length > 0) await database.run(`insert into meta.audit_result values (${audits.join("), (")})`);
+}
+
+/** Every statement of the release as text that a person can run and read, numbered in the order of the build. */
+async function writeCompiled(build: string, nodes: readonly Node[]): Promise<void> {
+  const folder = join(build, "compiled");
+  await mkdir(folder, { recursive: true });
+  await cp(macrosFile, join(folder, "00_macros.sql"));
+  const width = String(nodes.length).length;
+  await Promise.all(
+    nodes.map(async (node, i) => {
+      if (node.kind === "step") return;
+      const text = format(node.sql, { language: "duckdb", keywordCase: "lower" });
+      const head = `-- ${node.kind} ${node.name}${node.grain.length > 0 ? `, one row per ${node.grain.join(", ")}` : ""}\n`;
+      await writeFile(join(folder, `${String(i + 1).padStart(width, "0")}_${node.name}.sql`), `${head}${text};\n`);
+    }),
+  );
+}
+
+async function writeReport(build: string, report: Readonly<Record<string, unknown>>): Promise<void> {
+  await writeFileAtomic(join(build, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
+}

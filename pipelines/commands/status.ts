@@ -1,0 +1,35 @@
+import { guardRailError } from "../lib/errors.ts";
+import { findCurrentRelease } from "../publish/release.ts";
+import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
+
+/** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none. */
+export async function status(
+  context: Context,
+  name: string,
+  options: BookOptions & { readonly json?: boolean },
+): Promise<void> {
+  const { book, state } = await openBook(context, name, options);
+  if ((await findCurrentRelease(state)) === null) {
+    throw guardRailError(`${book.book} has no release yet`, `run 'npx assay refresh ${name}'`);
+  }
+  const { release, database } = await openRelease(context, name, options);
+  try {
+    const [facts] = await database.query<{ kpis: number; early_warnings: number; rejected: number; accounts: number }>(`
+      select
+        (select count(*) from features.kpi_definition) as kpis,
+        (select count(*) from validation.kpi_verdict where verdict = 'predicts' and group_kind = 'all') as early_warnings,
+        (select cast(coalesce(sum(rows_rejected), 0) as bigint) from meta.delivery) as rejected,
+        (select count(*) from spine.account_snapshot where snapshot_date = (select as_of from meta.release)) as accounts`);
+    const { as_of, release_id, built_at } = release.manifest;
+    const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
+    const answer = { book: book.book, release_id, as_of, age_days: age, built_at, ...facts };
+    context.print(
+      options.json
+        ? JSON.stringify(answer)
+        : `${book.book}: release ${release_id.slice(0, 12)}, data to ${as_of} (${age} days ago), ${facts?.accounts} paying accounts, ` +
+            `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected`,
+    );
+  } finally {
+    database.close();
+  }
+}

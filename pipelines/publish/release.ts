@@ -1,0 +1,107 @@
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { usageError } from "../lib/errors.ts";
+import type { ArtefactFile } from "./artefacts.ts";
+
+/** What a release says of itself: `manifest.json`. */
+export interface Manifest {
+  /** Hash of inputs, definitions and code: the same three give the same id, on any machine and day. */
+  readonly release_id: string;
+  /** Names the run, with its time; only the manifest and the folder's name hold it. */
+  readonly run_id: string;
+  readonly book: string;
+  readonly as_of: string;
+  readonly built_at: string;
+  readonly assay_version: string;
+  readonly duckdb_version: string;
+  readonly config_sha256: string;
+  readonly inputs_sha256: string;
+  readonly code_sha256: string;
+  /** Store files that the session views need (`assay query` attaches them): paths below `store/`. */
+  readonly store: {
+    readonly usage: readonly string[];
+    readonly account_day: readonly string[];
+    readonly user_day: readonly string[];
+  };
+  readonly artefacts: readonly ArtefactFile[];
+  /** Warnings of the build, one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+export interface Release {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** The time in the name sorts releases; the id tells two of one second apart. */
+export const runIdOf = (now: Date, releaseId: string): string =>
+  `${now
+    .toISOString()
+    .replace(/[-:]/g, "")
+    .replace(/\.\d+Z$/, "Z")}-${releaseId.slice(0, 8)}`;
+
+async function readRelease(folder: string): Promise<Release> {
+  return { folder, manifest: JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as Manifest };
+}
+
+/** All releases, oldest first. */
+export async function listReleases(state: string): Promise<readonly Release[]> {
+  const root = join(state, "releases");
+  if (!existsSync(root)) return [];
+  const names = (await readdir(root)).filter((name) => existsSync(join(root, name, "manifest.json"))).sort();
+  return Promise.all(names.map((name) => readRelease(join(root, name))));
+}
+
+/** What `current` points at, or null before the first release. */
+export async function findCurrentRelease(state: string): Promise<Release | null> {
+  try {
+    const target = await readlink(join(state, "current"));
+    return await readRelease(join(state, "releases", basename(target)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** The same, where having none is the user's error (exit 2). */
+export async function readCurrentRelease(state: string, book: string): Promise<Release> {
+  const release = await findCurrentRelease(state);
+  if (release === null)
+    throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${book}' first`);
+  return release;
+}
+
+/** Renames a finished build to its place; `current` still points elsewhere. Returns the release's folder. */
+export async function moveToReleases(state: string, buildFolder: string, runId: string): Promise<string> {
+  const folder = join(state, "releases", runId);
+  await mkdir(join(state, "releases"), { recursive: true });
+  await rename(buildFolder, folder);
+  return folder;
+}
+
+/** Points `current` at a release by one rename: warehouse, artefacts and site flip together. */
+export async function pointCurrentAt(state: string, runId: string): Promise<void> {
+  const aside = join(state, `current.${process.pid}.tmp`);
+  await rm(aside, { force: true });
+  await symlink(join("releases", runId), aside);
+  await rename(aside, join(state, "current"));
+}
+
+/** Removes releases beyond the newest `keep` (never the current one) and whatever interrupted runs left in `builds/`. */
+export async function sweep(state: string, keep: number, runningBuild: string): Promise<void> {
+  const current = await findCurrentRelease(state);
+  const releases = await listReleases(state);
+  for (const release of releases.slice(0, Math.max(0, releases.length - keep))) {
+    if (release.folder !== current?.folder) await rm(release.folder, { recursive: true, force: true });
+  }
+  const builds = join(state, "builds");
+  if (existsSync(builds)) {
+    for (const name of await readdir(builds)) {
+      if (join(builds, name) !== runningBuild) await rm(join(builds, name), { recursive: true, force: true });
+    }
+  }
+  for (const name of await readdir(state)) {
+    if (/^current\.\d+\.tmp$/.test(name)) await rm(join(state, name), { force: true });
+  }
+}
