@@ -1,0 +1,55 @@
+-- Macros that compiled statements rely on: load this file first in a plain DuckDB shell. Sorted by name.
+
+-- A sum of doubles that is the same on any number of threads: each term is rounded to 20 decimals first. Terms below 1e18.
+create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as double);
+
+-- Inverse of the standard normal distribution function, 0 < p < 1; relative error about 1e-15 (Wichura 1988, AS 241).
+create or replace macro normal_quantile(p) as
+  case
+    when p is null or p <= 0 or p >= 1 then null
+    when abs(p - 0.5e0) <= 0.425e0 then
+      (p - 0.5e0)
+      * (((((((((0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) * 2509.0809287301226727e0 + 33430.575583588128105e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 67265.770927008700853e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 45921.953931549871457e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 13731.693765509461125e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 1971.5909503065514427e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 133.14166789178437745e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 3.387132872796366608e0))
+      / (((((((((0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) * 5226.495278852545925e0 + 28729.085735721942674e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 39307.89580009271061e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 21213.794301586595867e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 5394.1960214247511077e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 687.1870074920579083e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 42.313330701600911252e0)
+        * (0.180625e0 - (p - 0.5e0) * (p - 0.5e0)) + 1e0))
+    else
+      sign(p - 0.5e0)
+      * case
+        when sqrt(-ln(least(p, 1e0 - p))) <= 5e0 then
+          normal_tail_middle(sqrt(-ln(least(p, 1e0 - p))) - 1.6e0)
+        else normal_tail_far(sqrt(-ln(least(p, 1e0 - p))) - 5e0)
+      end
+  end;
+
+-- The far tail of normal_quantile: r is sqrt(-ln p) - 5.
+create or replace macro normal_tail_far(r) as
+  (((((((r * 2.01033439929228813265e-7 + 2.71155556874348757815e-5) * r + 0.0012426609473880784386e0) * r
+    + 0.026532189526576123093e0) * r + 0.29656057182850489123e0) * r + 1.7848265399172913358e0) * r
+    + 5.4637849111641143699e0) * r + 6.6579046435011037772e0)
+  / (((((((r * 2.04426310338993978564e-15 + 1.4215117583164458887e-7) * r + 1.8463183175100546818e-5) * r
+    + 7.868691311456132591e-4) * r + 0.0148753612908506148525e0) * r + 0.13692988092273580531e0) * r
+    + 0.59983220655588793769e0) * r + 1e0);
+
+-- The near tail of normal_quantile: r is sqrt(-ln p) - 1.6.
+create or replace macro normal_tail_middle(r) as
+  (((((((r * 7.7454501427834140764e-4 + 0.0227238449892691845833e0) * r + 0.24178072517745061177e0) * r
+    + 1.27045825245236838258e0) * r + 3.64784832476320460504e0) * r + 5.7694972214606914055e0) * r
+    + 4.6303378461565452959e0) * r + 1.42343711074968357734e0)
+  / (((((((r * 1.05075007164441684324e-9 + 5.475938084995344946e-4) * r + 0.0151986665636164571966e0) * r
+    + 0.14810397642748007459e0) * r + 0.68976733498510000455e0) * r + 1.6763848301838038494e0) * r
+    + 2.05319162663775882187e0) * r + 1e0);
+
+-- Rounds to 12 significant digits, the precision in which statistics are stored.
+create or replace macro twelve_digits(x) as
+  case when x = 0 then 0e0 else round(x, 11 - cast(floor(log10(abs(x))) as integer)) end;
