@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 /** The folder that holds package.json, sql/ and observable/. */
 export const projectRoot = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** SHA-256 of a text, in lower-case hex. */
-export const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+/** SHA-256 of a text or of bytes, in lower-case hex. */
+export const sha256 = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");
 
 /** SHA-256 of a file's bytes, in lower-case hex; streams, so size does not matter. */
 export async function sha256File(path: string): Promise<string> {

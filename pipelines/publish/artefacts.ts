@@ -1,0 +1,182 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  Bool,
+  type DataType,
+  DateMillisecond,
+  Field,
+  Float64,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableToIPC,
+  Utf8,
+  vectorFromArray,
+} from "apache-arrow";
+import { sha256 } from "../lib/files.ts";
+import type { Cell, Database, Row } from "../warehouse/database.ts";
+import { martNodes } from "./marts.ts";
+import type { Audience } from "./site.ts";
+
+/** One file of the release that pages (and other readers of the release) load. */
+export interface Artefact {
+  readonly name: string;
+  /** One select, sorted, over `marts.*` and one-row `meta.*`. */
+  readonly select: string;
+  /** JSON below about a thousand rows, Arrow above. */
+  readonly format: "json" | "arrow";
+  /** Who may see it; a leadership artefact holds aggregates only. */
+  readonly audience: Audience;
+}
+
+export interface ArtefactFile {
+  readonly name: string;
+  readonly file: string;
+  readonly rows: number;
+  readonly sha256: string;
+  readonly schema: readonly { readonly name: string; readonly type: ColumnType }[];
+}
+
+export type ColumnType = "text" | "integer" | "number" | "boolean" | "date";
+
+const table = (name: string, order: string, format: "json" | "arrow" = "json"): Artefact => ({
+  name,
+  select: `select * from marts.${name} order by ${order}`,
+  format,
+  audience: "leadership",
+});
+
+/** Every artefact of the leadership site. Names are those of the marts that they hold. */
+export const artefacts: readonly Artefact[] = [
+  {
+    name: "release",
+    select:
+      "select r.release_id, r.as_of, r.assay_version, r.duckdb_version, p.book, p.title, p.currency, p.min_cell, " +
+      "p.gap_days, p.horizon_days, p.window_days, p.min_tenure_days, p.reactivation_grace_days, p.score_every, " +
+      "p.validate_every, p.primary_definition from meta.release as r cross join meta.params as p",
+    format: "json",
+    audience: "leadership",
+  },
+  table("band", "band_no, band"),
+  table("band_change", "from_band, to_band"),
+  table("band_month", "series, snapshot_date, band"),
+  table("band_outcome", "scorecard, version, mode, days, band_no, band"),
+  table("cohort_heat", "cohort_from, months"),
+  table("cohort_retention", "cohort_from"),
+  table("data_check", "n_rows desc, check_id"),
+  table("data_source", "source"),
+  table("delivery", "source, delivered_on desc, file, delivery_id", "arrow"),
+  table("kept_money", "period_no"),
+  table("kpi", "action_no, abs(coalesce(auc, 0.5) - 0.5) desc, kpi"),
+  table("kpi_lead", "kpi, months_before"),
+  table("kpi_period", "kpi, period"),
+  table("kpi_range", "kpi, bin"),
+  table("leaver_band", "series, band"),
+  table("reject", "source, n_lines desc, column_name, reason"),
+  table("renewal_ahead", "band"),
+  table("renewal_month", "from_month, band"),
+  table("scorecard", "is_assigned desc, scorecard, version"),
+  table("scorecard_kpi", "scorecard, version, points desc, kpi"),
+  table("validation_fact", "definition"),
+  table("weight_on_evidence", "scorecard, version, action_no"),
+];
+
+/**
+ * Writes the artefacts of a built warehouse into a folder. Equal tables give equal bytes: rows are sorted, types are
+ * explicit, nothing holds a time. JSON is an array of objects, a date an ISO text; Arrow has dates as milliseconds and
+ * no 64-bit integer (browsers read those as BigInt). `rulesNotApplied` lists the ids of decision rules that this
+ * version of the validation leaves out.
+ */
+export async function writeArtefacts(a: {
+  readonly database: Database;
+  readonly folder: string;
+  readonly rulesNotApplied?: readonly string[];
+}): Promise<readonly ArtefactFile[]> {
+  await mkdir(a.folder, { recursive: true });
+  const files: ArtefactFile[] = [];
+  for (const artefact of artefacts) {
+    const schema = (await a.database.describe(artefact.select)).map(({ name, type }) => ({
+      name,
+      type: columnType(artefact.name, name, type),
+    }));
+    const rows = await a.database.query(artefact.select);
+    const bytes = artefact.format === "json" ? toJson(rows, artefact.name) : toArrow(rows, schema);
+    files.push(await write(a.folder, artefact.name, artefact.format, bytes, rows.length, schema));
+  }
+  const rules = (a.rulesNotApplied ?? []).map((rule) => ({ rule }));
+  files.push(
+    await write(a.folder, "rule_not_applied", "json", toJson(rules, "rule_not_applied"), rules.length, [
+      { name: "rule", type: "text" },
+    ]),
+  );
+  const statements = (await martNodes()).flatMap((node) =>
+    node.kind === "step" ? [] : [{ model: node.name, grain: node.grain.join(", "), sql: node.sql }],
+  );
+  files.push(
+    await write(a.folder, "statement", "json", toJson(statements, "statement"), statements.length, [
+      { name: "model", type: "text" },
+      { name: "grain", type: "text" },
+      { name: "sql", type: "text" },
+    ]),
+  );
+  return files;
+}
+
+async function write(
+  folder: string,
+  name: string,
+  extension: string,
+  bytes: string | Uint8Array,
+  rows: number,
+  schema: ArtefactFile["schema"],
+): Promise<ArtefactFile> {
+  const file = `${name}.${extension}`;
+  await writeFile(join(folder, file), bytes);
+  return { name, file, rows, sha256: sha256(bytes), schema };
+}
+
+function columnType(artefact: string, column: string, type: string): ColumnType {
+  if (type === "VARCHAR") return "text";
+  if (type === "BOOLEAN") return "boolean";
+  if (type === "DATE") return "date";
+  if (type === "DOUBLE" || type === "FLOAT" || type.startsWith("DECIMAL")) return "number";
+  if (/^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$/.test(type)) return "integer";
+  throw new Error(`artefact ${artefact}: column ${column} has type ${type}, which readers cannot load`);
+}
+
+/** One row a line, keys in the order of the select. Numbers must be finite and exact. */
+function toJson(rows: readonly Row[], name: string): string {
+  const check = (key: string, value: Cell): Cell => {
+    if (typeof value === "bigint") throw new Error(`artefact ${name}: ${key} does not fit a double: ${value}`);
+    if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`artefact ${name}: ${key} is ${value}`);
+    return value;
+  };
+  const lines = rows.map((row) => JSON.stringify(row, (key, value) => check(key, value as Cell)));
+  return `[${lines.length === 0 ? "" : `\n${lines.join(",\n")}\n`}]\n`;
+}
+
+const arrowTypes: Readonly<Record<ColumnType, () => DataType>> = {
+  text: () => new Utf8(),
+  integer: () => new Float64(),
+  number: () => new Float64(),
+  boolean: () => new Bool(),
+  date: () => new DateMillisecond(),
+};
+
+/** An Arrow IPC file. Integers are doubles: exact to 2^53, and plain numbers for whoever reads them. */
+export function toArrow(rows: readonly Row[], schema: ArtefactFile["schema"]): Uint8Array {
+  const fields = schema.map(({ name, type }) => new Field(name, arrowTypes[type](), true));
+  const vectors = schema.map(({ name, type }) => {
+    const values = rows.map((row) => {
+      const value = row[name] ?? null;
+      return type === "date" && typeof value === "string" ? new Date(`${value}T00:00:00Z`) : value;
+    });
+    return vectorFromArray(values as never[], arrowTypes[type]());
+  });
+  const children = vectors.map((vector, i) => vector.data[0] ?? makeData({ type: (fields[i] as Field).type as never }));
+  const arrowSchema = new Schema(fields);
+  const data = makeData({ type: new Struct(fields), length: rows.length, nullCount: 0, children: children as never[] });
+  return tableToIPC(new Table(arrowSchema, [new RecordBatch(arrowSchema, data as never)]), "file");
+}

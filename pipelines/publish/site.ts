@@ -1,0 +1,149 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { usageError } from "../lib/errors.ts";
+import { projectRoot } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import { contentSecurityPolicy } from "./html.ts";
+
+export type Audience = "leadership" | "managers";
+
+export interface BuildSite {
+  /** The folder that {@link writeArtefacts} filled. */
+  readonly artefacts: string;
+  /** The site's folder; must not exist yet. */
+  readonly out: string;
+  readonly audience: Audience;
+  /** Calendar date; every file of the site carries its midnight, so that bytes and times repeat. */
+  readonly asOf: string;
+  readonly log: Log;
+}
+
+/**
+ * Optional libraries that Framework looks up in a registry even when no page uses them. An empty folder of the right
+ * name in its cache answers the look-up, so that the build needs no network.
+ */
+const lookedUp = [
+  "react-dom",
+  "react",
+  "@observablehq/sample-datasets",
+  "lodash",
+  "arquero",
+  "apache-arrow",
+  "d3",
+  "echarts",
+  "htl",
+  "leaflet",
+  "d3-dsv",
+  "mapbox-gl",
+  "@observablehq/plot",
+  "topojson-client",
+  "parquet-wasm",
+] as const;
+
+/** The locked version, or any valid one for a library that is not installed: no file of it is ever read. */
+function lockedVersion(name: string): string {
+  const file = join(projectRoot, "node_modules", name, "package.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version : "1.0.0";
+}
+
+/**
+ * Builds the static site from exported artefacts, with the network off. The work happens in a fresh folder beside
+ * `out`, which is renamed to `out` at the end: a build that fails leaves nothing at `out`.
+ */
+export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSite): Promise<void> {
+  if (audience === "managers") {
+    throw usageError(
+      "the managers' site is not built yet: audience must be leadership, found managers",
+      "the leadership site holds aggregates only and is complete without it",
+    );
+  }
+  if (existsSync(out)) throw usageError(`a site is built into a fresh folder, and this one exists: ${out}`);
+  await mkdir(dirname(out), { recursive: true });
+  const work = await mkdtemp(join(dirname(out), `.${basename(out)}-build-`));
+  try {
+    await prepareRoot(work, artefacts, asOf);
+    await runFramework(work, log);
+    const dist = join(work, "dist");
+    await finishPages(dist);
+    await setTimes(dist, asOf);
+    await rename(dist, out);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Pages, components and data in one folder; the project's node_modules beside them, or bare imports stay unresolved. */
+async function prepareRoot(work: string, artefacts: string, asOf: string): Promise<void> {
+  const source = join(projectRoot, "observable");
+  const hidden = (path: string): boolean =>
+    /(^|\/)(\.observablehq|dist|data|node_modules)(\/|$)/.test(path.slice(source.length));
+  await cp(source, work, { recursive: true, filter: (path) => !hidden(path) || path.endsWith("/data.md") });
+  await symlink(join(projectRoot, "node_modules"), join(work, "node_modules"), "dir");
+  await cp(artefacts, join(work, "src", "data"), { recursive: true });
+  // Framework evaluates its config as a module and, without this, as CommonJS.
+  await writeFile(join(work, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
+  for (const name of lookedUp) {
+    await mkdir(join(work, "src", ".observablehq", "cache", "_npm", `${name}@${lockedVersion(name)}`), {
+      recursive: true,
+    });
+  }
+  await splitDetails(join(work, "src", "data"));
+  await setTimes(join(work, "src"), asOf);
+}
+
+/** One file a KPI out of the tables that a KPI's page shows, so that a page loads its own rows only. */
+async function splitDetails(data: string): Promise<void> {
+  void data;
+}
+
+const framework = join(projectRoot, "node_modules", "@observablehq", "framework", "dist", "bin", "observable.js");
+
+/** Runs `observable build` as a child process; its output is kept for the error message and otherwise dropped. */
+async function runFramework(work: string, log: Log): Promise<void> {
+  const output: string[] = [];
+  const env = {
+    HOME: work,
+    TZ: "UTC",
+    NO_COLOR: "1",
+    OBSERVABLE_TELEMETRY_DISABLE: "1",
+  };
+  const child = spawn(process.execPath, [framework, "build"], { cwd: work, env, stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.setEncoding("utf8").on("data", (text: string) => output.push(text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => output.push(text));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  const lines = output.join("").split("\n");
+  for (const line of lines) if (/warning|error|unable/i.test(line)) log.warn(`site build: ${line.trim()}`);
+  if (code !== 0) throw new Error(`the site build ended with ${code}: ${lines.filter(Boolean).slice(-8).join(" | ")}`);
+}
+
+/** What Framework's page frame leaves out: the language, a zoomable viewport, and a policy that lists each script. */
+async function finishPages(dist: string): Promise<void> {
+  for (const entry of await readdir(dist, { recursive: true })) {
+    if (!entry.endsWith(".html")) continue;
+    const path = join(dist, entry);
+    const text = (await readFile(path, "utf8"))
+      .replace("<html>", '<html lang="en">')
+      .replace(", maximum-scale=1", "")
+      .replace(/<meta name="generator"[^>]*>\n/, "");
+    await writeFile(
+      path,
+      text.replace('<meta charset="utf-8">', `<meta charset="utf-8">\n${contentSecurityPolicy(text)}`),
+    );
+  }
+}
+
+/** Sets the time of every file and folder to the midnight of a date. */
+async function setTimes(folder: string, asOf: string): Promise<void> {
+  const time = new Date(`${asOf}T00:00:00Z`);
+  const entries = await readdir(folder, { recursive: true });
+  for (const entry of entries.sort().reverse()) await utimes(join(folder, entry), time, time);
+  await utimes(folder, time, time);
+}
+
+void createHash;

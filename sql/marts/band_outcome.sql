@@ -1,0 +1,27 @@
+-- model: marts.band_outcome
+-- grain: scorecard, version, mode, days, band
+-- depends: marts.band, validation.band_outcome
+-- params: min_cell
+-- audits: not_null(scorecard, version, mode, days, band, n_accounts)
+-- What became of accounts by the band they stood in, per horizon. Bands with fewer than min_cell accounts are left to
+-- the warehouse.
+select
+  o.scorecard,
+  cast(o.version as integer) as version,
+  o.mode,
+  cast(o.days as integer) as days,
+  o.band,
+  cast(coalesce(b.band_no, 50) as integer) as band_no,
+  cast(o.n_rows as bigint) as n_rows,
+  cast(o.n_accounts as bigint) as n_accounts,
+  cast(o.n_churned as bigint) as n_churned,
+  o.rate,
+  o.rate_low,
+  o.rate_high,
+  o.lift,
+  o.share_of_churn
+from validation.band_outcome as o
+left join marts.band as b on b.band = o.band
+cross join meta.params as p
+where o.n_accounts >= p.min_cell
+order by o.scorecard, o.version, o.mode, o.days, band_no, o.band

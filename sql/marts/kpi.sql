@@ -1,0 +1,100 @@
+-- model: marts.kpi
+-- grain: kpi
+-- depends: features.kpi_definition, validation.kpi_verdict
+-- params: primary_definition
+-- audits: not_null(kpi, label, action_group); unique(kpi)
+-- Every KPI that is on, with what history says about it for the primary definition of churn over the whole book, and
+-- what to do with it. A KPI that the validation does not know is "Not known".
+with verdict as (
+  select v.*
+  from validation.kpi_verdict as v
+  cross join meta.params as p
+  where v.definition = p.primary_definition and v.group_kind = 'all'
+),
+joined as (
+  select
+    d.id as kpi,
+    d.label,
+    d.description,
+    d.unit,
+    d.kind,
+    d.side,
+    d.healthier,
+    d.version,
+    d.window_days,
+    d.measure,
+    d.entity,
+    d."sql" as sql_text,
+    v.rule,
+    v.verdict,
+    v.label as verdict_label,
+    v.sentence,
+    v.reason,
+    v.auc,
+    v.auc_low,
+    v.auc_high,
+    v.crude_auc,
+    v.late_auc,
+    v.p,
+    v.q,
+    v.coverage,
+    v.n_accounts,
+    v.n_churned,
+    v.detectable_auc,
+    v.redundant_with,
+    v.badges,
+    v.first_seen_on,
+    v.held,
+    case
+      when v.verdict = 'predicts' then 'Use'
+      when v.verdict in ('weak', 'mostly_late', 'late_only', 'unstable_segment', 'missingness') then 'Use with care'
+      when v.verdict = 'unstable_time' and v.label = 'Emerging' then 'Use with care'
+      when v.verdict in ('non_monotone', 'reversed_adjusted', 'misleading', 'confounded_by_use') then 'Score differently'
+      when v.verdict in ('leaks', 'too_good', 'unstable_time', 'confounded', 'negligible', 'no_useful_effect', 'redundant')
+        then 'Leave out'
+      else 'Not known'
+    end as action_group
+  from features.kpi_definition as d
+  left join verdict as v on v.kpi = d.id
+)
+select
+  kpi,
+  label,
+  action_group,
+  cast(
+    case action_group
+      when 'Use' then 1 when 'Use with care' then 2 when 'Score differently' then 3 when 'Leave out' then 4 else 5
+    end as integer
+  ) as action_no,
+  rule,
+  verdict,
+  verdict_label,
+  sentence,
+  reason,
+  auc,
+  auc_low,
+  auc_high,
+  crude_auc,
+  late_auc,
+  p,
+  q,
+  coverage,
+  cast(n_accounts as bigint) as n_accounts,
+  cast(n_churned as bigint) as n_churned,
+  detectable_auc,
+  redundant_with,
+  cast(badges as varchar) as badges,
+  first_seen_on,
+  cast(held as integer) as held,
+  description,
+  unit,
+  kind,
+  side,
+  healthier,
+  cast(version as integer) as version,
+  cast(window_days as integer) as window_days,
+  measure,
+  entity,
+  sql_text
+from joined
+order by action_no, abs(coalesce(auc, 0.5) - 0.5) desc, kpi

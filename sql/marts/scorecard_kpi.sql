@@ -1,0 +1,18 @@
+-- model: marts.scorecard_kpi
+-- grain: scorecard, version, kpi
+-- depends: marts.kpi, scores.scorecard_weight
+-- audits: not_null(scorecard, version, kpi, points)
+-- What each scorecard counts, and what history says about it.
+select
+  w.scorecard,
+  w.version,
+  w.group_id,
+  w.kpi,
+  coalesce(k.label, w.kpi) as label,
+  w.share as points,
+  coalesce(k.action_group, 'Not known') as action_group,
+  cast(coalesce(k.action_no, 5) as integer) as action_no,
+  coalesce(k.verdict_label, 'Not enough data') as verdict_label
+from scores.scorecard_weight as w
+left join marts.kpi as k on k.kpi = w.kpi
+order by w.scorecard, w.version, w.share desc, w.kpi

@@ -1,0 +1,19 @@
+-- model: marts.validation_fact
+-- grain: one row
+-- depends: validation.outcome
+-- params: primary_definition, gap_days, horizon_days
+-- audits: not_null(definition)
+-- How much labelled history the verdicts rest on: account-months with a complete outcome window.
+select
+  p.primary_definition as definition,
+  p.gap_days,
+  p.horizon_days,
+  min(o.snapshot_date) filter (where o.y is not null) as first_snapshot,
+  max(o.snapshot_date) filter (where o.y is not null) as last_snapshot,
+  cast(count(o.y) as bigint) as n_rows,
+  cast(count(distinct o.account_id) filter (where o.y is not null) as bigint) as n_accounts,
+  cast(count(distinct o.account_id) filter (where o.y = 1) as bigint) as n_churned,
+  cast(sum(o.y) as bigint) / nullif(count(o.y), 0) as churn_rate
+from meta.params as p
+left join validation.outcome as o on o.definition = p.primary_definition
+group by p.primary_definition, p.gap_days, p.horizon_days

@@ -1,0 +1,142 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { producesOf, sortNodes } from "../../pipelines/models/graph.ts";
+import { runNodes } from "../../pipelines/models/run.ts";
+import { martNodes } from "../../pipelines/publish/marts.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { literal } from "../../pipelines/warehouse/literal.ts";
+
+export interface FixtureOptions {
+  /** Accounts ever; every third or so leaves. */
+  readonly accounts: number;
+  readonly title?: string;
+  /** Put into KPI labels, file names and reject reasons: text from outside. */
+  readonly label?: string;
+  /** No validation result at all: every table of `validation` is empty. */
+  readonly withoutValidation?: boolean;
+}
+
+/**
+ * A warehouse with the tables that the marts read, made by hand: dates, bands and money come from arithmetic on the
+ * account's number, so that counts can be worked out. As of 2026-01-01; weekly snapshots from 2023-02-06.
+ */
+export async function openFixture(options: FixtureOptions): Promise<Database> {
+  const database = await Database.open({ path: ":memory:", threads: 2 });
+  const macros = join(projectRoot, "sql", "warehouse", "00_macros.sql");
+  if (existsSync(macros)) await database.run(await readFile(macros, "utf8"));
+  await database.run(statements(options));
+  const nodes = await martNodes();
+  const made = new Set(nodes.flatMap(producesOf));
+  const given = new Set(nodes.flatMap((node) => node.depends).filter((name) => !made.has(name)));
+  await runNodes(database, sortNodes(nodes, given), silentLog, () => 0);
+  return database;
+}
+
+const kpis = [
+  ["invoices_sent_28d", "Invoices sent", "predicts", "12", "Early warning (strong)", 0.36, 0.33, 0.39, 0.33],
+  ["payments_matched_28d", "Payments matched", "predicts", "12", "Early warning (modest)", 0.41, 0.38, 0.44, 0.36],
+  ["nps", "NPS answer", "missingness", "14", "Silence is the signal", 0.49, 0.45, 0.53, 0.48],
+  ["csm_rating", "CSM rating", "late_only", "2", "Late alarm", 0.5, 0.46, 0.54, 0.47],
+  ["open_tickets", "Open tickets", "non_monotone", "3", "Warning at both ends", 0.48, 0.45, 0.51, 0.5],
+  ["template_uses_28d", "Templates used", "reversed_adjusted", "10", "Hidden by the mix", 0.43, 0.4, 0.46, 0.55],
+  ["data_exports_28d", "Data exports", "misleading", "11", "Scored the wrong way round", 0.57, 0.54, 0.6, 0.58],
+  ["logins_28d", "Logins", "confounded", "15", "Mostly size, age or segment", 0.49, 0.46, 0.52, 0.37],
+  ["dark_mode_days", "Days in dark mode", "no_useful_effect", "16", "Too small to matter", 0.505, 0.48, 0.53, 0.51],
+  ["newsletter_opens", "Newsletter opens", "inconclusive", "17", "Cannot tell yet", 0.52, 0.48, 0.56, 0.52],
+  ["sso_enabled", "Single sign-on", "not_tested", "0", "Not enough data", null, null, null, null],
+] as const;
+
+function statements({ accounts, title = "Fernbill", label = "", withoutValidation = false }: FixtureOptions): string {
+  const n = accounts;
+  const none = withoutValidation ? "where false" : "";
+  return `
+create schema meta; create schema spine; create schema features; create schema scores; create schema validation;
+create table meta.params as select 'fixture' as book, ${literal(title)} as title, date '2026-01-01' as as_of,
+  28 as window_days, 30 as gap_days, 90 as horizon_days, 90 as min_tenure_days, 30 as reactivation_grace_days,
+  'week' as score_every, 'month' as validate_every, 'USD' as currency, 'subscription_end' as primary_definition, 5 as min_cell;
+create table meta.release as select repeat('0123456789abcdef', 4) as release_id, date '2026-01-01' as as_of,
+  '0.1.0' as assay_version, 'v1.5.5' as duckdb_version, 'c' as config_sha256, 'i' as inputs_sha256;
+create table meta.delivery as select 'd' || i as delivery_id, s.source, s.source as entity,
+  s.source || '_' || i || '.csv' || ${literal(label)} as file, md5(s.source || i) as sha256,
+  timestamp '2024-01-01' + to_days(cast(i * 30 as integer)) as delivered_at, 1000 + i as rows_read, 998 + i as rows_loaded,
+  2 as rows_rejected, timestamp '2023-01-01' as first_event_at,
+  timestamp '2024-01-01' + to_days(cast(i * 30 - s.late as integer)) as last_event_at
+  from range(24) as r (i) cross join (values ('subscriptions', 0), ('tickets', 20), ('usage', 1)) as s (source, late);
+create table meta.reject as select 'f' || i as file, i as line, 'event_time' as "column", 'usage' as source,
+  case when i % 3 = 0 then 'not a time' else 'no account' || ${literal(label)} end as reason, 'acc_' || i as value from range(48) as r (i);
+create table spine.snapshot as
+  select d as snapshot_date, d = date '2026-01-01' or dayofweek(d) = 1 as is_scored, day(d) = 1 as is_validated
+  from (select cast(t as date) as d from generate_series(timestamp '2023-02-01', timestamp '2026-01-01', interval 1 day) as g (t)) as days
+  where d = date '2026-01-01' or dayofweek(d) = 1 or day(d) = 1;
+create table spine.account_period as
+  select 'acc_' || i as account_id, date '2022-06-01' + cast(i * 1150 // ${n} as integer) as started_on,
+    case when i % 3 = 0 then date '2022-06-01' + cast(i * 1150 // ${n} + 200 + (i * 37) % 500 as integer) end as ended_on,
+    null as end_reason, null::date as notice_on
+  from range(${n}) as r (i);
+create table spine.account_snapshot as
+  select p.account_id, s.snapshot_date, p.started_on as period_started_on,
+    date_diff('day', p.started_on, s.snapshot_date) as tenure_days,
+    case when no % 10 < 6 then 'solo' when no % 10 < 9 then 'studio' else 'enterprise' end as segment, 'paying' as lifecycle,
+    cast(1900 + (no * 7919) % 40000 + date_diff('day', p.started_on, s.snapshot_date) as bigint) as mrr_minor, no % 40 + 1 as seats,
+    false as renewal_due, s.snapshot_date + cast((no * 13) % 360 as integer) as renews_on, false as in_notice, s.is_scored, s.is_validated
+  from (select *, cast(substr(account_id, 5) as bigint) as no from spine.account_period) as p
+  inner join spine.snapshot as s on s.snapshot_date >= p.started_on and (p.ended_on is null or s.snapshot_date < p.ended_on);
+create table scores.scorecard as select * from (values
+  ('freshsuccess_40_30_30', 1, 'Usage 40, tickets 30, CSM 30', 'churn_risk', date '2023-01-01', date '2023-06-01', true),
+  ('naive_baseline', 1, 'Simple score', 'churn_risk', date '2023-01-01', date '2023-01-01', false))
+  as c (scorecard, version, label, purpose, created_on, in_force_from, is_assigned)
+  cross join (select 'weighted_mean' as combine, 0.0 as scale_from, 100.0 as scale_to, 0.6 as coverage_floor,
+   '[{"id":"red","to":30},{"id":"yellow","to":70},{"id":"green","to":100}]' as bands, 'x' as definition_sha256) as d;
+create table scores.scorecard_weight as select * from (values
+  ('freshsuccess_40_30_30', 1, 'usage', 'logins_28d', 40.0), ('freshsuccess_40_30_30', 1, 'support', 'open_tickets', 30.0),
+  ('freshsuccess_40_30_30', 1, 'csm', 'csm_rating', 30.0), ('naive_baseline', 1, 'all', 'logins_28d', 25.0),
+  ('naive_baseline', 1, 'all', 'nps', 25.0), ('naive_baseline', 1, 'all', 'feature_events_28d', 25.0), ('naive_baseline', 1, 'all', 'open_tickets', 25.0))
+  as w (scorecard, version, group_id, kpi, share);
+create table scores.account_score as
+  select a.account_id, a.snapshot_date, c.scorecard, c.version, c.is_assigned and a.snapshot_date >= c.in_force_from as is_in_force,
+    f.score, f.score as score_low, f.score as score_high, 1.0 as coverage,
+    case when f.score is null then 'unknown' when f.score <= 30 then 'red' when f.score <= 70 then 'yellow' else 'green' end as band
+  from (select *, cast(substr(account_id, 5) as bigint) as no from spine.account_snapshot where is_scored or is_validated) as a
+  cross join scores.scorecard as c
+  cross join lateral (select case when (a.no + length(c.scorecard)) % 17 = 0 then null
+    else ((a.no * 31 + length(c.scorecard) * 7 + date_diff('week', date '2023-01-01', a.snapshot_date) * (a.no % 5)) % 101) * 1.0 end as score) as f;
+create table validation.decision as select 'subscription_end' as definition, account_id, started_on as period_started_on,
+  ended_on as decided_on, 'end' as kind from spine.account_period where ended_on < date '2026-01-01';
+create table validation.outcome as select a.account_id, a.snapshot_date, 'subscription_end' as definition, p.ended_on as churned_on,
+  case when a.snapshot_date > date '2025-06-04' then null when p.ended_on >= a.snapshot_date + 30 and p.ended_on < a.snapshot_date + 120 then 1 else 0 end as y,
+  null::varchar as why_unlabelled
+  from spine.account_snapshot as a inner join spine.account_period as p on p.account_id = a.account_id where a.is_validated and not (${withoutValidation});
+create table features.kpi_definition as select k.*, 'counted for the fixture' as description, 'events' as unit, 1.0 as factor, 'objective' as kind,
+  'proactive' as side, 'higher' as healthier, 'did less' as says_less, 'did more' as says_more, 1 as version, 28 as window_days, 'count' as measure,
+  'usage_event' as entity, 'select account_id, count(*) from staging.usage_event group by account_id' as "sql"
+  from (values ${kpis.map((k) => `(${literal(k[0])}, ${literal(`${k[1]}${label}`)})`).join(", ")}) as k (id, label);
+create table validation.kpi_verdict as select v.*, 'subscription_end' as definition, 'all' as group_kind, 'all' as segment,
+  'A sentence about ' || v.kpi || '.' as sentence, null::varchar as reason, 0.44::double as late_auc, 0.01::double as p, 0.02::double as q,
+  0.98::double as coverage, 900 as n_accounts, 240 as n_churned, 0.57::double as detectable_auc, null::varchar as redundant_with,
+  null::varchar as badges, date '2025-06-01' as first_seen_on, 6 as held
+  from (values ${kpis
+    .map(
+      (k) =>
+        `(${literal(k[0])}, ${[k[2], k[3], k[4]].map(literal).join(", ")}, ${k
+          .slice(5)
+          .map((x) => `${x === null ? "null" : x}::double`)
+          .join(", ")})`,
+    )
+    .join(", ")})
+  as v (kpi, verdict, rule, label, auc, auc_low, auc_high, crude_auc) ${none};
+create table validation.kpi_decile as select d.id as kpi, b as bin, b * 4.0 as value_from, b * 4.0 + 3 as value_to, b * 4.0 + 1.5 as mean_value,
+  1000 as n_rows, 120 as n_accounts, 40 - b * 2 as n_churned, 0.08 - b * 0.005 as rate, 0.06 - b * 0.005 as rate_low, 0.10 - b * 0.005 as rate_high, 0.05 as expected_rate
+  from features.kpi_definition as d cross join range(0, 11) as r (b) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.kpi_lead_time as select d.id as kpi, m as months_before, 0.3 + m * 0.03 as auc, 0.27 + m * 0.03 as auc_low, 0.33 + m * 0.03 as auc_high, 80 as n_churned
+  from features.kpi_definition as d cross join range(1, 7) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.kpi_period as select d.id as kpi, '2024-Q' || m as period, 0.4 + m * 0.02 as auc, 0.35 + m * 0.02 as auc_low, 0.45 + m * 0.02 as auc_high, 30 as n_churned
+  from features.kpi_definition as d cross join range(1, 5) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.band_outcome as select c.scorecard, c.version, 'as_if' as mode, b.band, h as days, 4000 as n_rows, 300 as n_accounts,
+  cast(b.r * h as integer) as n_churned, b.r * h / 3000 as rate, b.r * h / 3600 as rate_low, b.r * h / 2500 as rate_high, b.r / 20 as lift, b.r / 60 as share_of_churn, 0 as money
+  from scores.scorecard as c cross join (values ('red', 30.0), ('yellow', 20.0), ('green', 15.0), ('unknown', 22.0)) as b (band, r) cross join (values (30), (60), (90), (180)) as d (h) ${none};
+create table validation.data_check as select * from (values ('usage before sign-up', 13198, 'acc_1'), ('tickets before sign-up', 0, null)) as c ("check", n, examples);
+`;
+}
