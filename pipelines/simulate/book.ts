@@ -1,0 +1,109 @@
+import type { Span } from "./accounts.ts";
+import type { Kind } from "./plan.ts";
+
+/** The book's configuration, as a person would have written it. */
+export const bookText = (
+  kind: Kind,
+  span: Span,
+): string => `# Fernbill sells invoicing software. Everything here is invented: see docs/simulator.md, and truth.json for what is planted.
+book: ${kind === "plain" ? "demo" : `demo-${kind}`}
+as_of: latest                       # midnight after the newest usage row: ${span.end}
+currency: USD
+
+# Snapshots every Monday; verdicts from month starts. KPIs see 28 days; churn counts 30 to 120 days later.
+calendar:
+  score_every: week
+  validate_every: month
+  window_days: 28
+  gap_days: 30
+  horizon_days: 90
+  min_tenure_days: 90
+  reactivation_grace_days: 30
+
+exports_root: .
+sources:
+  # The billing system dumps its whole tables now and then. A renewal is a new row, so what a row says of its term never changes.
+  accounts:
+    entity: account
+    files: exports/accounts_*.csv
+    mode: snapshot
+    key: [account_id]
+    delivered: { from: file_name, pattern: "accounts_{date}.csv" }
+    immutable: [name, created_at]
+  subscriptions:
+    entity: subscription
+    files: exports/subscriptions_*.csv
+    mode: snapshot
+    key: [subscription_id]
+    delivered: { from: file_name, pattern: "subscriptions_{date}.csv" }
+    immutable: [plan, seats, mrr_minor, currency, renews_on, notice_days, term_months]
+  # One file a month, by the day a row reached the warehouse; late rows and repeats are in later files.
+  usage:
+    entity: usage_event
+    files: exports/usage/usage_*.parquet
+    mode: append
+    key: [event_id]
+    delivered: { from: file_name, pattern: "usage_{date}.parquet" }
+    columns: { event_time: occurred_at, known_at: loaded_at }
+  tickets:
+    entity: ticket
+    files: exports/tickets_*.csv
+    mode: append
+    key: [ticket_id]
+    delivered: { from: file_name, pattern: "tickets_{date}.csv" }
+  surveys:
+    entity: survey_response
+    files: exports/surveys_*.csv
+    mode: append
+    delivered: { from: file_name, pattern: "surveys_{date}.csv" }
+  csm_ratings:
+    entity: csm_rating
+    files: exports/csm_ratings_*.csv
+    mode: append
+    delivered: { from: file_name, pattern: "csm_ratings_{date}.csv" }
+  engagements:
+    entity: engagement
+    files: exports/engagements_*.csv
+    mode: append
+    delivered: { from: file_name, pattern: "engagements_{date}.csv" }
+  plays:
+    entity: play
+    files: exports/plays_*.csv
+    mode: append
+    delivered: { from: file_name, pattern: "plays_{date}.csv" }
+  notes:
+    entity: note
+    files: exports/notes_*.csv
+    mode: append
+    delivered: { from: file_name, pattern: "notes_{date}.csv" }
+
+churn:
+  primary: subscription_end
+  definitions:
+    subscription_end: { type: subscription_end }
+
+segments: { by: plan }              # solo, studio, enterprise
+baseline: [tenure, segment, size, renewal_due]
+
+kpis:
+  - logins_28d
+  - open_tickets
+  - csm_rating
+  - invoices_sent_28d
+  - payments_matched_28d
+  - nps
+  - data_exports_28d
+  - template_uses_28d
+  - mobile_days_28d
+  - sso_enabled
+  - feature_events_28d              # naive_baseline reads it
+  - newsletter_opens                # the last five are controls: nobody believes in them
+  - webinar_signups
+  - dark_mode_days
+  - profile_photos
+  - letters_in_name
+
+scorecards: [freshsuccess_40_30_30] # the textbook score: usage 40, tickets 30, the manager's rating 30
+compare: [naive_baseline]
+site: { title: "Fernbill", min_cell: 5, managers: true }
+`;

@@ -1,0 +1,87 @@
+/** What a simulated book plants. Coefficients are log-odds of a decision to leave per month, per standard deviation. */
+export interface Plan {
+  readonly causal: number;
+  readonly bothEnds: number;
+  readonly silence: number;
+  readonly wrongWay: number;
+  readonly reversed: number;
+  /** Before the redesign, and after it. */
+  readonly fading: readonly [number, number];
+  /** Managers mark an account down shortly before its decision is recorded. */
+  readonly lateRating: boolean;
+  /** Added to every account's log-odds. */
+  readonly level: number;
+}
+
+export type Kind = "plain" | "null" | "tiny";
+
+export const plans: Readonly<Record<Kind, Plan>> = {
+  plain: {
+    causal: -0.8,
+    bothEnds: 1.1,
+    silence: 0.95,
+    wrongWay: 0.6,
+    reversed: -0.75,
+    fading: [-0.85, 0.05],
+    lateRating: true,
+    level: 0,
+  },
+  null: {
+    causal: 0,
+    bothEnds: 0,
+    silence: 0,
+    wrongWay: 0,
+    reversed: 0,
+    fading: [0, 0],
+    lateRating: false,
+    level: 0.55,
+  },
+  tiny: {
+    causal: -0.8,
+    bothEnds: 1.1,
+    silence: 0.95,
+    wrongWay: 0.6,
+    reversed: -0.75,
+    fading: [-0.85, 0.05],
+    lateRating: true,
+    level: -2.2,
+  },
+};
+
+/** The part that each KPI plays, by kind of book. The names are those of the expected verdicts. */
+export function roles(kind: Kind): Readonly<Record<string, string>> {
+  const noise = {
+    newsletter_opens: "noise",
+    webinar_signups: "noise",
+    dark_mode_days: "noise",
+    profile_photos: "noise",
+    letters_in_name: "noise",
+  };
+  if (kind === "null")
+    return {
+      logins_28d: "size",
+      open_tickets: "noise",
+      csm_rating: "noise",
+      invoices_sent_28d: "noise",
+      payments_matched_28d: "noise",
+      nps: "noise",
+      data_exports_28d: "noise",
+      template_uses_28d: "size",
+      mobile_days_28d: "noise",
+      sso_enabled: "constant",
+      ...noise,
+    };
+  return {
+    logins_28d: "size",
+    open_tickets: "both_ends",
+    csm_rating: "late",
+    invoices_sent_28d: "causal",
+    payments_matched_28d: "twin",
+    nps: "silence",
+    data_exports_28d: "wrong_way",
+    template_uses_28d: "reversed",
+    mobile_days_28d: "faded",
+    sso_enabled: "constant",
+    ...noise,
+  };
+}

@@ -1,0 +1,126 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { usageError } from "../lib/errors.ts";
+import { writeFileAtomic } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import { Database } from "../warehouse/database.ts";
+import {
+  accountTable,
+  firstSpells,
+  latentTable,
+  monthTable,
+  returns,
+  type Span,
+  spellPass,
+  spellTables,
+} from "./accounts.ts";
+import { bookText } from "./book.ts";
+import { crmTables } from "./crm.ts";
+import { exportStatements } from "./exports.ts";
+import { type Kind, plans, roles } from "./plan.ts";
+import { randomMacros } from "./random.ts";
+import { keptShare, rateTable, usageOfMonth, usageTable } from "./usage.ts";
+
+/** The first instant that simulated data do not cover. Fixed, so that a book does not depend on the clock. */
+const endOfData = "2026-07-01";
+
+const addMonths = (iso: string, months: number): string => {
+  const day = new Date(`${iso}T00:00:00Z`);
+  day.setUTCMonth(day.getUTCMonth() + months);
+  return day.toISOString().slice(0, 10);
+};
+
+export interface SimulateOptions {
+  /** The folder of the book; what an earlier run wrote there is replaced. */
+  readonly out: string;
+  /** About how many accounts pay at any time; about 2.7 times as many ever do. Of a tiny book: all accounts, 120. */
+  readonly accounts: number;
+  /** Calendar months with data, ending 2026-07-01. */
+  readonly months: number;
+  readonly seed: number;
+  readonly kind: Kind;
+  /** Usage events to aim at, within about a tenth; default: what the accounts do, some 60 a month each. */
+  readonly events?: number;
+  readonly threads?: number;
+  readonly log: Log;
+}
+
+/**
+ * Writes a book whose truth is known: `assay.yaml`, `exports/` and `truth.json` (`{"kpis": {"<id>": {"role": ...}}}`).
+ * The bytes depend on the options and on nothing else: not on threads, clock or time zone.
+ */
+export async function simulate(options: SimulateOptions): Promise<{ events: number; accounts: number }> {
+  const { out, months, seed, kind, log } = options;
+  const whole = {
+    accounts: options.accounts,
+    months,
+    seed,
+    ...(options.events === undefined ? {} : { events: options.events }),
+  };
+  for (const [name, value] of Object.entries(whole))
+    if (!Number.isSafeInteger(value) || value < (name === "seed" ? 0 : 1))
+      throw usageError(`simulate needs a positive whole number of ${name}: ${value}`);
+  if (months < 6 || months > 96) throw usageError(`simulate needs 6 to 96 months: ${months}`);
+  if (options.accounts > 30_000) throw usageError(`simulate makes at most 30000 accounts: ${options.accounts}`);
+
+  const start = addMonths(endOfData, -months);
+  const span: Span = {
+    start,
+    end: endOfData,
+    months,
+    history: kind === "tiny" ? 0 : 36,
+    redesign: addMonths(start, Math.floor(months / 2)),
+  };
+  const plan = plans[kind];
+  const ever = kind === "tiny" ? 120 : Math.round((options.accounts * everPerPaying * (span.history + months)) / 72);
+
+  const database = await Database.open({
+    path: ":memory:",
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
+  try {
+    await log.step("accounts and decisions", async (note) => {
+      await database.run(randomMacros(seed));
+      await database.run(monthTable(span));
+      await database.run(accountTable(span, ever));
+      await database.run(latentTable(span));
+      await database.run(spellTables);
+      await database.run(firstSpells);
+      await database.run(spellPass(span, plan, 1));
+      await database.run(returns(span));
+      await database.run(spellPass(span, plan, 2));
+      note(`${ever} accounts`);
+    });
+    await log.step("usage", async (note) => {
+      await database.run(rateTable(1));
+      if (options.events !== undefined) {
+        const base = await database.scalar<number>(
+          `select sum(mean * (active_to - active_from) / (ends_on - starts_on)) from rate`,
+        );
+        await database.run("drop table rate");
+        await database.run(rateTable(options.events / ((base ?? 1) * keptShare)));
+      }
+      await database.run(usageTable);
+      for (let month = 0; month < months; month++) await database.run(usageOfMonth(span, month));
+      note(`${await database.scalar("select count(*) from usage")} events`);
+    });
+    await log.step("tickets, ratings, surveys", () => database.run(crmTables(span, plan.lateRating)));
+    await log.step("exports", async () => {
+      await rm(join(out, "exports"), { recursive: true, force: true });
+      await mkdir(join(out, "exports", "usage"), { recursive: true });
+      for (const statement of exportStatements(span, join(out, "exports"))) await database.run(statement);
+      await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span));
+      await writeFileAtomic(
+        join(out, "truth.json"),
+        `${JSON.stringify({ kind, seed, kpis: Object.fromEntries(Object.entries(roles(kind)).map(([id, role]) => [id, { role }])) }, null, 2)}\n`,
+      );
+    });
+    const events = Number(await database.scalar("select count(*) from usage"));
+    return { events, accounts: ever };
+  } finally {
+    database.close();
+  }
+}
+
+/** Accounts that ever paid in 72 months for each that pays at a time: how fast they come and go. */
+const everPerPaying = 2.7;
