@@ -1,5 +1,6 @@
 /** What a KPI definition may say, in the library (`sql/kpis/*.yaml`) and in a book's `kpis:` alike. See docs/kpis.md. */
 import { z } from "zod";
+import { entities } from "./entities.ts";
 
 /** An id that becomes a column or table name: it never needs quoting. */
 export const idPattern = /^[a-z][a-z0-9_]*$/;
@@ -89,7 +90,9 @@ const nullRule = z.strictObject({
 
 export const kpiSchema = z
   .strictObject({
-    id,
+    id: id
+      .regex(/^(?!.*__)/, "an id without two underscores in a row")
+      .refine((name) => name !== "account_id" && name !== "snapshot_date", "an id other than the key columns"),
     /** A changed definition is a new version. */
     version: z.int().min(1).default(1),
     label: z.string().min(1).max(60),
@@ -134,6 +137,10 @@ export const kpiSchema = z
     if (kpi.cap !== undefined && (kpi.measure === "latest" || kpi.measure === "days_since")) {
       refuse("cap", `the measure ${kpi.measure} takes no cap`);
     }
+    if (kpi.value?.as === "length" && kpi.measure !== "latest") {
+      refuse("value", `the measure ${kpi.measure} reads values, not lengths`);
+    }
+    const isState = entities.get(kpi.entity)?.kind === "state";
     const accumulates = kpi.measure !== "latest" && kpi.measure !== "days_since";
     return {
       ...kpi,
@@ -142,7 +149,7 @@ export const kpiSchema = z
         no_rows: kpi.null_rule.no_rows ?? (accumulates ? ("zero" as const) : ("not_yet" as const)),
         no_value: kpi.null_rule.no_value ?? ("unanswered" as const),
         feed_gap_days:
-          kpi.null_rule.feed_gap_days !== undefined ? kpi.null_rule.feed_gap_days : accumulates ? 14 : null,
+          kpi.null_rule.feed_gap_days !== undefined ? kpi.null_rule.feed_gap_days : accumulates && !isState ? 14 : null,
         tenure: kpi.null_rule.tenure ?? (accumulates ? ("whole_window" as const) : ("any" as const)),
       },
     };

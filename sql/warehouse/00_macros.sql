@@ -1,5 +1,8 @@
 -- Macros that compiled statements rely on: load this file first in a plain DuckDB shell. Sorted by name.
 
+-- Trino's date_add, for dates and days only, in the statements that both engines run. It hides DuckDB's own date_add.
+create or replace macro date_add(unit, n, day) as case unit when 'day' then day + cast(n as integer) end;
+
 -- A sum of doubles that is the same on any number of threads: each term is rounded to 20 decimals first. Terms below 1e18.
 create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as double);
 
@@ -49,6 +52,9 @@ create or replace macro normal_tail_middle(r) as
   / (((((((r * 1.05075007164441684324e-9 + 5.475938084995344946e-4) * r + 0.0151986665636164571966e0) * r
     + 0.14810397642748007459e0) * r + 0.68976733498510000455e0) * r + 1.6763848301838038494e0) * r
     + 2.05319162663775882187e0) * r + 1e0);
+
+-- Trino's sequence of integers, both ends included: from unnest(sequence(0, 9)) as t(n).
+create or replace macro sequence(first, last) as generate_series(first, last);
 
 -- Rounds to 12 significant digits, the precision in which statistics are stored.
 create or replace macro twelve_digits(x) as

@@ -1,0 +1,34 @@
+import type { Book } from "../config/book.ts";
+import { type ColumnType, type Entity, entities } from "../config/entities.ts";
+
+/** A column that a KPI may name. */
+export interface KpiColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** The column whose date says when the value became a fact: it is hidden from snapshots up to and including that day. */
+  readonly datedBy: string | undefined;
+}
+
+/** The columns of an entity in this book: the catalogue's, and the book's own where the entity takes extras. */
+export function kpiColumns(entity: Entity, book: Book): ReadonlyMap<string, KpiColumn> {
+  const columns = new Map<string, KpiColumn>();
+  for (const column of entity.columns) {
+    columns.set(column.name, { name: column.name, type: column.type, datedBy: column.datedBy });
+  }
+  if (!entity.extras) return columns;
+  for (const source of Object.values(book.sources)) {
+    if (source.entity !== entity.id) continue;
+    for (const [name, mapping] of Object.entries(source.columns)) {
+      if (columns.has(name)) continue;
+      const type = typeof mapping === "string" ? undefined : mapping.type;
+      columns.set(name, { name, type: type ?? "text", datedBy: undefined });
+    }
+  }
+  return columns;
+}
+
+/** The entities that at least one source of the book delivers. */
+export const deliveredEntities = (book: Book): ReadonlySet<string> =>
+  new Set(Object.values(book.sources).map((source) => source.entity));
+
+export const entityById = (id: string): Entity | undefined => entities.get(id);
