@@ -1,5 +1,6 @@
 import type { Book } from "../config/book.ts";
-import { type ColumnType, type Entity, entities } from "../config/entities.ts";
+import { type ColumnType, type Entity, entityOf } from "../config/entities.ts";
+import type { KpiDefinition } from "../config/kpi.ts";
 
 /** A column that a KPI may name. */
 export interface KpiColumn {
@@ -31,4 +32,28 @@ export function kpiColumns(entity: Entity, book: Book): ReadonlyMap<string, KpiC
 export const deliveredEntities = (book: Book): ReadonlySet<string> =>
   new Set(Object.values(book.sources).map((source) => source.entity));
 
-export const entityById = (id: string): Entity | undefined => entities.get(id);
+/** KPIs that read one entity, and so share a table. */
+export interface Group {
+  /** `usage` for usage_event, otherwise the entity's id: features.<name>. */
+  readonly name: string;
+  readonly entity: Entity;
+  readonly columns: ReadonlyMap<string, KpiColumn>;
+  readonly kpis: readonly KpiDefinition[];
+}
+
+/** The name of an entity's table below features. */
+export const groupName = (entity: string): string => (entity === "usage_event" ? "usage" : entity);
+
+/** KPIs by the entity that they read, both in the order given. */
+export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly Group[] {
+  const ids = [...new Set(kpis.map((kpi) => kpi.entity))];
+  return ids.map((id) => {
+    const entity = entityOf(id);
+    return {
+      name: groupName(id),
+      entity,
+      columns: kpiColumns(entity, book),
+      kpis: kpis.filter((kpi) => kpi.entity === id),
+    };
+  });
+}

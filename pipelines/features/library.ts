@@ -37,6 +37,10 @@ export async function readLibraryKpi(id: string, folder: string = libraryFolder)
   return kpi;
 }
 
+/** Every definition of the library, by id. */
+export const readLibrary = async (folder: string = libraryFolder): Promise<readonly KpiDefinition[]> =>
+  Promise.all((await libraryIds(folder)).map((id) => readLibraryKpi(id, folder)));
+
 /**
  * The book's KPIs in the order in which it lists them. A definition written in the book wins over the library's with the
  * same id. Mistakes are usage errors; a KPI whose entity no source of the book delivers is off.
@@ -142,9 +146,16 @@ function checkKpi(kpi: KpiDefinition, book: Book, where: string): void {
   if (value !== undefined) {
     const column = columns.get(value.column);
     if (column === undefined) {
-      fail("value", `found ${value.column}, expected a column of ${kpi.entity}: ${names.join(", ")}`, nearest(value.column, names));
+      fail(
+        "value",
+        `found ${value.column}, expected a column of ${kpi.entity}: ${names.join(", ")}`,
+        nearest(value.column, names),
+      );
     } else if (kpi.measure !== "distinct") {
-      const numeric = value.as === "length" ? column.type === "text" : ["integer", "number", "money", "boolean"].includes(column.type);
+      const numeric =
+        value.as === "length"
+          ? column.type === "text"
+          : ["integer", "number", "money", "boolean"].includes(column.type);
       if (!numeric) {
         fail(
           "value",
@@ -161,14 +172,18 @@ function checkKpi(kpi: KpiDefinition, book: Book, where: string): void {
 /** Usage is read once, into roll-ups by account, day and event and by account, user and day: a KPI reads only those. */
 function checkUsage(kpi: KpiDefinition, fail: (key: string, sentence: string) => never): void {
   const filtered = Object.keys(kpi.filter);
-  if (kpi.measure === "latest") fail("measure", "found latest of usage_event, expected count, sum, distinct, active_days or days_since");
+  if (kpi.measure === "latest")
+    fail("measure", "found latest of usage_event, expected count, sum, distinct, active_days or days_since");
   if (kpi.measure === "distinct") {
-    if (kpi.value?.column !== "user_id") fail("value", `found ${kpi.value?.column}, expected user_id: usage counts different users only`);
-    if (filtered.length > 0) fail("filter", `found ${filtered.join(", ")}, expected no filter: different users are counted over all events`);
+    if (kpi.value?.column !== "user_id")
+      fail("value", `found ${kpi.value?.column}, expected user_id: usage counts different users only`);
+    if (filtered.length > 0)
+      fail("filter", `found ${filtered.join(", ")}, expected no filter: different users are counted over all events`);
   }
   if (kpi.measure === "sum" && kpi.value?.column !== "quantity") {
     fail("value", `found ${kpi.value?.column}, expected quantity: the only number of usage_event that is rolled up`);
   }
   const other = filtered.find((name) => name !== "event");
-  if (other !== undefined) fail("filter", `found ${other}, expected event: usage is rolled up by account, day and event`);
+  if (other !== undefined)
+    fail("filter", `found ${other}, expected event: usage is rolled up by account, day and event`);
 }

@@ -1,0 +1,184 @@
+/**
+ * Windows without range joins. A row that is visible from `f` and whose day leaves the window at `u` counts in every
+ * snapshot of [f, u): +amount at f, -amount at u, and a running sum per account. The ends are moved to the snapshots on
+ * or after them first (spine.snapshot_day), so that the work after one aggregation is account-sized, however many
+ * snapshots and KPIs there are.
+ */
+import { type AliasableExpression, type Expression, type RawBuilder, type SelectQueryBuilder, sql } from "kysely";
+import { builder } from "../warehouse/compiler.ts";
+import { SqlDate } from "../warehouse/literal.ts";
+import type { AnyBuilder } from "./filter.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the builder has no fixed schema.
+export type AnyQuery = SelectQueryBuilder<any, any, any>;
+
+/** `with name as (query)` steps in order. */
+export type Steps = readonly (readonly [name: string, query: AnyQuery])[];
+
+/** After the last snapshot: an interval with this end is never closed. */
+export const never = new SqlDate("9999-12-31");
+
+/** One column of a window table. `sum` counts what the intervals hold, `last` keeps the latest day seen so far. */
+export interface WindowColumn {
+  readonly name: string;
+  readonly kind: "sum" | "last";
+  readonly type: "bigint" | "decimal(38, 6)" | "date";
+}
+
+/** A relation whose rows are intervals [from, until) of snapshots, with what each adds to some columns. */
+export interface Pieces {
+  readonly relation: string;
+  readonly from: string;
+  /** `undefined`: the intervals never end. */
+  readonly until: string | undefined;
+  readonly amounts: ReadonlyMap<string, (eb: AnyBuilder) => Expression<unknown>>;
+}
+
+/** The steps and a query over them as one statement. */
+export function withSteps(steps: Steps, last: (from: typeof builder) => AnyQuery): AnyQuery {
+  // biome-ignore lint/suspicious/noExplicitAny: each step changes the builder's type.
+  let chained: any = builder;
+  for (const [name, query] of steps) chained = chained.with(name, () => query);
+  return last(chained);
+}
+
+/** The steps that turn pieces into the columns' values at every row of spine.account_snapshot: reads, then `running`. */
+export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pieces[]): Steps {
+  const streams = [
+    ...pieces.flatMap((piece) => {
+      const isSum = [...piece.amounts.keys()].some((name) => columns.find((c) => c.name === name)?.kind === "sum");
+      const opens = delta(columns, piece, piece.from, 1);
+      return piece.until === undefined || !isSum ? [opens] : [opens, delta(columns, piece, piece.until, -1)];
+    }),
+    spineRows(columns),
+  ];
+  const [first, ...rest] = streams as [AnyQuery, ...AnyQuery[]];
+  const atSnapshot = builder
+    .selectFrom("delta")
+    .select((eb: AnyBuilder) => [
+      "account_id",
+      "snapshot_date",
+      eb.fn.max("is_row").as("is_row"),
+      ...columns.map(({ name, kind, type }) =>
+        (kind === "last" ? eb.fn.max(name) : eb.cast(eb.fn.sum(name), type)).as(name),
+      ),
+    ])
+    .groupBy(["account_id", "snapshot_date"]);
+  const running = builder.selectFrom("at_snapshot").select((eb: AnyBuilder) => [
+    "account_id",
+    "snapshot_date",
+    "is_row",
+    ...columns.map(({ name, kind, type }) => {
+      const upToHere = (call: RawBuilder<unknown>) =>
+        sql`${call} over (partition by account_id order by snapshot_date rows between unbounded preceding and current row)`;
+      return kind === "last"
+        ? upToHere(sql`max(${sql.ref(name)})`).as(name)
+        : eb.cast(upToHere(sql`sum(${sql.ref(name)})`), type).as(name);
+    }),
+  ]);
+  return [
+    ["delta", rest.reduce((union, stream) => union.unionAll(stream), first)],
+    ["at_snapshot", atSnapshot],
+    ["running", running],
+  ];
+}
+
+/** One end of the pieces: what opens (sign 1) or closes (sign -1) per account and snapshot. */
+function delta(columns: readonly WindowColumn[], piece: Pieces, end: string, sign: 1 | -1): AnyQuery {
+  let query = builder.selectFrom(piece.relation).select((eb: AnyBuilder) => [
+    "account_id",
+    eb.ref(end).as("snapshot_date"),
+    eb.cast(eb.val(0), "bigint").as("is_row"),
+    ...columns.map(({ name, kind, type }) => {
+      const amount = piece.amounts.get(name);
+      if (kind === "last") {
+        return (amount === undefined ? eb.cast(eb.val(null), type) : eb.fn.max(amount(eb))).as(name);
+      }
+      if (amount === undefined) return eb.cast(eb.val(0), type).as(name);
+      const sum = eb.cast(eb.fn.sum(amount(eb)), type);
+      return (sign === 1 ? sum : eb(eb.cast(eb.val(0), type), "-", sum)).as(name);
+    }),
+  ]);
+  if (piece.until === undefined) query = query.where(piece.from, "is not", null);
+  else query = query.whereRef(piece.from, "<", piece.until);
+  if (sign === -1) query = query.where(end, "<", never);
+  return query.groupBy(["account_id", end]);
+}
+
+/** A zero for every row of the spine, so that each has a value. */
+function spineRows(columns: readonly WindowColumn[]): AnyQuery {
+  return builder
+    .selectFrom("spine.account_snapshot")
+    .select((eb: AnyBuilder) => [
+      "account_id",
+      "snapshot_date",
+      eb.cast(eb.val(1), "bigint").as("is_row"),
+      ...columns.map(({ name, kind, type }) => eb.cast(eb.val(kind === "last" ? null : 0), type).as(name)),
+    ]);
+}
+
+/**
+ * Steps that make the intervals of each (account, key) disjoint: `<name>_piece(account_id, seen_from, seen_until)` is
+ * their union. A running maximum of the ends does it; the next row's start would not, because rows arrive late and their
+ * intervals end in any order.
+ */
+export function unionOfIntervals(name: string, intervals: AnyQuery): Steps {
+  const covered = builder
+    .selectFrom(`${name}_interval`)
+    .select([
+      "account_id",
+      "seen_from",
+      "seen_until",
+      sql`max(seen_until) over (partition by account_id, item order by seen_from rows between unbounded preceding and 1 preceding)`.as(
+        "covered_until",
+      ),
+    ]);
+  const piece = builder
+    .selectFrom(`${name}_covered`)
+    .select((eb: AnyBuilder) => [
+      "account_id",
+      eb
+        .case()
+        .when("covered_until", ">", eb.ref("seen_from"))
+        .then(eb.ref("covered_until"))
+        .else(eb.ref("seen_from"))
+        .end()
+        .as("seen_from"),
+      "seen_until",
+    ])
+    .where((eb: AnyBuilder) =>
+      eb.or([eb("covered_until", "is", null), eb("seen_until", ">", eb.ref("covered_until"))]),
+    );
+  return [
+    [`${name}_interval`, intervals],
+    [`${name}_covered`, covered],
+    [`${name}_piece`, piece],
+  ];
+}
+
+/** The first snapshot of the calendar, to which earlier days are moved. */
+export const calendarStart: AnyQuery = builder
+  .selectFrom("spine.snapshot_day")
+  .select((eb: AnyBuilder) => [eb.fn.min("snapshot_date").as("first_on")]);
+
+/** Joins the snapshot that first sees `day`, under an alias; rows that no snapshot sees drop out. */
+export const joinSeenFrom = (query: AnyQuery, alias: string, day: (eb: AnyBuilder) => Expression<unknown>): AnyQuery =>
+  query.innerJoin(`spine.snapshot_day as ${alias}`, (join) =>
+    join.on((eb: AnyBuilder) => eb(`${alias}.day`, "=", eb.fn("greatest", [day(eb), eb.ref("first_on")]))),
+  );
+
+/** Joins the snapshot that no longer sees what ends on `day`; beyond the calendar it is {@link never}. */
+export const joinSeenUntil = (query: AnyQuery, alias: string, day: (eb: AnyBuilder) => Expression<unknown>): AnyQuery =>
+  query.leftJoin(`spine.snapshot_day as ${alias}`, (join) =>
+    join.on((eb: AnyBuilder) => eb(`${alias}.day`, "=", eb.fn("greatest", [day(eb), eb.ref("first_on")]))),
+  );
+
+export const seenUntil = (eb: AnyBuilder, alias: string): AliasableExpression<unknown> =>
+  eb.fn.coalesce(`${alias}.snapshot_date`, eb.val(never)) as AliasableExpression<unknown>;
+
+/** The day n days later, in the spelling that both engines know. */
+export const addDays = (eb: AnyBuilder, day: Expression<unknown> | string, n: number): Expression<unknown> =>
+  eb.fn("date_add", [eb.val("day"), eb.val(n), typeof day === "string" ? eb.ref(day) : day]);
+
+/** The name of the column with the end of a look-back: `until_28`, `until_all` without one. */
+export const untilName = (windowDays: number | null): string => `until_${windowDays ?? "all"}`;
