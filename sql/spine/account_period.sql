@@ -45,7 +45,10 @@ with
       coalesce(ended_on, superseded_on - 1) as ended_on,
       end_reason,
       notice_on,
-      greatest(notice_on + cast(coalesce(notice_days, 0) as integer), coalesce(renews_on, notice_on)) as notice_ends_on
+      case
+        when notice_on is not null
+        then greatest(notice_on + cast(coalesce(notice_days, 0) as integer), coalesce(renews_on, notice_on))
+      end as notice_ends_on
     from contract_known
     where is_trial is not true
   ),
@@ -56,7 +59,7 @@ with
       case when ended_on < as_of then ended_on end as ended_on,
       end_reason,
       case
-        when notice_on >= as_of then null
+        when notice_on is null or notice_on >= as_of then null
         when ended_on is null and notice_ends_on + 30 <= as_of then null
         else greatest(notice_on, started_on)
       end as notice_on
