@@ -3,8 +3,18 @@
 -- Trino's date_add, for dates and days only, in the statements that both engines run. It hides DuckDB's own date_add.
 create or replace macro date_add(unit, n, day) as case unit when 'day' then day + cast(n as integer) end;
 
+-- Integer division, rounded to the nearest whole number, halves away from zero. d > 0.
+create or replace macro divide_half_up(n, d) as (2 * (n) + sign(n) * (d)) // (2 * (d));
+
 -- A sum of doubles that is the same on any number of threads: each term is rounded to 20 decimals first. Terms below 1e18.
 create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as double);
+
+-- A whole number of millionths as a decimal of six digits.
+create or replace macro from_millionths(n) as cast(cast(n as decimal(18, 0)) * 0.000001 as decimal(18, 6));
+
+-- A decimal of six digits as a whole number of millionths, for every value that decimal(18, 6) holds.
+create or replace macro millionths(x) as
+  cast(floor(x) as bigint) * 1000000 + cast((x - floor(x)) * 1000000 as bigint);
 
 -- Inverse of the standard normal distribution function, 0 < p < 1; relative error about 1e-15 (Wichura 1988, AS 241).
 create or replace macro normal_quantile(p) as

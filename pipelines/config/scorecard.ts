@@ -1,0 +1,398 @@
+/** What a scorecard file may say: `<folder>/v<N>.yaml`, one version a file. See docs/scorecards.md. */
+import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from "yaml";
+import { z } from "zod";
+import { usageError } from "../lib/errors.ts";
+import { canonicalJson, sha256 } from "../lib/files.ts";
+
+const id = z
+  .string()
+  .max(63)
+  .regex(
+    /^[a-z][a-z0-9_]*$/,
+    "an id of lower-case letters, digits and underscores that starts with a letter and has at most 63",
+  );
+const isoDate = z.iso.date("a calendar date like 2026-01-31");
+const text = z.string().min(1);
+const sixDigits = (value: number): boolean => /^-?\d+(\.\d{1,6})?$/.test(String(value));
+
+/** A value of a KPI, where points start, end or change. */
+const limit = z.number().min(-1e11).max(1e11).refine(sixDigits, "a number with at most six decimals");
+/** Points, or a place on the scale. */
+const point = z.number().min(-1e5).max(1e5).refine(sixDigits, "a number with at most six decimals");
+const weight = z.int("a whole number").min(0).max(10_000);
+/** Points at the unhealthy end and at the healthy end. */
+const ends = z.tuple([point, point]);
+
+const missingRule = z.enum(["reweight", "zero", "neutral"]);
+
+const pointsSchema = z
+  .strictObject({
+    /** Straight line; at `zero_at` and beyond the first of `give`, at `full_at` and beyond the second. */
+    linear: z.strictObject({ zero_at: limit, full_at: limit, give: ends.optional() }).optional(),
+    /** Steps: n cuts, n + 1 points. `edge: upper`: a value on a cut belongs to the tier that ends there. */
+    tiers: z
+      .strictObject({ upto: z.array(limit).min(1), give: z.array(point).min(2), edge: z.enum(["upper", "lower"]) })
+      .optional(),
+    /** A value -> its points; a value that is not listed counts as missing. */
+    ratings: z.record(z.string().regex(/^-?\d+(\.\d{1,6})?$/, "a rating like 3 or 2.5"), point).optional(),
+    /** The share of accounts of the same snapshot that stand below, ties counted half. */
+    midrank: z
+      .strictObject({
+        healthier: z.enum(["higher", "lower"]),
+        within: z.enum(["snapshot", "segment"]).default("snapshot"),
+        give: ends.optional(),
+      })
+      .optional(),
+    /** The second of `give` between the two `best`, the first of `give` at `zero_at` and beyond, straight lines between. */
+    peak: z
+      .strictObject({ best: z.tuple([limit, limit]), zero_at: z.tuple([limit, limit]), give: ends.optional() })
+      .optional(),
+  })
+  .superRefine((points, context) => {
+    const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+    const kinds = Object.keys(points);
+    if (kinds.length !== 1) refuse([], "exactly one of linear, tiers, ratings, midrank or peak");
+    const { linear, tiers, ratings, peak } = points;
+    if (linear !== undefined && linear.zero_at === linear.full_at) {
+      refuse(["linear", "full_at"], "another value than zero_at");
+    }
+    if (tiers !== undefined) {
+      const unordered = tiers.upto.findIndex((cut, i) => i > 0 && cut <= (tiers.upto[i - 1] as number));
+      if (unordered > 0) refuse(["tiers", "upto", unordered], `more than ${tiers.upto[unordered - 1]}, the cut before`);
+      if (tiers.give.length !== tiers.upto.length + 1) {
+        refuse(["tiers", "give"], `${tiers.upto.length + 1} points, one more than there are cuts`);
+      }
+    }
+    if (ratings !== undefined && Object.keys(ratings).length < 2) refuse(["ratings"], "at least two ratings");
+    if (peak !== undefined) {
+      if (peak.best[0] > peak.best[1]) refuse(["peak", "best"], "two values in ascending order");
+      if (peak.zero_at[0] > peak.best[0] || peak.zero_at[1] < peak.best[1]) {
+        refuse(["peak", "zero_at"], "two values on either side of best");
+      }
+    }
+  });
+
+const kpiSchema = z.strictObject({
+  kpi: id,
+  weight: weight.default(1),
+  points: pointsSchema,
+  /** Overrides the scorecard's rule for this KPI. */
+  missing: missingRule.optional(),
+  /** Points of a missing KPI under the rule `neutral`; default: the middle of the scale. */
+  neutral: point.optional(),
+});
+
+const leafFields = { id, label: text.optional(), weight: weight.default(1) };
+const kpiList = z.array(kpiSchema).min(1);
+const subgroup = z.strictObject({ ...leafFields, kpis: kpiList });
+const group = z
+  .strictObject({ ...leafFields, kpis: kpiList.optional(), groups: z.array(subgroup).min(1).optional() })
+  .refine((g) => (g.kpis === undefined) !== (g.groups === undefined), "either kpis or groups");
+
+const condition = z.array(text).min(1);
+const cut = z.strictObject({ id, label: text.optional(), to: point });
+
+const fields = z.strictObject({
+  scorecard: id,
+  version: z.int().min(1).max(9999),
+  label: text.optional(),
+  description: text.optional(),
+  created_on: isoDate,
+  /** The first snapshot that people saw with this version; absent: always. */
+  in_force_from: isoDate.optional(),
+  purpose: z.enum(["churn_risk", "behaviour_index", "expansion", "loyalty"]),
+  desired_outcome: text.optional(),
+  owner: text.optional(),
+  audience: z.array(z.enum(["managers", "leadership"])).default(["managers", "leadership"]),
+  /** Which accounts get this scorecard; absent: all. Every key must hold. */
+  applies_to: z
+    .strictObject({
+      segment: condition.optional(),
+      lifecycle: condition.optional(),
+      value: z.unknown().optional(),
+      users: z.unknown().optional(),
+      product: z.unknown().optional(),
+      maturity: z.unknown().optional(),
+      geography: z.unknown().optional(),
+      desired_outcome: z.unknown().optional(),
+    })
+    .optional(),
+  scale: z.strictObject({ from: point, to: point }).default({ from: 0, to: 100 }),
+  combine: z.enum(["weighted_mean", "sum", "start_and_clamp"]).default("weighted_mean"),
+  /** Where start_and_clamp begins. */
+  start: point.optional(),
+  groups: z.array(group).min(1),
+  missing: z.strictObject({
+    rule: missingRule,
+    neutral: point.optional(),
+    coverage_floor: z.number().min(0).max(1).refine(sixDigits, "a share with at most six decimals"),
+  }),
+  gates: z
+    .array(
+      z
+        .strictObject({
+          id,
+          label: text.optional(),
+          kpi: id,
+          min: limit.optional(),
+          max: limit.optional(),
+          score: point,
+        })
+        .refine((gate) => gate.min !== undefined || gate.max !== undefined, "a min, a max or both"),
+    )
+    .default([]),
+  bands: z.strictObject({ edge: z.enum(["upper", "lower"]), list: z.array(cut).min(2).max(12) }),
+  grades: z.strictObject({ letters: z.record(z.string().min(1).max(3), point) }).optional(),
+  /** A person's sign-off; not part of what makes a version immutable. */
+  validated: z.strictObject({ on: isoDate, by: text }).optional(),
+  valid_for: z
+    .string()
+    .regex(/^[1-9]\d* (day|week|month|year)s?$/, "a duration like 6 months")
+    .optional(),
+});
+
+/** Conditions of `applies_to` that compile: columns of spine.account_snapshot. */
+const builtConditions = ["segment", "lifecycle"] as const;
+
+export const scorecardSchema = fields.superRefine((card, context) => {
+  const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
+  const { from, to } = card.scale;
+  if (from >= to) refuse(["scale", "to"], `more than ${from}, where the scale starts`);
+  const onScale = (value: number): boolean => value >= from && value <= to;
+  const scaleText = `a value on the scale from ${from} to ${to}`;
+  const isMean = card.combine === "weighted_mean";
+
+  for (const key of Object.keys(card.applies_to ?? {})) {
+    if (!(builtConditions as readonly string[]).includes(key)) {
+      refuse(["applies_to", key], `one of ${builtConditions.join(", ")}: other conditions are not compiled yet`);
+    }
+  }
+  if (card.combine === "start_and_clamp") {
+    if (card.start === undefined) refuse(["start"], "the points that an account starts with");
+    else if (!onScale(card.start)) refuse(["start"], scaleText);
+  } else if (card.start !== undefined) refuse(["start"], "no start unless combine is start_and_clamp");
+
+  const seenKpis = new Set<string>();
+  const seenGroups = new Set<string>();
+  const checkNeutral = (path: (string | number)[], neutral: number | undefined) => {
+    if (isMean && neutral !== undefined && !onScale(neutral)) refuse([...path, "neutral"], scaleText);
+  };
+  const checkLeaf = (leaf: z.output<typeof subgroup>, path: (string | number)[]) => {
+    if (leaf.kpis.every((entry) => entry.weight === 0)) {
+      refuse([...path, "kpis", 0, "weight"], "a weight above 0 for at least one KPI of the group");
+    }
+    for (const [i, entry] of leaf.kpis.entries()) {
+      const here = [...path, "kpis", i];
+      if (seenKpis.has(entry.kpi)) refuse([...here, "kpi"], `each KPI once, and ${entry.kpi} is there already`);
+      seenKpis.add(entry.kpi);
+      const rule = entry.missing ?? card.missing.rule;
+      if (!isMean && rule === "reweight") {
+        refuse(
+          entry.missing === undefined ? ["missing", "rule"] : [...here, "missing"],
+          `zero or neutral: points that are added up have no weights to spread (combine: ${card.combine})`,
+        );
+      }
+      const neutral = entry.neutral ?? card.missing.neutral;
+      if (rule === "neutral" && !isMean && neutral === undefined) {
+        refuse([...here, "missing"], `neutral: the points of a missing KPI (combine: ${card.combine})`);
+      }
+      checkNeutral(here, entry.neutral);
+      const [kind, rest] = Object.entries(entry.points)[0] ?? [];
+      if (kind === undefined) continue;
+      const give =
+        kind === "ratings" ? Object.values(rest as Record<string, number>) : (rest as { give?: number[] }).give;
+      const givePath = kind === "ratings" ? [...here, "points", kind] : [...here, "points", kind, "give"];
+      if (isMean && give?.some((value) => !onScale(value)))
+        refuse(givePath, `points on the scale from ${from} to ${to}`);
+      if (!isMean && give === undefined) {
+        refuse([...here, "points", kind], `give: the points at either end (combine: ${card.combine})`);
+      }
+    }
+  };
+  const checkGroupId = (groupId: string, path: (string | number)[]) => {
+    if (seenGroups.has(groupId)) refuse([...path, "id"], `each group once, and ${groupId} is there already`);
+    seenGroups.add(groupId);
+  };
+  const checkGroupWeights = (groups: readonly { weight: number }[], path: (string | number)[]) => {
+    if (groups.every((g) => g.weight === 0)) refuse([...path, 0, "weight"], "a weight above 0 for at least one group");
+    const odd = groups.findIndex((g) => g.weight !== 1);
+    if (!isMean && odd >= 0) refuse([...path, odd, "weight"], `no weight of a group where points are added up`);
+  };
+  checkNeutral(["missing"], card.missing.neutral);
+  checkGroupWeights(card.groups, ["groups"]);
+  for (const [i, g] of card.groups.entries()) {
+    checkGroupId(g.id, ["groups", i]);
+    if (g.kpis !== undefined) checkLeaf({ ...g, kpis: g.kpis }, ["groups", i]);
+    if (g.groups !== undefined) checkGroupWeights(g.groups, ["groups", i, "groups"]);
+    for (const [j, inner] of (g.groups ?? []).entries()) {
+      checkGroupId(inner.id, ["groups", i, "groups", j]);
+      checkLeaf(inner, ["groups", i, "groups", j]);
+    }
+  }
+
+  const seenGates = new Set<string>();
+  for (const [i, gate] of card.gates.entries()) {
+    if (seenGates.has(gate.id)) refuse(["gates", i, "id"], `each gate once, and ${gate.id} is there already`);
+    seenGates.add(gate.id);
+    if (!onScale(gate.score)) refuse(["gates", i, "score"], scaleText);
+    if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
+      refuse(["gates", i, "max"], `at least ${gate.min}, the min`);
+    }
+  }
+
+  const seenBands = new Set<string>(["unknown"]);
+  let before = from;
+  for (const [i, band] of card.bands.list.entries()) {
+    const here = ["bands", "list", i];
+    if (band.id === "unknown") refuse([...here, "id"], "another id: unknown is the band of accounts without a score");
+    else if (seenBands.has(band.id)) refuse([...here, "id"], `each band once, and ${band.id} is there already`);
+    seenBands.add(band.id);
+    if (band.to <= before) refuse([...here, "to"], `more than ${before}, where the band starts`);
+    before = band.to;
+  }
+  const last = card.bands.list.length - 1;
+  if (card.bands.list[last]?.to !== to) {
+    refuse(["bands", "list", last, "to"], `${to}, the end of the scale, so that no score is without a band`);
+  }
+
+  const letters = Object.values(card.grades?.letters ?? {});
+  if (letters.length > 0 && Math.min(...letters) !== from) {
+    refuse(["grades", "letters"], `a letter that starts at ${from}, so that no score is without a letter`);
+  }
+  if (new Set(letters).size !== letters.length) refuse(["grades", "letters"], "a start of its own for every letter");
+  if (card.valid_for !== undefined && card.validated === undefined) {
+    refuse(["valid_for"], "no valid_for without validated: a duration needs a date to start at");
+  }
+});
+
+/** One version of a scorecard with its defaults filled in. */
+export type Scorecard = Readonly<z.output<typeof fields>>;
+export type ScorecardKpi = Readonly<z.output<typeof kpiSchema>>;
+export type PointsRule = Readonly<z.output<typeof pointsSchema>>;
+
+/** A scorecard as a book uses it. Plain JSON: it is hashed into the release, so it holds no absolute path. */
+export interface AppliedScorecard {
+  readonly card: Scorecard;
+  /** Hash of what the file says, comments, order of keys and sign-off apart: the same number needs the same hash. */
+  readonly definition_sha256: string;
+  /** What the file says, as canonical JSON. */
+  readonly definition: string;
+  /** The file as errors show it: below the project for a preset, below the book otherwise. */
+  readonly file: string;
+  readonly is_preset: boolean;
+  /** Place in the book's order of assignment, from 1; null for a scorecard that is only compared. */
+  readonly assign_order: number | null;
+}
+
+/** The JSON Schema of a scorecard file, for editors. */
+export const scorecardJsonSchema = (): Record<string, unknown> =>
+  z.toJSONSchema(fields, { io: "input" }) as Record<string, unknown>;
+
+type Path = readonly (string | number)[];
+
+export interface ParsedScorecard {
+  readonly card: Scorecard;
+  readonly definition: string;
+  readonly definition_sha256: string;
+  /** A usage error at a key of this file. */
+  readonly errorAt: (path: Path, sentence: string) => Error;
+}
+
+/** Reads the text of a scorecard file; `file` is the name that errors show. Throws a usage error with line and key. */
+export function parseScorecard(source: string, file: string): ParsedScorecard {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    throw usageError(`${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`);
+  }
+  const raw: unknown = document.toJS() ?? {};
+  const errorAt = (path: Path, sentence: string): Error =>
+    usageError(`${file}:${lineOf(document.contents, lines, path)}: ${keyText(path)}: ${sentence}`);
+  const result = scorecardSchema.safeParse(raw);
+  if (!result.success) {
+    // A misspelled key is also a missing one: the misspelling is what the user can act on.
+    const issues = result.error.issues as readonly Issue[];
+    const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? (issues[0] as Issue);
+    const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys?.[0] ?? ""] : issue.path;
+    throw errorAt(path, issueSentence(issue, raw, path));
+  }
+  const { validated: _on, valid_for: _for, ...defining } = raw as Record<string, unknown>;
+  const definition = canonicalJson(raw);
+  return { card: result.data, definition, definition_sha256: sha256(canonicalJson(defining)), errorAt };
+}
+
+/** The parts of zod's issues that are read here. */
+interface Issue {
+  readonly code: string;
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly values?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly origin?: string;
+  readonly issues?: readonly { readonly message: string }[];
+}
+
+const typeNames: Readonly<Record<string, string>> = {
+  object: "a mapping of keys",
+  record: "a mapping of keys",
+  array: "a list",
+  tuple: "a list of two",
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+};
+
+function issueSentence(issue: Issue, raw: unknown, path: Path): string {
+  const value = path.reduce<unknown>((inner, part) => (inner as Record<string | number, unknown> | null)?.[part], raw);
+  const found = value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing");
+  const shown = found.length > 60 ? `${found.slice(0, 57)}...` : found;
+  const isLength = issue.origin === "array" || issue.origin === "string";
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return "found a key that a scorecard does not have here, expected one of docs/scorecards.md";
+    case "invalid_type":
+      return `found ${shown}, expected ${typeNames[issue.expected ?? ""] ?? issue.expected}`;
+    case "invalid_value":
+      return `found ${shown}, expected one of ${(issue.values ?? []).join(", ")}`;
+    case "invalid_key":
+      return `found the key ${JSON.stringify(path.at(-1))}, expected ${issue.issues?.[0]?.message ?? "another"}`;
+    case "too_small":
+      return `found ${shown}, expected ${isLength ? "a length of " : ""}at least ${issue.minimum}`;
+    case "too_big":
+      return `found ${shown}, expected ${isLength ? "a length of " : ""}at most ${issue.maximum}`;
+    default:
+      return `found ${shown}, expected ${issue.message}`;
+  }
+}
+
+const keyText = (path: Path): string =>
+  path.reduce<string>(
+    (key, part) => (typeof part === "number" ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`),
+    "",
+  ) || "the file";
+
+const lowerFirst = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1);
+
+/** The line of the key at a path, or of the nearest part of it that the file has. */
+function lineOf(contents: ParsedNode | null, lines: LineCounter, path: Path): number {
+  let node: unknown = contents;
+  let offset = contents?.range[0] ?? 0;
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
+      if (pair === undefined) break;
+      offset = (pair.key as ParsedNode).range[0];
+      node = pair.value;
+    } else {
+      const item = (node as { readonly items?: readonly unknown[] } | null)?.items?.[Number(part)];
+      if (item === undefined || item === null) break;
+      node = item;
+      offset = (item as ParsedNode).range?.[0] ?? offset;
+    }
+  }
+  return lines.linePos(offset).line;
+}

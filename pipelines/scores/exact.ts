@@ -1,0 +1,43 @@
+/**
+ * Arithmetic of scores in whole millionths, so that no result depends on the order of additions and nothing is lost:
+ * decimals of six digits here, 64-bit or 128-bit integers in SQL, one rounding at the end of each division.
+ */
+import { type RawBuilder, sql } from "kysely";
+
+/** A number of at most six decimals as millionths. */
+export function toMillionths(value: number): bigint {
+  const match = /^(-?)(\d+)(?:\.(\d{1,6}))?$/.exec(String(value));
+  if (match === null) throw new RangeError(`not a number of at most six decimals: ${value}`);
+  const [, sign, whole, fraction = ""] = match;
+  const amount = BigInt(whole as string) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
+  return sign === "-" ? -amount : amount;
+}
+
+export function gcd(a: bigint, b: bigint): bigint {
+  let [x, y] = [a < 0n ? -a : a, b < 0n ? -b : b];
+  while (y > 0n) [x, y] = [y, x % y];
+  return x;
+}
+
+const largest = { bigint: 2n ** 63n - 1n, hugeint: 2n ** 127n - 1n } as const;
+
+/** The narrowest type that holds every intermediate result up to `bound`; null when none does. */
+export const integerType = (bound: bigint): keyof typeof largest | null =>
+  bound <= largest.bigint ? "bigint" : bound <= largest.hugeint ? "hugeint" : null;
+
+export type Sql = RawBuilder<unknown>;
+
+/** A decimal written as it is read: 30, 0.5. */
+export const number = (value: number): Sql => sql`${value}`;
+
+/** A whole number; Kysely has no bigint literal that every engine reads, digits are. */
+export const integer = (value: bigint): Sql => sql.raw(value.toString());
+
+/** `numerator / denominator` in millionths, as decimal(18,6), rounded once, halves away from zero. */
+export const ratio = (numerator: Sql, denominator: Sql | bigint): Sql =>
+  denominator === 1n
+    ? sql`from_millionths(${numerator})`
+    : sql`from_millionths(divide_half_up(${numerator}, ${typeof denominator === "bigint" ? integer(denominator) : denominator}))`;
+
+/** Terms that are added, or 0. */
+export const sum = (terms: readonly Sql[]): Sql => (terms.length === 0 ? sql`0` : sql.join(terms, sql` + `));

@@ -1,0 +1,128 @@
+/** Finds the scorecards that a book names: presets, or folders of versions of its own. */
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { Book } from "../config/book.ts";
+import type { KpiDefinition } from "../config/kpi.ts";
+import { type AppliedScorecard, parseScorecard } from "../config/scorecard.ts";
+import { usageError } from "../lib/errors.ts";
+import { projectRoot } from "../lib/files.ts";
+import { reachProblem } from "./card.ts";
+
+const presetRoot = join(projectRoot, "sql", "scorecards");
+
+/**
+ * All versions of the scorecards under `scorecards:` (assigned, in that order) and `compare:` (computed, never
+ * assigned), in the order of the book, versions ascending. A scorecard may read a KPI that the book lists but cannot
+ * compute for want of a source: it is missing for every account. Any other unknown KPI is a usage error.
+ */
+export async function resolveScorecards(
+  book: Pick<Book, "folder" | "scorecards" | "compare" | "kpis">,
+  kpis: readonly Pick<KpiDefinition, "id">[],
+): Promise<readonly AppliedScorecard[]> {
+  const listed = book.kpis.map((entry) => (typeof entry === "string" ? entry : String(entry.id)));
+  const known = new Set([...kpis.map(({ id }) => id), ...listed]);
+  const cards: AppliedScorecard[] = [];
+  const places = new Map<string, string>();
+  const named = [
+    ...book.scorecards.map((name, i) => ({ name, key: `scorecards[${i}]`, order: i + 1 })),
+    ...book.compare.map((name, i) => ({ name, key: `compare[${i}]`, order: null })),
+  ];
+  for (const { name, key, order } of named) {
+    const source = await findVersions(book.folder, name, key);
+    // A scorecard that is assigned needs no second copy to be compared.
+    if ([...places.values()].includes(source.folder)) continue;
+    for (const { file, path, version } of source.versions) {
+      const { errorAt, ...parsed } = parseScorecard(await readFile(path, "utf8"), file);
+      const { card } = parsed;
+      if (card.version !== version)
+        throw errorAt(["version"], `found ${card.version}, expected ${version} as in the file's name`);
+      const elsewhere = places.get(card.scorecard);
+      if (elsewhere !== undefined && elsewhere !== source.folder) {
+        throw errorAt(["scorecard"], `found ${card.scorecard}, expected an id that no other scorecard of the book has`);
+      }
+      const sibling = cards.find((other) => places.get(other.card.scorecard) === source.folder)?.card.scorecard;
+      if (sibling !== undefined && sibling !== card.scorecard) {
+        throw errorAt(["scorecard"], `found ${card.scorecard}, expected ${sibling} as in the versions before`);
+      }
+      places.set(card.scorecard, source.folder);
+      for (const { kpi, path: at } of kpiPaths(card)) {
+        if (!known.has(kpi)) {
+          throw errorAt(
+            at,
+            `found ${kpi}, expected a KPI that the book lists under kpis (${[...known].sort().join(", ")})`,
+          );
+        }
+      }
+      const problem = reachProblem(card);
+      if (problem !== null) throw errorAt(problem.path, problem.sentence);
+      cards.push({ ...parsed, file, is_preset: source.isPreset, assign_order: order });
+    }
+  }
+  return cards;
+}
+
+/**
+ * Refuses a version whose content is not what an earlier release recorded under the same number. Versions that are
+ * gone are fine: history keeps them.
+ */
+export function checkImmutability(
+  known: readonly { readonly scorecard: string; readonly version: number; readonly definition_sha256: string }[],
+  cards: readonly AppliedScorecard[],
+): void {
+  for (const { card, definition_sha256, file } of cards) {
+    const recorded = known.find((row) => row.scorecard === card.scorecard && row.version === card.version);
+    if (recorded !== undefined && recorded.definition_sha256 !== definition_sha256) {
+      throw usageError(
+        `${file}: version ${card.version} of ${card.scorecard} has other content than the release that first used it, expected a new version for a change`,
+        `restore the file, and write the change into v${card.version + 1}.yaml`,
+      );
+    }
+  }
+}
+
+interface Versions {
+  readonly folder: string;
+  readonly isPreset: boolean;
+  readonly versions: readonly { readonly file: string; readonly path: string; readonly version: number }[];
+}
+
+/** A plain name of a preset is the preset; anything else is a folder below the book. */
+async function findVersions(bookFolder: string, name: string, key: string): Promise<Versions> {
+  const isPreset = /^[a-z][a-z0-9_]*$/.test(name) && existsSync(join(presetRoot, name));
+  const folder = isPreset ? join(presetRoot, name) : resolve(bookFolder, name);
+  if (!existsSync(folder)) {
+    const presets = (await readdir(presetRoot)).sort().join(", ");
+    throw usageError(
+      `assay.yaml: ${key}: found ${name}, expected a folder of the book or one of the presets ${presets}`,
+    );
+  }
+  const versions = (await readdir(folder))
+    .flatMap((entry) => {
+      const match = /^v([1-9]\d{0,3})\.yaml$/.exec(entry);
+      return match === null ? [] : [{ entry, version: Number(match[1]) }];
+    })
+    .sort((a, b) => a.version - b.version)
+    .map(({ entry, version }) => ({
+      version,
+      path: join(folder, entry),
+      file: isPreset ? `sql/scorecards/${name}/${entry}` : `${name.replace(/\/+$/, "")}/${entry}`,
+    }));
+  if (versions.length === 0) {
+    throw usageError(`assay.yaml: ${key}: found a folder ${name} without a version, expected a file v1.yaml in it`);
+  }
+  return { folder, isPreset, versions };
+}
+
+/** Every place of a file that names a KPI. */
+function kpiPaths(card: AppliedScorecard["card"]): readonly { kpi: string; path: (string | number)[] }[] {
+  const inGroup = (kpis: readonly { kpi: string }[] | undefined, path: (string | number)[]) =>
+    (kpis ?? []).map(({ kpi }, i) => ({ kpi, path: [...path, "kpis", i, "kpi"] }));
+  return [
+    ...card.groups.flatMap((group, i) => [
+      ...inGroup(group.kpis, ["groups", i]),
+      ...(group.groups ?? []).flatMap((inner, j) => inGroup(inner.kpis, ["groups", i, "groups", j])),
+    ]),
+    ...card.gates.map(({ kpi }, i) => ({ kpi, path: ["gates", i, "kpi"] })),
+  ];
+}
