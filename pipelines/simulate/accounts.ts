@@ -33,11 +33,16 @@ placed as (
   select
     account_no,
     case
-      when uniform_a(draw('segment', account_no, 0)) < 0.62 then 'solo'
-      when uniform_a(draw('segment', account_no, 0)) < 0.88 then 'studio'
+      when uniform_a(draw('segment', account_no, 0)) < 0.66 then 'solo'
+      when uniform_a(draw('segment', account_no, 0)) < 0.89 then 'studio'
       else 'enterprise'
     end as segment,
-    cast(floor(uniform_a(draw('start', account_no, 0)) * ${span.history + span.months}) as integer) - ${span.history} as start_month,
+    -- A young company: its first accounts came a little faster.
+      case
+        when uniform_a(draw('start', account_no, 0)) < ${span.history === 0 ? 0.6 : 0.46}
+          then cast(floor(uniform_a(draw('start', account_no, 1)) * ${Math.max(span.history, 1)}) as integer) - ${span.history}
+        else cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.months}) as integer)
+      end as start_month,
     1 + cast(floor(uniform_b(draw('start', account_no, 0)) * 28) as integer) as start_day
   from numbered
 ),
@@ -247,14 +252,14 @@ rated as (
   select
     *,
     case when days_to_deadline < 0 then 0 else logistic(
-      case segment when 'solo' then -3.55 when 'studio' then -3.95 else -4.5 end
+      case segment when 'solo' then -3.1 when 'studio' then -4.25 else -4.6 end
       + ${plan.level}
       - 0.5 * (log_tenure - 2.3)
       - 0.4 * relative_size
       + case when days_to_deadline is null then 0 when days_to_deadline <= 90 then 0.6 else -0.4 end
       + case when month(day) in (1, 2) then 0.15 else 0 end
       + ${plan.causal} * causal
-      + ${plan.bothEnds} * (abs(ticket) - 0.8)
+      + ${plan.bothEnds} * (abs(ticket - 0.12) - 0.8)
       + ${plan.silence} * (cast(is_silent as integer) - 0.35)
       + ${plan.wrongWay} * wrong_way
       + ${plan.reversed} * reversed

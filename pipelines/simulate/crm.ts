@@ -34,7 +34,7 @@ with counted as (
   select
     am.*,
     draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no) as h,
-    poisson(2.4 * exp(0.85 * l.ticket), draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no)) as n
+    poisson(2.6 * exp(0.85 * l.ticket), draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no)) as n
   from account_month as am
   join latent as l using (account_no, month_no)
 ),
@@ -55,8 +55,8 @@ timed as (
     uniform_bits(g, 0, 4096) as pick,
     uniform_bits(g, 52, 4096) as satisfied,
     starts_on + cast(floor(uniform_bits(g, 12, 1024) * n_days) as integer) + to_seconds(25200 + floor(uniform_bits(g, 22, 16384) * 46000)) as opened_at,
-    -- Days until closed: exponential with a mean of 26.
-    -26 * ln((1 + floor(uniform_bits(g, 36, 16384) * 16384)) / 16384.0) as open_days
+    -- Days until closed: exponential with a mean of 34.
+    -34 * ln((1 + floor(uniform_bits(g, 36, 16384) * 16384)) / 16384.0) as open_days
   from placed
 )
 select
@@ -132,9 +132,9 @@ with asked as (
 select
   account_no,
   asked_at,
-  case when chance < case when is_silent then 0.15 else 0.75 end
+  case when chance < case when is_silent then 0.12 else 0.8 end
     then asked_at + to_seconds(3600 + cast(floor(uniform_bits(h, 24, 4096) * 400000) as integer)) end as responded_at,
-  case when chance < case when is_silent then 0.15 else 0.75 end
+  case when chance < case when is_silent then 0.12 else 0.8 end
     then greatest(0, least(10, cast(round(7 + 2.2 * noise) as integer))) end as score
 from asked
 where asked_at >= started_on and asked_at < ended_on and asked_at < ${date(span.end)};

@@ -68,11 +68,11 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     start,
     end: endOfData,
     months,
-    history: kind === "tiny" ? 0 : 36,
+    history: kind === "tiny" ? 0 : 24,
     redesign: addMonths(start, Math.floor(months / 2)),
   };
   const plan = plans[kind];
-  const ever = kind === "tiny" ? 120 : Math.round((options.accounts * everPerPaying * (span.history + months)) / 72);
+  const ever = kind === "tiny" ? 120 : Math.round((options.accounts * everPerPaying * (span.history + months)) / 60);
 
   const database = await Database.open({
     path: ":memory:",
@@ -123,4 +123,4 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
 }
 
 /** Accounts that ever paid in 72 months for each that pays at a time: how fast they come and go. */
-const everPerPaying = 2.7;
+const everPerPaying = 2.75;

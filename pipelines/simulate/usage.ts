@@ -32,14 +32,14 @@ with active as (
 level as (
   select
     active.*,
-    6.0 * seats ** 0.75 * exp(0.18 * login) as login,
-    case segment when 'solo' then 1.5 when 'studio' then 3.0 else 6.0 end * exp(0.5 * report_trait) as report_view,
-    case segment when 'solo' then 6.0 when 'studio' then 8.0 else 10.0 end * exp(0.4 * draft_trait) as invoice_created,
-    case segment when 'solo' then 11.0 when 'studio' then 14.0 else 18.0 end * exp(0.6 * causal) as invoice_sent,
-    4.0 * exp(0.7 * wrong_way) as data_export,
-    case segment when 'solo' then 11.0 when 'studio' then 6.0 else 3.5 end * exp(0.75 * reversed) as template_use,
-    9.0 * exp(0.75 * fading) as mobile_session,
-    case when dark_trait > 0.3 then 7.0 * exp(0.5 * dark_trait) else 0.4 end as dark_mode,
+    5.0 * seats ** 0.75 * exp(0.18 * login) as login,
+    3.0 * seats ** 0.6 * exp(0.6 * report_trait) as report_view,
+    case segment when 'solo' then 4.0 when 'studio' then 5.0 else 6.0 end * exp(0.4 * draft_trait) as invoice_created,
+    case segment when 'solo' then 8.0 when 'studio' then 10.0 else 13.0 end * exp(0.65 * causal) as invoice_sent,
+    3.5 * exp(0.7 * wrong_way) as data_export,
+    case segment when 'solo' then 16.0 when 'studio' then 2.2 else 0.8 end * exp(0.65 * reversed) as template_use,
+    8.0 * exp(0.75 * fading) as mobile_session,
+    case when dark_trait > 0.3 then 5.0 * exp(0.5 * dark_trait) else 0.4 end as dark_mode,
     0.5 as profile_photo,
     case when has_sso then 6.0 else 0.0 end as sso_login
   from active
@@ -128,12 +128,12 @@ matched as (
     account_no,
     seats,
     'payment_matched' as event,
-    day + cast(floor(uniform_bits(g, 0, 64) * 5) as integer) as day,
-    occurred_at + to_days(cast(floor(uniform_bits(g, 0, 64) * 5) as integer)) + to_seconds(60 + floor(uniform_bits(g, 6, 4096) * 3000)) as occurred_at,
+    day + cast(floor(uniform_bits(g, 0, 64) * 2) as integer) as day,
+    occurred_at + to_days(cast(floor(uniform_bits(g, 0, 64) * 2) as integer)) + to_seconds(60 + floor(uniform_bits(g, 6, 4096) * 3000)) as occurred_at,
     g as h,
     ended_on
   from (select *, draw('matched', event_id, 0) as g from kept where event = 'invoice_sent')
-  where uniform_bits(g, 18, 1024) < 0.92
+  where uniform_bits(g, 18, 1024) < 0.95
 ),
 both_kinds as (
   select event_id, account_no, seats, event, occurred_at, h from kept
