@@ -68,7 +68,7 @@ const sourceSchema = z.strictObject({
     .strictObject({
       delimiter: z.string().min(1).optional(),
       quote: z.string().length(1).optional(),
-      nulls: z.array(z.string()).default(["", "NULL", "null", "N/A", "\\N"]),
+      nulls: z.array(z.string()).min(1).default(["", "NULL", "null", "N/A", "\\N"]),
     })
     .prefault({}),
 });

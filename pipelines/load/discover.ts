@@ -1,0 +1,81 @@
+import { readdir, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+
+export interface FoundFile {
+  /** Below the root, with forward slashes: the name that people see. */
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  /** When the content and when the entry changed, in nanoseconds: together with the size, whether it is worth reading. */
+  readonly stamp: string;
+  readonly modifiedMs: number;
+}
+
+/** The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. */
+export async function findFiles(root: string, patterns: readonly string[]): Promise<readonly FoundFile[]> {
+  const found = new Map<string, FoundFile>();
+  for (const pattern of patterns) {
+    const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+    const magic = parts.findIndex((part) => /[*?{[]/.test(part));
+    const fixed = magic === -1 ? parts.slice(0, -1) : parts.slice(0, magic);
+    const expression = globExpression(parts.join("/"));
+    const base = pattern.startsWith("/") ? `/${fixed.join("/")}` : join(root, ...fixed);
+    const deep = magic !== -1 && (parts.length - magic > 1 || parts.includes("**"));
+    let entries: readonly string[];
+    try {
+      entries = await readdir(base, { recursive: deep });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ENOTDIR")
+        continue;
+      throw error;
+    }
+    for (const entry of entries) {
+      const name = [...fixed, ...entry.split(sep)].join("/");
+      if (found.has(name) || !expression.test(name) || entry.split(sep).some((part) => part.startsWith("."))) continue;
+      const path = join(base, entry);
+      const facts = await stat(path, { bigint: true });
+      if (!facts.isFile()) continue;
+      found.set(name, {
+        name,
+        path,
+        bytes: Number(facts.size),
+        stamp: `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`,
+        modifiedMs: Number(facts.mtimeMs),
+      });
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** A glob as a regular expression over a name with forward slashes: `*`, `?`, `**`, `[a-c]` and `{a,b}`. */
+export function globExpression(glob: string): RegExp {
+  let text = "";
+  let depth = 0;
+  for (let i = 0; i < glob.length; i += 1) {
+    const letter = glob[i] as string;
+    if (glob.startsWith("**/", i)) {
+      text += "(?:[^/]+/)*";
+      i += 2;
+    } else if (glob.startsWith("**", i)) {
+      text += ".*";
+      i += 1;
+    } else if (letter === "*") text += "[^/]*";
+    else if (letter === "?") text += "[^/]";
+    else if (letter === "{" && glob.includes("}", i)) {
+      text += "(?:";
+      depth += 1;
+    } else if (letter === "}" && depth > 0) {
+      text += ")";
+      depth -= 1;
+    } else if (letter === "," && depth > 0) text += "|";
+    else if (letter === "[" && glob.indexOf("]", i) > i + 1) {
+      const end = glob.indexOf("]", i);
+      text += `[${glob
+        .slice(i + 1, end)
+        .replace(/^!/, "^")
+        .replaceAll("\\", "\\\\")}]`;
+      i = end;
+    } else text += letter.replace(/[.+^$()|\\{}[\]]/g, "\\$&");
+  }
+  return new RegExp(`^${text}$`);
+}

@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** An export file as it arrived. Written once, never changed. */
+export interface Arrival {
+  readonly kind: "arrival";
+  readonly delivery_id: string;
+  readonly source: string;
+  /** Below exports_root. */
+  readonly file: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** What tells cheaply that the file has not been touched since. */
+  readonly stamp: string;
+  readonly first_seen_at: string;
+}
+
+/** What one way of reading (mapping, casts, version of the loader) made of a delivery. */
+export interface Reading {
+  readonly kind: "reading";
+  readonly delivery_id: string;
+  /** Names the files of the store: a hash of the bytes, the mapping and the loader's version. */
+  readonly reading: string;
+  /** From the file's name or a column; null: its order is that in which files were first seen. */
+  readonly delivered_at: string | null;
+  readonly rows_read: number;
+  readonly rows_loaded: number;
+  readonly rows_rejected: number;
+  readonly first_event_at: string | null;
+  readonly last_event_at: string | null;
+  /** Columns of the file that no mapping reads. */
+  readonly ignored: readonly string[];
+}
+
+export type LedgerLine = Arrival | Reading;
+
+/**
+ * Reads the ledger in the order of writing. A line that a crash cut short is no JSON and was never answered for: it is
+ * passed over, and `torn` counts it.
+ */
+export async function readLedger(
+  path: string,
+): Promise<{ readonly lines: readonly LedgerLine[]; readonly torn: number }> {
+  if (!existsSync(path)) return { lines: [], torn: 0 };
+  const lines: LedgerLine[] = [];
+  let torn = 0;
+  for (const text of (await readFile(path, "utf8")).split("\n")) {
+    if (text.trim() === "") continue;
+    try {
+      lines.push(JSON.parse(text) as LedgerLine);
+    } catch {
+      torn += 1;
+    }
+  }
+  return { lines, torn };
+}
+
+/** Appends lines with one write and waits until they are on disk. A torn line before them is closed first. */
+export async function appendLedger(path: string, lines: readonly LedgerLine[]): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const handle = await open(path, "a+");
+  try {
+    const { size } = await handle.stat();
+    const last = Buffer.alloc(1);
+    if (size > 0) await handle.read(last, 0, 1, size - 1);
+    const close = size > 0 && last.toString() !== "\n" ? "\n" : "";
+    await handle.write(close + lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * Usage rolled up once: account x day x event and account x user x day, as Parquet by month of visible_on. A month is named by the hash of
+ * its statement and of the rows that go into it, so that a new night rebuilds the months that it reaches and no other.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
+import { basename, join, relative } from "node:path";
+import type { Book, Source } from "../config/book.ts";
+import { canonicalJson, sha256 } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import type { Database } from "../warehouse/database.ts";
+import { literal } from "../warehouse/literal.ts";
+import { type Delivery, fileList, type LoadResult } from "./load.ts";
+import { visibleOn } from "./visible.ts";
+
+export interface RollUpResult {
+  readonly builtMonths: number;
+  readonly reusedMonths: number;
+  /** Absolute paths of the files behind the two views. */
+  readonly files: readonly string[];
+  /** What lies behind usage and the two views, below `store/`: a release names it, so that it can be queried later. */
+  readonly store: {
+    readonly usage: readonly string[];
+    readonly account_day: readonly string[];
+    readonly user_day: readonly string[];
+  };
+}
+
+const version = 1;
+
+/**
+ * Rolls usage up and creates `rollup.account_day` and `rollup.user_day`. `database` holds the staging tables; ids are rolled up as they
+ * were delivered, and the views put the account in their place, so that a new subscription touches no old month.
+ */
+export async function rollUp(options: {
+  readonly database: Database;
+  readonly book: Book;
+  readonly load: LoadResult;
+  readonly state: string;
+  readonly log: Log;
+}): Promise<RollUpResult> {
+  const { database, book, load, state } = options;
+  const folder = join(state, "store", "rollup");
+  await mkdir(folder, { recursive: true });
+  const files: { readonly events: string[]; readonly users: string[] } = { events: [], users: [] };
+  const via = new Map<string, string>();
+  let built = 0;
+  let reused = 0;
+  let rolledSources = 0;
+  const months = new Map<string, boolean>();
+  for (const [id, source] of Object.entries(book.sources)) {
+    if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
+    rolledSources += 1;
+    const rolled = await rollUpSource(database, folder, id, source, load);
+    files.events.push(...rolled.events);
+    files.users.push(...rolled.users);
+    for (const [month, isBuilt] of rolled.months) months.set(month, isBuilt || (months.get(month) ?? false));
+    const mapping = source.columns.account_id;
+    if (typeof mapping === "object" && mapping.via !== undefined) via.set(id, mapping.via);
+  }
+  for (const isBuilt of months.values()) {
+    if (isBuilt) built += 1;
+    else reused += 1;
+  }
+  await database.run("create schema if not exists rollup");
+  const isUnique = rolledSources === 1 && via.size === 0;
+  const hasLate =
+    files.users.length > 0 &&
+    (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
+  await database.run(`create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique)}`);
+  await database.run(
+    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true)}`,
+  );
+  const usage = load.deliveries.filter(({ entity }) => entity === "usage_event").map(({ rows }) => rows);
+  const below = (paths: readonly string[]): readonly string[] =>
+    [...new Set(paths.map((path) => relative(join(state, "store"), path)))].sort();
+  return {
+    builtMonths: built,
+    reusedMonths: reused,
+    files: [...files.events, ...files.users],
+    store: { usage: below(usage), account_day: below(files.events), user_day: below(files.users) },
+  };
+}
+
+const plus = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
+
+/** The statements of a month read `usage_row`; the text is the same for all months, only the files behind it differ. */
+interface Statement {
+  readonly name: "account_day" | "user_day";
+  readonly sql: string;
+}
+
+// portable: trino
+const accountDay: Statement = {
+  name: "account_day",
+  sql: `select
+  account_ref,
+  activity_date,
+  visible_on,
+  event,
+  cast(sum(n_events) as bigint) as n_events,
+  cast(sum(quantity) as decimal(18,6)) as quantity,
+  visible_month
+from usage_row
+group by account_ref, activity_date, visible_on, event, visible_month`,
+};
+
+/**
+ * One row per user and day in each month of visible_on: a row that comes in a later month than the first of its user and day repeats it
+ * there, marked `is_late`, so that no month depends on another; the view takes the earliest.
+ */
+// portable: trino
+const userDay: Statement = {
+  name: "user_day",
+  sql: `select
+  account_ref,
+  user_id,
+  activity_date,
+  min(visible_on) as visible_on,
+  visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
+  visible_month
+from usage_row
+where user_id is not null
+group by account_ref, user_id, activity_date, visible_month`,
+};
+
+/** `rollup.account_day`: account_id, activity_date, visible_on, event, n_events, quantity. */
+function accountDayView(files: readonly string[], via: ReadonlyMap<string, string>, isUnique: boolean): string {
+  if (files.length === 0) {
+    return `select
+  cast(null as varchar) as account_id,
+  cast(null as date) as activity_date,
+  cast(null as date) as visible_on,
+  cast(null as varchar) as event,
+  cast(null as bigint) as n_events,
+  cast(null as decimal(18,6)) as quantity
+where false`;
+  }
+  const columns = "activity_date, visible_on, event";
+  if (isUnique)
+    return `select account_ref as account_id, ${columns}, n_events, quantity from read_parquet(${fileList(files)})`;
+  return `select account_id, ${columns}, cast(sum(n_events) as bigint) as n_events, cast(sum(quantity) as decimal(18,6)) as quantity
+from (${resolved(files, via, `${columns}, n_events, quantity`)}) as resolved
+group by account_id, ${columns}`;
+}
+
+/** `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on. */
+function userDayView(
+  files: readonly string[],
+  via: ReadonlyMap<string, string>,
+  isUnique: boolean,
+  hasLate: boolean,
+): string {
+  if (files.length === 0) {
+    return `select
+  cast(null as varchar) as account_id,
+  cast(null as varchar) as user_id,
+  cast(null as date) as activity_date,
+  cast(null as date) as visible_on
+where false`;
+  }
+  const columns = "user_id, activity_date, visible_on";
+  const stored = `read_parquet(${fileList(files)})`;
+  if (!isUnique) {
+    return `select account_id, user_id, activity_date, min(visible_on) as visible_on
+from (${resolved(files, via, columns)}) as resolved
+group by account_id, user_id, activity_date`;
+  }
+  if (!hasLate) return `select account_ref as account_id, ${columns} from ${stored}`;
+  return `select account_ref as account_id, ${columns} from ${stored} where not is_late
+union all
+select late.account_ref as account_id, late.user_id, late.activity_date, min(late.visible_on) as visible_on
+from ${stored} as late
+where late.is_late
+  and not exists (
+    select 1
+    from ${stored} as on_time
+    where not on_time.is_late
+      and on_time.account_ref = late.account_ref
+      and on_time.user_id = late.user_id
+      and on_time.activity_date = late.activity_date
+  )
+group by late.account_ref, late.user_id, late.activity_date`;
+}
+
+/** The rolled up rows with the account in place of the id that a source goes by. The name of a file says its source. */
+function resolved(files: readonly string[], via: ReadonlyMap<string, string>, columns: string): string {
+  const bySource = new Map<string, string[]>();
+  for (const file of files) {
+    const id = basename(file).split("-")[1] as string;
+    bySource.set(id, [...(bySource.get(id) ?? []), file]);
+  }
+  const parts = [...bySource].map(([id, own]) => {
+    const stored = `read_parquet(${fileList(own)})`;
+    const map = via.get(id);
+    if (map === undefined) return `select account_ref as account_id, ${columns} from ${stored}`;
+    return `select identity.account_id, ${columns}
+from ${stored} as stored
+left join staging.account_identity as identity
+  on identity.via = ${literal(map)}
+  and (identity.source is null or identity.source = ${literal(id)})
+  and identity.ref = stored.account_ref
+  and stored.activity_date >= identity.from_on
+  and stored.activity_date < identity.to_on`;
+  });
+  return parts.join("\nunion all\n");
+}
+
+async function rollUpSource(
+  database: Database,
+  folder: string,
+  id: string,
+  source: Source,
+  load: LoadResult,
+): Promise<{
+  readonly events: readonly string[];
+  readonly users: readonly string[];
+  readonly months: ReadonlyMap<string, boolean>;
+}> {
+  const facts = load.sources[id];
+  const deliveries = load.deliveries.filter((delivery) => delivery.source === id);
+  const visible = visibleOn(
+    {
+      day: "activity_date",
+      knownAt: "known_at",
+      arrivalKnown: String(facts?.arrivalKnown ?? false),
+      latencyDays: String(source.latency_days),
+    },
+    plus,
+  );
+  const isDaily = source.entity === "usage_daily";
+  const statements = isDaily ? [accountDay] : [accountDay, userDay];
+  const held = await monthsOf(database, deliveries, visible);
+  const dropped = await droppedOf(database, facts?.repeats?.path ?? null);
+  const paths: Record<string, string[]> = { account_day: [], user_day: [] };
+  const months = new Map<string, boolean>();
+  const missing: { readonly month: string; readonly paths: Readonly<Record<string, string>> }[] = [];
+  for (const [month, stored] of held) {
+    const logic = canonicalJson([version, statements.map(({ sql }) => sql), visible, isDaily]);
+    const hash = sha256(canonicalJson([logic, month, stored, dropped.get(month) ?? null])).slice(0, 16);
+    const own = Object.fromEntries(
+      statements.map(({ name }) => [name, join(folder, `${name}-${id}-${month.slice(0, 7)}-${hash}.parquet`)] as const),
+    );
+    const isWhole = Object.values(own).every((path) => existsSync(path));
+    if (!isWhole) missing.push({ month, paths: own });
+    months.set(month, !isWhole);
+    for (const [name, path] of Object.entries(own)) (paths[name] as string[]).push(path);
+  }
+  if (missing.length > 0) {
+    const wanted = new Set(missing.map(({ month }) => month));
+    const inputs = deliveries.filter(({ rows }) =>
+      [...held].some(([month, stored]) => wanted.has(month) && stored.includes(basename(rows))),
+    );
+    await build(database, { isDaily, visible, statements, inputs, missing, repeats: facts?.repeats?.path ?? null });
+  }
+  return { events: paths.account_day ?? [], users: paths.user_day ?? [], months };
+}
+
+/** Month of visible_on -> the names of the store's files that hold rows of it, in the order of delivery. */
+async function monthsOf(
+  database: Database,
+  deliveries: readonly Delivery[],
+  visible: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (deliveries.length === 0) return new Map();
+  const rows = await database.query<{ month: string; file: string }>(
+    `select distinct cast(date_trunc('month', ${visible}) as date) as month, parse_filename(filename) as file
+     from (
+       select event_day as activity_date, known_day as known_at, filename
+       from read_parquet(${fileList([...new Set(deliveries.map(({ days }) => days))])}, filename = true)
+     )
+     order by month, file`,
+  );
+  const months = new Map<string, string[]>();
+  for (const { month, file } of rows) {
+    const name = file.replace(/\.days\.parquet$/, ".parquet");
+    months.set(month, [...(months.get(month) ?? []), name]);
+  }
+  return months;
+}
+
+/** Month -> a digest of the rows that are left out of it because their key came before. */
+async function droppedOf(database: Database, repeats: string | null): Promise<ReadonlyMap<string, string>> {
+  if (repeats === null) return new Map();
+  const rows = await database.query<{ month: string; digest: string }>(
+    `select cast(date_trunc('month', visible_on) as date) as month,
+       md5(string_agg(file || ':' || row_number, ',' order by file, row_number)) as digest
+     from read_parquet(${literal(repeats)}) group by month order by month`,
+  );
+  return new Map(rows.map(({ month, digest }) => [month, digest]));
+}
+
+async function build(
+  database: Database,
+  work: {
+    readonly isDaily: boolean;
+    readonly visible: string;
+    readonly statements: readonly Statement[];
+    readonly inputs: readonly Delivery[];
+    readonly missing: readonly { readonly month: string; readonly paths: Readonly<Record<string, string>> }[];
+    readonly repeats: string | null;
+  },
+): Promise<void> {
+  const { isDaily, visible, statements, inputs, missing, repeats } = work;
+  const stored = `read_parquet(${fileList([...new Set(inputs.map(({ rows }) => rows))])}, filename = true, file_row_number = true)`;
+  const dropped =
+    repeats === null
+      ? 0
+      : ((await database.scalar<number>(`select count(*) from read_parquet(${literal(repeats)})`)) ?? 0);
+  const kept =
+    dropped === 0
+      ? ""
+      : `\n  where not exists (
+    select 1
+    from read_parquet(${literal(repeats)}) as repeated
+    where repeated.file = parse_filename(stored.filename) and repeated.row_number = stored.file_row_number
+  )`;
+  const months = `(${missing.map(({ month }) => `date ${literal(month)}`).join(", ")})`;
+  const usageRow = `with stored_row as (
+  select
+    account_id as account_ref,
+    ${isDaily ? "activity_date" : "cast(event_time as date) as activity_date"},
+    known_at,
+    event,
+    ${isDaily ? "cast(null as varchar) as user_id" : "user_id"},
+    ${isDaily ? "coalesce(n_events, 0)" : "cast(1 as bigint)"} as n_events,
+    quantity
+  from ${stored} as stored${kept}
+),
+usage_row as (
+  select
+    account_ref,
+    activity_date,
+    ${visible} as visible_on,
+    event,
+    user_id,
+    n_events,
+    quantity,
+    cast(date_trunc('month', ${visible}) as date) as visible_month
+  from stored_row
+  where cast(date_trunc('month', ${visible}) as date) in ${months}
+)`;
+  for (const { name, sql } of statements) {
+    const whole = `rolled_${name}`;
+    try {
+      await database.run(`create or replace temp table ${whole} as\n${usageRow}\n${sql}`);
+      for (const { month, paths } of missing) {
+        const path = paths[name] as string;
+        if (existsSync(path)) continue;
+        const aside = `${path}.tmp`;
+        await database.run(
+          `copy (select * exclude (visible_month) from ${whole} where visible_month = date ${literal(month)}) to ${literal(aside)} (format parquet)`,
+        );
+        await rename(aside, path);
+      }
+    } finally {
+      await database.run(`drop table if exists ${whole}`);
+    }
+  }
+}

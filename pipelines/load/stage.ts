@@ -1,0 +1,636 @@
+/**
+ * The staging models of a book: `raw.*`, views over the store with every column of the catalogue, and `staging.*`, one table per
+ * entity with identities resolved, repeats taken once, and the dates between which a snapshot may see a row.
+ */
+import { dirname } from "node:path";
+import type { Book, Source } from "../config/book.ts";
+import { type Entity, entities, sqlTypes } from "../config/entities.ts";
+import { parseAudits } from "../models/audits.ts";
+import { readModels } from "../models/header.ts";
+import type { Model, Node } from "../models/model.ts";
+import { Database } from "../warehouse/database.ts";
+import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
+import { type Delivery, eventTime, fileList, type LoadResult } from "./load.ts";
+import { keyOf, targetsOf } from "./reading.ts";
+import { keyText } from "./repeats.ts";
+import { visibleOn } from "./visible.ts";
+
+/** A column of a staging table. */
+interface StagedColumn {
+  readonly name: string;
+  readonly sqlType: string;
+  /** Shown from the start of a state's life, before its delivery (sources.md 2a). */
+  readonly isEarly: boolean;
+}
+
+/** The nodes that turn what was loaded into staging tables, unsorted. */
+export async function stagingNodes(book: Book, load: LoadResult): Promise<readonly Node[]> {
+  const fixed = await readModels("staging");
+  const raw = await Promise.all([...entities.values()].map((entity) => rawView(book, load, entity)));
+  const staged = [...entities.values()]
+    .filter(({ id }) => id !== "usage_event" && id !== "account_key")
+    .map((entity) => stateOrFact(book, entity));
+  return [
+    ...raw,
+    rawRepeats(load),
+    rawDays(load),
+    deliveryTable(load),
+    rejectTable(load),
+    arrivalTable(load),
+    accountIdentity(book),
+    sourceRepeats(book, load),
+    usageEvent(book, load),
+    ...staged,
+    ...fixed,
+  ];
+}
+
+function model(
+  name: string,
+  facts: {
+    kind?: "table" | "view";
+    grain?: readonly string[];
+    depends?: readonly string[];
+    audits?: string;
+    portable?: boolean;
+  },
+  sql: string,
+): Model {
+  return {
+    kind: facts.kind ?? "table",
+    name,
+    grain: facts.grain ?? [],
+    depends: facts.depends ?? [],
+    params: [],
+    audits: parseAudits(name, facts.audits ?? "", "load/stage.ts"),
+    portable: facts.portable ?? false,
+    sql,
+  };
+}
+
+/** A relation of given rows, typed, also when there are none. */
+function values(columns: readonly (readonly [string, string])[], rows: readonly (readonly SqlValue[])[]): string {
+  const names = columns.map(([name]) => name).join(", ");
+  const typed = columns.map(([name, type]) => `cast(${name} as ${type}) as ${name}`).join(",\n  ");
+  if (rows.length === 0)
+    return `select\n  ${columns.map(([name, type]) => `cast(null as ${type}) as ${name}`).join(",\n  ")}\nwhere false`;
+  const lines = rows.map((row) => `  (${row.map(literal).join(", ")})`).join(",\n");
+  return `select\n  ${typed}\nfrom (values\n${lines}\n) as given (${names})`;
+}
+
+const timestampText = (iso: string): string => iso.replace("T", " ").replace("Z", "");
+
+function deliveryTable(load: LoadResult): Model {
+  return model(
+    "meta.delivery",
+    { grain: ["delivery_id"], audits: "unique(delivery_id)" },
+    values(
+      [
+        ["delivery_id", "varchar"],
+        ["source", "varchar"],
+        ["entity", "varchar"],
+        ["file", "varchar"],
+        ["sha256", "varchar"],
+        ["delivery_no", "bigint"],
+        ["delivered_at", "timestamp"],
+        ["rows_read", "bigint"],
+        ["rows_loaded", "bigint"],
+        ["rows_rejected", "bigint"],
+        ["first_event_at", "timestamp"],
+        ["last_event_at", "timestamp"],
+        ["ignored_columns", "varchar"],
+      ],
+      load.deliveries.map((delivery) => [
+        delivery.delivery_id,
+        delivery.source,
+        delivery.entity,
+        delivery.file,
+        delivery.sha256,
+        delivery.no,
+        timestampText(delivery.delivered_at),
+        delivery.rows_read,
+        delivery.rows_loaded,
+        delivery.rows_rejected,
+        delivery.first_event_at,
+        delivery.last_event_at,
+        delivery.ignored.join(", "),
+      ]),
+    ),
+  );
+}
+
+function rejectTable(load: LoadResult): Model {
+  const columns = ["source", "delivery_id", "file", "line", '"column"', "reason", "value"];
+  const types = ["varchar", "varchar", "varchar", "bigint", "varchar", "varchar", "varchar"];
+  const rejecting = load.deliveries.filter((delivery) => delivery.rejects !== null);
+  const facts = { grain: ["delivery_id", "line", '"column"'] };
+  if (rejecting.length === 0) {
+    return model(
+      "meta.reject",
+      facts,
+      `select\n  ${columns.map((name, i) => `cast(null as ${types[i]}) as ${name}`).join(",\n  ")}\nwhere false`,
+    );
+  }
+  const parts = rejecting.map(
+    ({ source, delivery_id, file, rejects }) =>
+      `select\n  ${literal(source)} as source,\n  ${literal(delivery_id)} as delivery_id,\n  ${literal(file)} as file,\n  line,\n  "column",\n  reason,\n  value\n` +
+      `from read_parquet(${literal(rejects)})`,
+  );
+  return model("meta.reject", facts, parts.join("\nunion all\n"));
+}
+
+function arrivalTable(load: LoadResult): Model {
+  const rows = Object.entries(load.sources).map(([id, facts]) => [
+    id,
+    facts.entity,
+    facts.arrivalKnown,
+    facts.arrivalReason,
+  ]);
+  return model(
+    "staging.source_arrival",
+    { grain: ["source"], audits: "unique(source)" },
+    values(
+      [
+        ["source", "varchar"],
+        ["entity", "varchar"],
+        ["arrival_known", "boolean"],
+        ["reason", "varchar"],
+      ],
+      rows,
+    ),
+  );
+}
+
+/** `raw.source_day`: rows per source and day of the event, from what the loader counted. */
+function rawDays(load: LoadResult): Model {
+  const parts = Object.entries(load.sources).map(([id, { entity }]) => {
+    const days = [...new Set(load.deliveries.filter(({ source }) => source === id).map((delivery) => delivery.days))];
+    return (
+      `select ${literal(id)} as source, ${literal(entity)} as entity, event_day, known_day, n_rows\n` +
+      `from read_parquet(${fileList(days)})`
+    );
+  });
+  return model("raw.source_day", { kind: "view" }, parts.join("\nunion all\n"));
+}
+
+/** `raw.usage_repeat`: the usage rows that repeat a key, by file and row. */
+function rawRepeats(load: LoadResult): Model {
+  const parts = Object.entries(load.sources).flatMap(([id, { repeats }]) => {
+    if (repeats === null || repeats.rows === 0) return [];
+    const store = dirname(load.deliveries.find(({ source }) => source === id)?.rows ?? "");
+    return [
+      `select ${literal(id)} as source, ${literal(`${store}/`)} || file as file, row_number, key, visible_on, is_other\n` +
+        `from read_parquet(${literal(repeats.path)})`,
+    ];
+  });
+  const none =
+    "select cast(null as varchar) as source, cast(null as varchar) as file, cast(null as bigint) as row_number, cast(null as varchar) as key, " +
+    "cast(null as date) as visible_on, cast(null as boolean) as is_other where false";
+  return model("raw.usage_repeat", { kind: "view" }, parts.length === 0 ? none : parts.join("\nunion all\n"));
+}
+
+/** Columns of an entity over all of a book's sources: the catalogue's, then the book's own in the order of the sources. */
+function columnsOf(book: Book, entity: Entity): readonly { readonly name: string; readonly sqlType: string }[] {
+  const columns = new Map<string, string>(entity.columns.map(({ name, type }) => [name, sqlTypes[type]]));
+  for (const source of sourcesOf(book, entity)) {
+    for (const target of targetsOf(source))
+      if (!columns.has(target.name)) columns.set(target.name, sqlTypes[target.type]);
+  }
+  return [...columns].map(([name, sqlType]) => ({ name, sqlType }));
+}
+
+const sourcesOf = (book: Book, entity: Entity): readonly Source[] =>
+  Object.values(book.sources).filter((source) => source.entity === entity.id);
+
+const viaOf = (source: Source): string | null => {
+  const mapping = source.columns.account_id;
+  return typeof mapping === "object" ? (mapping.via ?? null) : null;
+};
+
+/** One view over the store: the typed columns as delivered, and beside them what staging needs to know of each row. */
+async function rawView(book: Book, load: LoadResult, entity: Entity): Promise<Model> {
+  const columns = columnsOf(book, entity);
+  const parts: string[] = [];
+  for (const [id, source] of Object.entries(book.sources)) {
+    if (source.entity !== entity.id) continue;
+    const own = load.deliveries.filter((delivery) => delivery.source === id);
+    const filled = new Set(targetsOf(source).map((target) => target.name));
+    const current = own.filter((delivery) => delivery.isCurrentReading);
+    if (current.length > 0) parts.push(rawPart(id, source, load, columns, filled, current));
+    for (const old of own.filter((delivery) => !delivery.isCurrentReading)) {
+      parts.push(rawPart(id, source, load, columns, await columnsOfFile(old.rows), [old]));
+    }
+  }
+  if (parts.length === 0) {
+    const none = [...columns, ...internalColumns].map(
+      ({ name, sqlType }) => `cast(null as ${sqlType}) as ${quoteIdentifier(name)}`,
+    );
+    parts.push(`select ${none.join(", ")} where false`);
+  }
+  return model(`raw.${entity.id}`, { kind: "view" }, parts.join("\nunion all\n"));
+}
+
+const internalColumns = [
+  { name: "_source", sqlType: "varchar" },
+  { name: "_delivery_id", sqlType: "varchar" },
+  { name: "_delivery_no", sqlType: "bigint" },
+  { name: "_delivered_at", sqlType: "timestamp" },
+  { name: "_line", sqlType: "bigint" },
+  { name: "_mode", sqlType: "varchar" },
+  { name: "_key", sqlType: "varchar" },
+  { name: "_latency_days", sqlType: "integer" },
+  { name: "_arrival_known", sqlType: "boolean" },
+  { name: "_via", sqlType: "varchar" },
+  { name: "_file", sqlType: "varchar" },
+  { name: "_row_number", sqlType: "bigint" },
+] as const;
+
+function rawPart(
+  id: string,
+  source: Source,
+  load: LoadResult,
+  columns: readonly { readonly name: string; readonly sqlType: string }[],
+  filled: ReadonlySet<string>,
+  deliveries: readonly Delivery[],
+): string {
+  const key = keyOf(source);
+  const mapped = columns.map(({ name, sqlType }) => {
+    const quoted = quoteIdentifier(name);
+    return filled.has(name) ? `stored.${quoted}` : `cast(null as ${sqlType}) as ${quoted}`;
+  });
+  const rows = deliveries.map(
+    ({ rows, delivery_id, no, delivered_at, file }) =>
+      `  (${literal(rows)}, ${literal(delivery_id)}, ${no}, timestamp ${literal(timestampText(delivered_at))}, ${/\.(parquet|pq)$/i.test(file) ? 0 : 1})`,
+  );
+  return `select
+  ${mapped.join(",\n  ")},
+  ${literal(id)} as _source,
+  delivery.delivery_id as _delivery_id,
+  cast(delivery.delivery_no as bigint) as _delivery_no,
+  delivery.delivered_at as _delivered_at,
+  coalesce(stored._line, stored.file_row_number + 1 + delivery.header_lines) as _line,
+  ${literal(source.mode)} as _mode,
+  ${key.length === 0 ? "cast(null as varchar)" : keyText(key, "stored.")} as _key,
+  cast(${source.latency_days} as integer) as _latency_days,
+  ${load.sources[id]?.arrivalKnown ?? false} as _arrival_known,
+  cast(${literal(viaOf(source))} as varchar) as _via,
+  stored.filename as _file,
+  stored.file_row_number as _row_number
+from read_parquet(${fileList([...new Set(deliveries.map((delivery) => delivery.rows))])}, filename = true, file_row_number = true) as stored
+join (values
+${rows.join(",\n")}
+) as delivery (file, delivery_id, delivery_no, delivered_at, header_lines) on delivery.file = stored.filename`;
+}
+
+async function columnsOfFile(path: string): Promise<ReadonlySet<string>> {
+  const database = await Database.open({ path: ":memory:" });
+  try {
+    return new Set((await database.describe(`select * from read_parquet(${literal(path)})`)).map(({ name }) => name));
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * `staging.account_identity`: which account an id of another kind belongs to, and when. One row per id of a source that others
+ * go by; of an id that came with several accounts the first stands, except where `from_on` says otherwise.
+ */
+function accountIdentity(book: Book): Model {
+  const wanted = new Map<string, string>();
+  for (const source of Object.values(book.sources)) {
+    const via = viaOf(source);
+    const target = via === null ? undefined : book.sources[via];
+    if (via !== null && target !== undefined) wanted.set(via, target.entity);
+  }
+  const parts = [...wanted].map(([via, entity]) => {
+    const id = entity === "account_key" ? "source_id" : entity === "subscription" ? "subscription_id" : "user_id";
+    const origin = entity === "account_key" ? "source" : "cast(null as varchar)";
+    const from = entity === "account_key" ? "coalesce(from_on, date '0001-01-01')" : "date '0001-01-01'";
+    return (
+      `  select ${literal(via)} as via, ${origin} as source, ${id} as ref, account_id, ${from} as from_on, _delivery_no, _line\n` +
+      `  from raw.${entity}\n  where _source = ${literal(via)} and ${id} is not null and account_id is not null`
+    );
+  });
+  const none =
+    "  select cast(null as varchar) as via, cast(null as varchar) as source, cast(null as varchar) as ref, cast(null as varchar) as account_id, " +
+    "cast(null as date) as from_on, cast(null as bigint) as _delivery_no, cast(null as bigint) as _line where false";
+  return model(
+    "staging.account_identity",
+    {
+      grain: ["via", "source", "ref", "from_on"],
+      depends: [...new Set([...wanted.values()].map((entity) => `raw.${entity}`))],
+      audits: "not_null(via, ref, account_id)",
+    },
+    `with known_id as (
+${parts.length === 0 ? none : parts.join("\n  union all\n")}
+),
+first_of_id as (
+  select
+    via,
+    source,
+    ref,
+    account_id,
+    from_on,
+    row_number() over (partition by via, source, ref, from_on order by _delivery_no, _line) as nth
+  from known_id
+)
+select
+  via,
+  source,
+  ref,
+  account_id,
+  from_on,
+  coalesce(lead(from_on) over (partition by via, source, ref order by from_on), date '9999-12-31') as to_on
+from first_of_id
+where nth = 1`,
+  );
+}
+
+/** `staging.source_repeat`: how many rows of a source repeat a key, and how many of those say something else. */
+function sourceRepeats(book: Book, load: LoadResult): Model {
+  const keyed = Object.entries(book.sources).filter(
+    ([, source]) => source.mode === "append" && keyOf(source).length > 0,
+  );
+  const parts = keyed.map(([id, source]) => {
+    const repeats = load.sources[id]?.repeats;
+    if (source.entity === "usage_event") {
+      return `select ${literal(id)} as source, cast(${repeats?.rows ?? 0} as bigint) as n_repeats, cast(${repeats?.corrections ?? 0} as bigint) as n_corrections`;
+    }
+    const content = targetsOf(source)
+      .filter(({ name }) => name !== "known_at")
+      .map(({ name }) => quoteIdentifier(name));
+    return `select
+  ${literal(id)} as source,
+  coalesce(sum(n_rows - 1), 0)::bigint as n_repeats,
+  coalesce(sum(n_other), 0)::bigint as n_corrections
+from (
+  select _key, count(*) as n_rows, count(*) filter (where content is distinct from first_content) as n_other
+  from (
+    select _key, struct_pack(${content.join(", ")}) as content,
+      first_value(struct_pack(${content.join(", ")})) over (partition by _key order by _delivery_no, _line) as first_content
+    from raw.${source.entity} where _source = ${literal(id)} and _key is not null
+  )
+  group by _key
+)`;
+  });
+  const none =
+    "select cast(null as varchar) as source, cast(null as bigint) as n_repeats, cast(null as bigint) as n_corrections where false";
+  return model(
+    "staging.source_repeat",
+    { grain: ["source"], depends: [...new Set(keyed.map(([, source]) => `raw.${source.entity}`))] },
+    parts.length === 0 ? none : parts.join("\nunion all\n"),
+  );
+}
+
+const addDays = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
+
+/** `staging.usage_event`: a view over the store, so that usage is written down once. */
+function usageEvent(book: Book, load: LoadResult): Model {
+  const usage = Object.entries(book.sources).filter(([, source]) => source.entity === "usage_event");
+  const hasRepeats = usage.some(([id]) => (load.sources[id]?.repeats?.rows ?? 0) > 0);
+  const hasVia = usage.some(([, source]) => viaOf(source) !== null);
+  const visible = visibleOn(
+    { day: "activity_date", knownAt: "known_at", arrivalKnown: "_arrival_known", latencyDays: "_latency_days" },
+    addDays,
+  );
+  return model(
+    "staging.usage_event",
+    {
+      kind: "view",
+      portable: true,
+      depends: ["raw.usage_event", "raw.usage_repeat", "staging.account_identity"],
+    },
+    `with event as (
+  select raw_event.*, cast(raw_event.event_time as date) as activity_date
+  from raw.usage_event as raw_event${
+    hasRepeats
+      ? `
+  where not exists (
+    select 1
+    from raw.usage_repeat as repeated
+    where repeated.file = raw_event._file and repeated.row_number = raw_event._row_number
+  )`
+      : ""
+  }
+)
+select
+  ${hasVia ? "case when event._via is null then event.account_id else identity.account_id end" : "event.account_id"} as account_id,
+  event.account_id as account_ref,
+  event.event_time,
+  event.activity_date,
+  event.event,
+  event.user_id,
+  event.quantity,
+  event.event_id,
+  event.known_at,
+  ${visible} as visible_on,
+  event._source as source,
+  event._delivery_id as delivery_id
+from event${hasVia ? identityJoin("event", "event.activity_date") : ""}`,
+  );
+}
+
+const identityJoin = (row: string, day: string): string => `
+left join staging.account_identity as identity
+  on identity.via = ${row}._via
+  and identity.ref = ${row}.account_id
+  and (identity.source is null or identity.source = ${row}._source)
+  and ${day} >= identity.from_on
+  and ${day} < identity.to_on`;
+
+/** The staging table of one entity. */
+function stateOrFact(book: Book, entity: Entity): Model {
+  const sources = sourcesOf(book, entity);
+  const isState = entity.kind === "state";
+  const hasAccount = entity.columns.some(({ name }) => name === "account_id");
+  const hasVia = sources.some((source) => viaOf(source) !== null);
+  const hasSnapshot = sources.some((source) => source.mode === "snapshot");
+  const hasRefTime = isState && entity.id !== "subscription";
+  const hasKnownAt = entity.columns.some(({ name }) => name === "known_at");
+  const columns = stagedColumns(book, entity);
+  const day = `cast(${eventTime(entity, "given.")} as date)`;
+  const plain = columns.map(({ name }) => name);
+
+  const given = plain.map((name) => {
+    const quoted = quoteIdentifier(name);
+    if (name === "account_id" && hasVia)
+      return `case when given._via is null then given.account_id else identity.account_id end as account_id`;
+    if (name === "mrr_minor") {
+      return `case when given.currency is null or given.currency = ${literal(book.currency)} then given.mrr_minor end as mrr_minor`;
+    }
+    return `given.${quoted}`;
+  });
+  const segment = segmentColumn(book, entity, plain);
+  const ctes: string[] = [];
+  // Of rows with one key the first in a delivery counts; rows without a key each stand for themselves.
+  ctes.push(`delivered as (
+  select
+    ${[...given, ...(segment === null ? [] : [`${segment} as segment`])].join(",\n    ")},
+    given._source,
+    given._delivery_id,
+    given._delivery_no,
+    given._line,
+    given._mode,
+    coalesce(given._key, given._delivery_id || ':' || given._line) as _key,
+    given._latency_days,
+    given._arrival_known,
+    ${day} as event_day,
+    cast(given._delivered_at as date) as delivered_on
+  from raw.${entity.id} as given${hasVia ? identityJoin("given", `coalesce(${day}, cast(given._delivered_at as date))`).replaceAll("\n", "\n  ") : ""}
+)`);
+  const staged = [...plain, ...(segment === null ? [] : ["segment"])];
+  const names = staged.map(quoteIdentifier).join(", ");
+  const own = visibleOn({
+    day: "event_day",
+    knownAt: hasKnownAt ? "known_at" : null,
+    arrivalKnown: hasKnownAt ? "_arrival_known" : "false",
+    latencyDays: "_latency_days",
+  });
+  const startDay = hasRefTime ? "coalesce(delivered.event_day, first_start.started_on)" : "delivered.event_day";
+  if (hasRefTime) {
+    ctes.push(`first_start as (
+  select account_id, min(started_on) as started_on
+  from staging.subscription
+  where account_id is not null
+  group by account_id
+)`);
+  }
+  ctes.push(`dated as (
+  select
+    delivered.* exclude (event_day),
+    ${startDay} as event_day
+  from delivered${hasRefTime ? "\n  left join first_start on first_start.account_id = delivered.account_id" : ""}
+)`);
+  ctes.push(`ranked as (
+  select
+    *,
+    coalesce(${own}, delivered_on + 1) as own_visible_on,
+    row_number() over (partition by _source, _key, case when _mode = 'snapshot' then _delivery_no end
+      order by ${isState ? "" : `coalesce(${own}, delivered_on + 1), `}_delivery_no, _line) as nth
+  from dated
+)`);
+  if (hasSnapshot) {
+    ctes.push(`compared as (
+  select
+    *,
+    lag(_delivery_no) over by_key as earlier_no,
+    struct_pack(${names}) is distinct from lag(struct_pack(${names})) over by_key as is_changed
+  from ranked
+  where nth = 1
+  window by_key as (partition by _source, _key order by _delivery_no)
+),
+numbered as (
+  -- A version begins where the content changes or where the key comes back after a delivery without it.
+  select
+    *,
+    sum(case when earlier_no = _delivery_no - 1 and not is_changed then 0 else 1 end)
+      over (partition by _source, _key order by _delivery_no rows between unbounded preceding and current row) as version_no
+  from compared
+),
+lasting as (
+  select *, max(_delivery_no) over (partition by _source, _key, version_no) as last_no,
+    row_number() over (partition by _source, _key, version_no order by _delivery_no) as nth_in_version
+  from numbered
+),
+version as (
+  select
+    lasting.*,
+    case when lasting._mode = 'snapshot' then cast(following.delivered_at as date) + 1 end as ended_visible_on
+  from lasting
+  left join meta.delivery as following
+    on following.source = lasting._source and following.delivery_no = lasting.last_no + 1
+  where lasting.nth_in_version = 1
+)`);
+  } else {
+    ctes.push(`version as (
+  select *, 1 as version_no, cast(null as date) as ended_visible_on
+  from ranked
+  where nth = 1
+)`);
+  }
+  const later = "greatest(own_visible_on, delivered_on + 1)";
+  const fullFrom = isState ? later : `case when version_no = 1 then own_visible_on else ${later} end`;
+  ctes.push(`visible as (
+  select
+    ${staged.map(quoteIdentifier).join(",\n    ")},
+    _source,
+    _delivery_id,
+    ${fullFrom} as visible_on,
+    ended_visible_on as superseded_on
+  from version${
+    isState
+      ? `
+  union all
+  -- The first version before its delivery: what is true of the whole life of the row, and nothing that may have changed.
+  select
+    ${[
+      ...columns.map(({ name, sqlType, isEarly }) =>
+        isEarly ? quoteIdentifier(name) : `cast(null as ${sqlType}) as ${quoteIdentifier(name)}`,
+      ),
+      ...(segment === null
+        ? []
+        : [isEarlySegment(book, entity, columns) ? "segment" : "cast(null as varchar) as segment"]),
+    ].join(",\n    ")},
+    _source,
+    _delivery_id,
+    own_visible_on as visible_on,
+    ${later} as superseded_on
+  from version
+  where version_no = 1 and event_day is not null and own_visible_on < delivered_on + 1`
+      : ""
+  }
+)`);
+  const depends = [
+    `raw.${entity.id}`,
+    ...(hasVia ? ["staging.account_identity"] : []),
+    ...(hasSnapshot ? ["meta.delivery"] : []),
+    ...(hasRefTime ? ["staging.subscription"] : []),
+  ];
+  const grain = isState ? [...entity.key, "visible_on"] : [];
+  return model(
+    `staging.${entity.id}`,
+    { grain, depends, audits: `not_null(visible_on, source)${hasAccount ? "; warn not_null(account_id)" : ""}` },
+    `with ${ctes.join(",\n")}
+select
+  ${staged.map(quoteIdentifier).join(",\n  ")},
+  _source as source,
+  _delivery_id as delivery_id,
+  visible_on,
+  superseded_on
+from visible
+where superseded_on is null or visible_on < superseded_on`,
+  );
+}
+
+function stagedColumns(book: Book, entity: Entity): readonly StagedColumn[] {
+  const keys = new Set(["account_id", "parent_id", ...entity.key, ...sourcesOf(book, entity).flatMap(keyOf)]);
+  const sources = sourcesOf(book, entity);
+  return columnsOf(book, entity).map(({ name, sqlType }) => {
+    const column = entity.columns.find((candidate) => candidate.name === name);
+    const isImmutable = sources.length > 0 && sources.every((source) => source.immutable.includes(name));
+    const isEarly =
+      keys.has(name) || entity.eventColumns.includes(name) || column?.datedBy !== undefined || isImmutable;
+    return { name, sqlType, isEarly };
+  });
+}
+
+/** The column that `segments.by` names, if this entity has it; null for an entity without segments. */
+function segmentColumn(book: Book, entity: Entity, columns: readonly string[]): string | null {
+  if (entity.id !== "account" && entity.id !== "subscription") return null;
+  const name = segmentName(book, entity);
+  return name === null || !columns.includes(name)
+    ? "cast(null as varchar)"
+    : `cast(given.${quoteIdentifier(name)} as varchar)`;
+}
+
+function segmentName(book: Book, entity: Entity): string | null {
+  const { by } = book.segments;
+  if (by === null) return null;
+  const [owner, name] = by.includes(".") ? (by.split(".") as [string, string]) : [entity.id, by];
+  return owner === entity.id ? name : null;
+}
+
+function isEarlySegment(book: Book, entity: Entity, columns: readonly StagedColumn[]): boolean {
+  const name = segmentName(book, entity);
+  return columns.some((column) => column.name === name && column.isEarly);
+}
