@@ -307,15 +307,28 @@ export function parseScorecard(source: string, file: string): ParsedScorecard {
     throw usageError(`${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`);
   }
   const raw: unknown = document.toJS() ?? {};
-  const errorAt = (path: Path, sentence: string): Error =>
-    usageError(`${file}:${lineOf(document.contents, lines, path)}: ${keyText(path)}: ${sentence}`);
+  const errorAt = (path: Path, sentence: string, hint?: string): Error =>
+    usageError(`${file}:${lineOf(document.contents, lines, path)}: ${keyText(path)}: ${sentence}`, hint);
   const result = scorecardSchema.safeParse(raw);
   if (!result.success) {
     // A misspelled key is also a missing one: the misspelling is what the user can act on.
-    const issues = result.error.issues as readonly Issue[];
-    const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? (issues[0] as Issue);
-    const path = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys?.[0] ?? ""] : issue.path;
-    throw errorAt(path, issueSentence(issue, raw, path));
+    const issues = (result.error.issues as readonly Issue[])
+      .flatMap((issue) =>
+        (issue.keys ?? [undefined]).map((key) => ({
+          issue,
+          path: key === undefined ? issue.path : [...issue.path, key],
+        })),
+      )
+      .sort((a, b) => Number(b.issue.code === "unrecognized_keys") - Number(a.issue.code === "unrecognized_keys"));
+    const [first, ...others] = issues as [(typeof issues)[number], ...typeof issues];
+    const places = [
+      ...new Set(others.map(({ path }) => `${file}:${lineOf(document.contents, lines, path)} ${keyText(path)}`)),
+    ];
+    throw errorAt(
+      first.path,
+      issueSentence(first.issue, raw, first.path),
+      places.length > 0 ? `also wrong: ${places.join(", ")}` : undefined,
+    );
   }
   const { validated: _on, valid_for: _for, ...defining } = raw as Record<string, unknown>;
   const definition = canonicalJson(raw);

@@ -1,0 +1,374 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parseScorecard } from "../../pipelines/config/scorecard.ts";
+import { AssayError } from "../../pipelines/lib/errors.ts";
+import { checkImmutability, resolveScorecards } from "../../pipelines/scores/library.ts";
+import { scoreInWords } from "../../pipelines/scores/preview.ts";
+import { spread } from "../../pipelines/scores/weights.ts";
+import { bandsInWords, pointsInWords } from "../../pipelines/scores/words.ts";
+
+const good = `scorecard: health
+version: 3
+created_on: 2026-01-15
+in_force_from: 2026-02-01
+purpose: churn_risk
+desired_outcome: every analyst publishes a report each week
+owner: cs-operations
+audience: [managers, leadership]
+applies_to: { segment: [mid, enterprise], lifecycle: [adopted] }
+scale: { from: 0, to: 100 }
+combine: weighted_mean
+groups:
+  - id: usage
+    weight: 40
+    kpis:
+      - { kpi: active_users_28d, weight: 2, points: { linear: { zero_at: 7, full_at: 30 } } }
+      - { kpi: key_feature_days_28d, weight: 1, points: { tiers: { upto: [2, 8], give: [0, 50, 100], edge: upper } } }
+  - id: support
+    weight: 30
+    kpis: [ { kpi: open_tickets, weight: 1, points: { peak: { best: [1, 3], zero_at: [0, 12] } } } ]
+missing: { rule: reweight, coverage_floor: 0.6 }
+gates: [ { id: invoice_sent, kpi: invoices_sent_28d, min: 1, score: 0 } ]
+bands: { edge: upper, list: [ { id: red, to: 30 }, { id: yellow, to: 70 }, { id: green, to: 100 } ] }
+grades: { letters: { A: 90, B: 80, C: 70, D: 60, F: 0 } }
+validated: { on: 2026-01-15, by: cs-operations }
+valid_for: 6 months
+`;
+
+function refusal(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    expect(error).toBeInstanceOf(AssayError);
+    expect((error as AssayError).exitCode).toBe(2);
+    return (error as AssayError).message;
+  }
+  throw new Error("nothing was refused");
+}
+const refusalOf = (from: string | RegExp, to: string): string => {
+  const text = good.replace(from, to);
+  expect(text).not.toBe(good);
+  return refusal(() => parseScorecard(text, "v3.yaml"));
+};
+
+describe("a scorecard file", () => {
+  it("may say everything that the design shows", () => {
+    const { card } = parseScorecard(good, "v3.yaml");
+    expect(card.groups.map((group) => group.weight)).toEqual([40, 30]);
+    expect(card.gates).toEqual([{ id: "invoice_sent", kpi: "invoices_sent_28d", min: 1, score: 0 }]);
+  });
+
+  it.each([
+    ["a negative weight", "weight: 40", "weight: -40", "v3.yaml:14: groups[0].weight: found -40, expected at least 0"],
+    [
+      "half a weight",
+      "weight: 40",
+      "weight: 40.5",
+      "v3.yaml:14: groups[0].weight: found 40.5, expected a whole number",
+    ],
+    [
+      "weights that are all zero",
+      "kpi: open_tickets, weight: 1",
+      "kpi: open_tickets, weight: 0",
+      "v3.yaml:20: groups[1].kpis[0].weight: found 0, expected a weight above 0 for at least one KPI of the group",
+    ],
+    [
+      "tiers out of order",
+      "upto: [2, 8]",
+      "upto: [8, 2]",
+      "v3.yaml:17: groups[0].kpis[1].points.tiers.upto[1]: found 2, expected more than 8, the cut before",
+    ],
+    [
+      "too few points for the tiers",
+      "give: [0, 50, 100]",
+      "give: [0, 50]",
+      "v3.yaml:17: groups[0].kpis[1].points.tiers.give: found [0,50], expected 3 points, one more than there are cuts",
+    ],
+    [
+      "bands that overlap",
+      "to: 70",
+      "to: 20",
+      "v3.yaml:23: bands.list[1].to: found 20, expected more than 30, where the band starts",
+    ],
+    [
+      "bands that leave a gap at the top",
+      "{ id: green, to: 100 }",
+      "{ id: green, to: 90 }",
+      "v3.yaml:23: bands.list[2].to: found 90, expected 100, the end of the scale, so that no score is without a band",
+    ],
+    [
+      "a band called unknown",
+      "id: red",
+      "id: unknown",
+      'v3.yaml:23: bands.list[0].id: found "unknown", expected another id: unknown is the band of accounts without a score',
+    ],
+    [
+      "two kinds of points",
+      "points: { linear: { zero_at: 7, full_at: 30 } }",
+      "points: { linear: { zero_at: 7, full_at: 30 }, ratings: { 1: 0, 2: 100 } }",
+      "expected exactly one of linear, tiers, ratings, midrank or peak",
+    ],
+    [
+      "a line without a length",
+      "full_at: 30",
+      "full_at: 7",
+      "v3.yaml:16: groups[0].kpis[0].points.linear.full_at: found 7, expected another value than zero_at",
+    ],
+    [
+      "a peak inside out",
+      "zero_at: [0, 12]",
+      "zero_at: [2, 12]",
+      "v3.yaml:20: groups[1].kpis[0].points.peak.zero_at: found [2,12], expected two values on either side of best",
+    ],
+    [
+      "points off the scale",
+      "give: [0, 50, 100]",
+      "give: [0, 50, 101]",
+      "v3.yaml:17: groups[0].kpis[1].points.tiers.give: found [0,50,101], expected points on the scale from 0 to 100",
+    ],
+    [
+      "a KPI twice",
+      "kpi: open_tickets",
+      "kpi: active_users_28d",
+      'v3.yaml:20: groups[1].kpis[0].kpi: found "active_users_28d", expected each KPI once, and active_users_28d is there already',
+    ],
+    [
+      "a misspelled key",
+      "in_force_from",
+      "in_forse_from",
+      "v3.yaml:4: in_forse_from: found a key that a scorecard does not have here, expected one of docs/scorecards.md",
+    ],
+    [
+      "no purpose",
+      "purpose: churn_risk\n",
+      "",
+      "purpose: found nothing, expected one of churn_risk, behaviour_index, expansion, loyalty",
+    ],
+    [
+      "an assignment that is not compiled yet",
+      "applies_to: { segment: [mid, enterprise]",
+      "applies_to: { geography: [EU]",
+      'v3.yaml:9: applies_to.geography: found ["EU"], expected one of segment, lifecycle: other conditions are not compiled yet',
+    ],
+    [
+      "a gate without a limit",
+      "min: 1, score: 0",
+      "score: 0",
+      'v3.yaml:22: gates[0]: found {"id":"invoice_sent","kpi":"invoices_sent_28d","score":0}, expected a min, a max or both',
+    ],
+    [
+      "seven decimals",
+      "zero_at: 7,",
+      "zero_at: 7.1234567,",
+      "v3.yaml:16: groups[0].kpis[0].points.linear.zero_at: found 7.1234567, expected a number with at most six decimals",
+    ],
+    [
+      "letters that leave the bottom out",
+      "F: 0",
+      "F: 10",
+      'v3.yaml:24: grades.letters: found {"A":90,"B":80,"C":70,"D":60,"F":10}, expected a letter that starts at 0, so that no score is without a letter',
+    ],
+    ["a day that does not exist", "created_on: 2026-01-15", "created_on: 2026-02-30", "v3.yaml:3: created_on: found"],
+    [
+      "an id that needs quotes",
+      "id: support",
+      "id: Customer Support",
+      'v3.yaml:18: groups[1].id: found "Customer Support", expected an id of lower-case letters',
+    ],
+    [
+      "weights of groups where points are added up",
+      "combine: weighted_mean",
+      "combine: sum",
+      "v3.yaml:14: groups[0].weight: found 40, expected no weight of a group where points are added up",
+    ],
+    ["broken YAML", "scale: {", "scale: {{", "v3.yaml:11: not valid YAML: flow map"],
+  ])("is refused for %s, with file, line, key and what is right", (_, from, to, sentence) => {
+    expect(refusalOf(from, to)).toContain(sentence);
+  });
+
+  it("cannot spread the weight of a missing KPI where points are added up", () => {
+    const text = good.replace("combine: weighted_mean", "combine: sum").replace(/weight: [43]0/g, "weight: 1");
+    expect(refusal(() => parseScorecard(text, "v3.yaml"))).toBe(
+      'v3.yaml:21: missing.rule: found "reweight", expected zero or neutral: points that are added up have no weights to spread (combine: sum)',
+    );
+  });
+
+  it("names the first mistake and says where the others are", () => {
+    const text = good.replace("to: 70", "to: 20").replace("upto: [2, 8]", "upto: [8, 2]");
+    const [error] = [text].map((broken) => {
+      try {
+        return parseScorecard(broken, "v3.yaml");
+      } catch (thrown) {
+        return thrown as AssayError;
+      }
+    });
+    expect(error).toMatchObject({ hint: "also wrong: v3.yaml:23 bands.list[1].to" });
+  });
+
+  it("hashes what it means: not comments, order of keys or the sign-off", () => {
+    const hash = (text: string) => parseScorecard(text, "v3.yaml").definition_sha256;
+    const reordered = good.replace("version: 3\n", "").replace("owner:", "version: 3\nowner:");
+    expect(hash(`# a comment\n${reordered.replace("on: 2026-01-15, by", "on: 2026-07-15, by")}`)).toBe(hash(good));
+    expect(hash(good.replace("weight: 40", "weight: 41"))).not.toBe(hash(good));
+  });
+});
+
+describe("the scorecards of a book", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "assay-scorecards-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const write = async (path: string, text: string) => {
+    await mkdir(join(folder, path, ".."), { recursive: true });
+    await writeFile(join(folder, path), text);
+  };
+  const kpis = ["active_users_28d", "key_feature_days_28d", "open_tickets", "invoices_sent_28d"];
+  const resolve = (names: { scorecards?: string[]; compare?: string[]; kpis?: string[] }) =>
+    resolveScorecards(
+      { folder, scorecards: [], compare: [], kpis, ...names },
+      kpis.map((id) => ({ id })),
+    );
+  const message = (promise: Promise<unknown>) =>
+    promise.then(
+      () => "nothing was refused",
+      (error: AssayError) => `${error.exitCode} ${error.message}`,
+    );
+
+  it("are all versions of a folder, in the order of their numbers, or a preset", async () => {
+    for (const version of [2, 10, 1]) {
+      await write(`scorecards/health/v${version}.yaml`, good.replace("version: 3", `version: ${version}`));
+    }
+    const cards = await resolve({
+      scorecards: ["scorecards/health"],
+      compare: ["scorecards/health", "naive_baseline"],
+      kpis: [...kpis, "logins_28d", "nps", "feature_events_28d"],
+    });
+    expect(
+      cards.map(({ card, file, assign_order, is_preset }) => [card.version, file, assign_order, is_preset]),
+    ).toEqual([
+      [1, "scorecards/health/v1.yaml", 1, false],
+      [2, "scorecards/health/v2.yaml", 1, false],
+      [10, "scorecards/health/v10.yaml", 1, false],
+      [1, "sql/scorecards/naive_baseline/v1.yaml", null, true],
+    ]);
+    expect(JSON.stringify(cards)).not.toContain(folder);
+  });
+
+  it("name only KPIs that the book lists", async () => {
+    await write("scorecards/health/v3.yaml", good.replace("kpi: open_tickets", "kpi: open_tikets"));
+    expect(await message(resolve({ scorecards: ["scorecards/health"] }))).toContain(
+      "2 scorecards/health/v3.yaml:20: groups[1].kpis[0].kpi: found open_tikets, expected a KPI that the book lists under kpis",
+    );
+    await write("scorecards/health/v3.yaml", good.replace("kpi: invoices_sent_28d", "kpi: invoices"));
+    expect(await message(resolve({ scorecards: ["scorecards/health"] }))).toContain(
+      "2 scorecards/health/v3.yaml:22: gates[0].kpi: found invoices, expected a KPI",
+    );
+    expect(await message(resolve({ compare: ["naive_baseline"] }))).toContain(
+      "2 sql/scorecards/naive_baseline/v1.yaml:15: groups[0].kpis[0].kpi: found logins_28d, expected a KPI",
+    );
+  });
+
+  it("are found, have versions, and are called what their files say", async () => {
+    expect(await message(resolve({ scorecards: ["scorecards/none"] }))).toBe(
+      "2 assay.yaml: scorecards[0]: found scorecards/none, expected a folder of the book or one of the presets freshsuccess_40_30_30, naive_baseline",
+    );
+    await write("scorecards/empty/draft.yaml", good);
+    expect(await message(resolve({ compare: ["scorecards/empty"] }))).toBe(
+      "2 assay.yaml: compare[0]: found a folder scorecards/empty without a version, expected a file v1.yaml in it",
+    );
+    await write("scorecards/health/v4.yaml", good);
+    expect(await message(resolve({ scorecards: ["scorecards/health"] }))).toBe(
+      "2 scorecards/health/v4.yaml:2: version: found 3, expected 4 as in the file's name",
+    );
+    await write("one/v3.yaml", good);
+    await write("two/v3.yaml", good);
+    expect(await message(resolve({ scorecards: ["one"], compare: ["two"] }))).toBe(
+      "2 two/v3.yaml:1: scorecard: found health, expected an id that no other scorecard of the book has",
+    );
+  });
+
+  it("keep sums within their scale", async () => {
+    const sum = good
+      .replace("combine: weighted_mean", "combine: sum")
+      .replace("rule: reweight", "rule: zero")
+      .replace(/weight: [43]0/g, "weight: 1")
+      .replace("linear: { zero_at: 7, full_at: 30 }", "linear: { zero_at: 7, full_at: 30, give: [0, 20] }")
+      .replace("peak: { best: [1, 3], zero_at: [0, 12] }", "peak: { best: [1, 3], zero_at: [0, 12], give: [-5, 10] }");
+    await write("scorecards/health/v3.yaml", sum);
+    // 2 x 20 + 100 + 10 at most, 0 + 0 - 5 at least.
+    expect(await message(resolve({ scorecards: ["scorecards/health"] }))).toBe(
+      "2 scorecards/health/v3.yaml:10: scale: found 0 to 100, expected a scale that holds every sum from -5 to 150, or combine: start_and_clamp",
+    );
+  });
+
+  it("never change under the same number", async () => {
+    await write("scorecards/health/v3.yaml", good);
+    const cards = await resolve({ scorecards: ["scorecards/health"] });
+    const known = cards.map(({ card, definition_sha256 }) => ({
+      scorecard: card.scorecard,
+      version: card.version,
+      definition_sha256,
+    }));
+    checkImmutability(known, cards);
+    checkImmutability([], cards);
+    await write("scorecards/health/v3.yaml", good.replace("full_at: 30", "full_at: 31"));
+    const changed = await resolve({ scorecards: ["scorecards/health"] });
+    expect(refusal(() => checkImmutability(known, changed))).toBe(
+      "scorecards/health/v3.yaml: version 3 of health has other content than the release that first used it, expected a new version for a change",
+    );
+  });
+});
+
+describe("words", () => {
+  it("describe points and bands", () => {
+    expect(pointsInWords({ linear: { zero_at: 10, full_at: 0 } }, [0, 100])).toBe(
+      "0 at 10 or above, 100 at 0 or below, a straight line between",
+    );
+    expect(pointsInWords({ tiers: { upto: [2, 8], give: [0, 50, 100], edge: "upper" } }, [0, 100])).toBe(
+      "0 up to 2, 50 up to 8, then 100",
+    );
+    const list = [
+      { id: "red", to: 31 },
+      { id: "yellow", to: 71 },
+      { id: "green", to: 100 },
+    ];
+    expect(bandsInWords({ edge: "lower", list })).toBe("red below 31, yellow below 71, green from 71");
+    expect(bandsInWords({ edge: "upper", list })).toBe("red up to 31, yellow up to 71, green above 71");
+  });
+
+  it("say what a gate, an override and missing values did to a score", () => {
+    const row = {
+      account_id: "a",
+      snapshot_date: "2026-03-02",
+      scorecard: "health",
+      version: 1,
+      is_in_force: true,
+      score: 0,
+      score_low: 0,
+      score_high: 0,
+      coverage: 1,
+      score_before: 74,
+      band_before: "green",
+      band: "red",
+      gated_by: "invoice_sent",
+      overridden_by: null,
+    };
+    expect(scoreInWords(row)).toBe("0, red; would be 74, green without the gate invoice_sent");
+    const unknown = { score: null, score_before: null, score_low: 6, score_high: 86, coverage: 0.2, gated_by: null };
+    expect(scoreInWords({ ...row, ...unknown, band: "unknown" })).toBe(
+      "no score: 80 % of the weight has no value, it could be anything between 6 and 86",
+    );
+  });
+});
+
+describe("spread", () => {
+  it("cuts a total in proportion without losing a unit", () => {
+    expect(spread(100n, [1n, 1n, 1n])).toEqual([34n, 33n, 33n]);
+    expect(spread(100n, [1n, 2n, 4n])).toEqual([14n, 29n, 57n]);
+    expect(spread(10n, [0n, 0n])).toEqual([0n, 0n]);
+  });
+});
