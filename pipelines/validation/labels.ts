@@ -1,0 +1,79 @@
+/** Do the book's definitions of churn name the same accounts? */
+import type { Book } from "../config/book.ts";
+import { usageError } from "../lib/errors.ts";
+import type { Model } from "../models/model.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+
+/**
+ * validation.label_agreement: per pair of definitions (`definition` < `other`) the accounts that both, only the one and
+ * only the other call churned at any time before as_of, and the median days between their first dates. A flag without a
+ * date has no days. Accounts of staging.account count, and those that a definition names.
+ */
+export function labelAgreementModel(book: Book): Model {
+  const parts = [
+    `select d.definition, d.account_id, min(d.decided_on) as first_on
+from validation.decision as d
+inner join validation.definition as v on v.definition = d.definition and v.has_outcome
+group by d.definition, d.account_id`,
+  ];
+  let readsAccount = false;
+  for (const [id, definition] of Object.entries(book.churn.definitions).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (definition.type !== "account_flag") continue;
+    if (!/^[a-z][a-z0-9_]*$/.test(definition.column)) {
+      throw usageError(`assay.yaml: churn.definitions.${id}.column has a-z, 0-9 and _, found ${definition.column}`);
+    }
+    readsAccount = true;
+    // An extra attribute is text as delivered; what counts as true is what CSV exports write for it.
+    parts.push(`select ${literal(id)} as definition, account_id, cast(null as date) as first_on
+from staging.account
+where account_id is not null and superseded_on is null
+  and lower(cast(${quoteIdentifier(definition.column)} as varchar)) in ('true', 't', 'yes', 'y', '1', 'churned')
+group by account_id`);
+  }
+  return {
+    kind: "table",
+    name: "validation.label_agreement",
+    grain: ["definition", "other"],
+    depends: ["validation.decision", "validation.definition", ...(readsAccount ? ["staging.account"] : [])],
+    params: [],
+    audits: [],
+    portable: false,
+    sql: `
+with churned as (
+${parts.join("\nunion all\n")}
+),
+pair as (
+  select a.definition, b.definition as other
+  from validation.definition as a
+  inner join validation.definition as b on a.definition < b.definition
+),
+compared as (
+  select
+    p.definition,
+    p.other,
+    coalesce(a.account_id, b.account_id) as account_id,
+    a.account_id is not null as has_one,
+    b.account_id is not null as has_other,
+    abs(date_diff('day', a.first_on, b.first_on)) as days_apart
+  from pair as p
+  inner join (
+    select p.definition, p.other, c.account_id
+    from pair as p
+    inner join churned as c on c.definition in (p.definition, p.other)
+    group by p.definition, p.other, c.account_id
+  ) as n on n.definition = p.definition and n.other = p.other
+  left join churned as a on a.definition = p.definition and a.account_id = n.account_id
+  left join churned as b on b.definition = p.other and b.account_id = n.account_id
+)
+select
+  p.definition,
+  p.other,
+  count(case when c.has_one and c.has_other then 1 end) as n_both,
+  count(case when c.has_one and not c.has_other then 1 end) as n_only_one,
+  count(case when c.has_other and not c.has_one then 1 end) as n_only_other,
+  cast(quantile_disc(c.days_apart, 0.5) as integer) as median_days_apart
+from pair as p
+left join compared as c on c.definition = p.definition and c.other = p.other
+group by p.definition, p.other`.trim(),
+  };
+}

@@ -1,0 +1,74 @@
+/** The second lens: a KPI must also show in a logistic regression beside age, segment, size and the calendar. */
+import type { Step } from "../models/model.ts";
+import { literal } from "../warehouse/literal.ts";
+import { baselineTerms, countLabels, pooledSegments, scaleTerms, standardised } from "./baseline.ts";
+import { fitLogistic } from "./newton.ts";
+import { writeTable } from "./tables.ts";
+
+/**
+ * Per KPI and definition: y on the baseline covariates, block dummies and the rank-normal KPI over complete cases, ridge
+ * 1e-3, Wald z clustered by account. Covariates are standardised over all labelled rows of the definition. The z is null
+ * when the fit separates or does not converge; a rule that reads a null is false.
+ */
+export const fitLens: Step = {
+  kind: "step",
+  name: "validation.fit_lens",
+  depends: [
+    "validation.baseline_fit",
+    "validation.baseline_row",
+    "validation.definition",
+    "validation.kpi_rank_normal",
+    "validation.kpi_coverage",
+  ],
+  params: [],
+  produces: ["validation.kpi_lens"],
+  version: "1",
+  async run(context) {
+    const { query } = context;
+    const rows: { definition: string; kpi: string; z_logit: number | null; passes: number; is_converged: boolean }[] =
+      [];
+    for (const labels of await countLabels(query)) {
+      const { definition } = labels;
+      if (labels.n_event_rows === 0 || labels.n_event_rows === labels.n_rows) continue;
+      const [fit] = await query<{ method: string }>(
+        `select method from validation.baseline_fit where definition = ${literal(definition)}`,
+      );
+      const terms = await scaleTerms(
+        query,
+        definition,
+        baselineTerms(
+          await pooledSegments(query, definition),
+          labels.has_seats ? "seats" : "mrr",
+          fit?.method === "full",
+        ),
+      );
+      const named = terms.map((term, i) => ({ ...term, name: `x${i}` }));
+      const usable = `select kpi from validation.kpi_coverage where definition = ${literal(definition)} and n_distinct > 1`;
+      const fits = await fitLogistic(query, {
+        rows: `
+select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
+from validation.kpi_rank_normal as k
+inner join validation.baseline_row as r on r.definition = k.definition and r.observation_no = k.observation_no
+where k.definition = ${literal(definition)} and k.kpi in (${usable})`,
+        covariates: [...named.map((term) => term.name), "kpi_x"],
+        ridge: 1e-3,
+        wald: "kpi_x",
+      });
+      for (const [kpi, result] of fits) {
+        rows.push({
+          definition,
+          kpi,
+          z_logit: result.z === null ? null : Number(result.z.toPrecision(10)),
+          passes: result.passes,
+          is_converged: result.isConverged,
+        });
+      }
+    }
+    await writeTable(
+      context,
+      "validation.kpi_lens",
+      { definition: "varchar", kpi: "varchar", z_logit: "double", passes: "integer", is_converged: "boolean" },
+      rows,
+    );
+  },
+};

@@ -1,0 +1,154 @@
+/** Everything that validation builds: outcomes meet features here, and nowhere earlier. */
+import type { Book } from "../config/book.ts";
+import type { KpiDefinition } from "../config/kpi.ts";
+import { readModels } from "../models/header.ts";
+import type { Model, Node } from "../models/model.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { fitBaseline } from "./baseline.ts";
+import { decideVerdicts } from "./decide.ts";
+import { labelAgreementModel } from "./labels.ts";
+import { fitLens } from "./lens.ts";
+import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
+import { makePeriods } from "./periods.ts";
+import { rankModels, rankTotals } from "./rank.ts";
+import { testScorecards } from "./scorecards.ts";
+import { testShape } from "./shape.ts";
+
+export interface ValidationOptions {
+  /**
+   * A table with the result of the truncation test: kpi, n_changed (values that changed when rows and dated columns after
+   * the snapshot were cut). Without one, rule L goes by lineage alone.
+   */
+  readonly truncation?: string;
+}
+
+/**
+ * The nodes of the validation layer. They read features.account_kpi, features.kpi_why_null, features.kpi_definition, the
+ * spine, staging and the scores.
+ */
+export async function validationNodes(
+  book: Book,
+  kpis: readonly KpiDefinition[],
+  _cards: unknown,
+  options: ValidationOptions = {},
+): Promise<readonly Node[]> {
+  const notice = checkNotice(book);
+  return [
+    ...(await readModels("validation")),
+    definitionModel(book),
+    decisionModel(book),
+    ...(notice === null ? [] : [notice]),
+    fitBaseline,
+    makePeriods,
+    kpiValueModel(kpis),
+    ...rankModels({ name: "kpi", source: "validation.kpi_observed" }),
+    ...rankTotals("kpi", "validation.kpi_part_grouped"),
+    testShape,
+    ...rankModels({ name: "kpi_side", source: "validation.kpi_side_observed" }),
+    ...rankTotals("kpi_side", "validation.kpi_side_part"),
+    fitLens,
+    kpiArrivalModel(book, kpis),
+    truncationModel(options.truncation),
+    decideVerdicts(lineageOf(book, kpis)),
+    ...rankModels({ name: "score", source: "validation.score_observed" }),
+    ...rankTotals("score", "validation.score_part"),
+    testScorecards,
+    labelAgreementModel(book),
+  ];
+}
+
+const table = (name: string, grain: readonly string[], depends: readonly string[], sql: string): Model => ({
+  kind: "table",
+  name,
+  grain,
+  depends,
+  params: [],
+  audits: [],
+  portable: false,
+  sql: sql.trim(),
+});
+
+/** validation.kpi_value: the KPIs of every observation in long form; a missing value has no row. */
+export function kpiValueModel(kpis: readonly Pick<KpiDefinition, "id">[]): Model {
+  const grain = ["observation_no", "kpi"];
+  if (kpis.length === 0) {
+    return table(
+      "validation.kpi_value",
+      grain,
+      [],
+      "select null::integer as observation_no, null::varchar as kpi, null::double as value where false",
+    );
+  }
+  const columns = kpis.map(({ id }) => quoteIdentifier(id));
+  return table(
+    "validation.kpi_value",
+    grain,
+    ["features.account_kpi", "validation.observation"],
+    `
+with wide as (
+  select o.observation_no, ${columns.map((column) => `cast(k.${column} as double) as ${column}`).join(", ")}
+  from features.account_kpi as k
+  inner join validation.observation as o on o.account_id = k.account_id and o.snapshot_date = k.snapshot_date
+)
+select observation_no, kpi, value
+from wide unpivot (value for kpi in (${columns.join(", ")}))
+where isfinite(value)`,
+  );
+}
+
+const entitiesThatDecide = new Set(["churn_event", "play"]);
+const columnsThatDecide = new Set(["notice_on", "ended_on", "end_reason"]);
+
+/** KPIs that read what records the decision (rule L): their id and the table or column. */
+export function lineageOf(book: Pick<Book, "churn">, kpis: readonly KpiDefinition[]): ReadonlyMap<string, string> {
+  const flags = new Set(
+    Object.values(book.churn.definitions).flatMap((d) => (d.type === "account_flag" ? [d.column] : [])),
+  );
+  const found = new Map<string, string>();
+  for (const { id, entity, filter, value } of kpis) {
+    if (entitiesThatDecide.has(entity)) {
+      found.set(id, entity);
+      continue;
+    }
+    const columns = [...Object.keys(filter), ...(value === undefined ? [] : [value.column])];
+    const column = columns.find(
+      (name) => (entity === "subscription" && columnsThatDecide.has(name)) || (entity === "account" && flags.has(name)),
+    );
+    if (column !== undefined) found.set(id, `${entity}.${column}`);
+  }
+  return found;
+}
+
+/** validation.kpi_arrival: whether it is known when the rows of each KPI arrived (all sources of its entity). */
+function kpiArrivalModel(book: Book, kpis: readonly KpiDefinition[]): Model {
+  const rows = kpis.flatMap(({ id, entity }) =>
+    Object.entries(book.sources)
+      .filter(([, source]) => source.entity === entity)
+      .map(([source]) => `(${literal(id)}, ${literal(source)})`),
+  );
+  const sources =
+    rows.length === 0
+      ? "(select null::varchar as kpi, null::varchar as source where false) as k"
+      : `(values ${rows.join(", ")}) as k(kpi, source)`;
+  return table(
+    "validation.kpi_arrival",
+    ["kpi"],
+    ["staging.source_arrival"],
+    `
+select k.kpi, bool_and(a.arrival_known) as arrival_known
+from ${sources}
+inner join staging.source_arrival as a on a.source = k.source
+group by k.kpi`,
+  );
+}
+
+/** validation.truncation: values per KPI that the truncation test saw change; empty when it was not run. */
+const truncationModel = (source: string | undefined): Model =>
+  table(
+    "validation.truncation",
+    ["kpi"],
+    source === undefined ? [] : [source],
+    source === undefined
+      ? "select cast(null as varchar) as kpi, cast(null as bigint) as n_changed where false"
+      : `select kpi, cast(sum(n_changed) as bigint) as n_changed from ${source} group by kpi`,
+  );

@@ -1,0 +1,270 @@
+/** What readers see of a verdict: a label, a sentence and the small print (statistics.md 3.3b). */
+import {
+  boundsOf,
+  type Decision,
+  type Evidence,
+  isTooSmallToMatter,
+  type Strength,
+  strengthOf,
+  timeCourseOf,
+} from "./rules.ts";
+
+/** Facts beside the evidence that a sentence may name. */
+export interface Wording {
+  /** The KPI's label, as it stands within a sentence. */
+  readonly kpi: string;
+  /** Verb phrases in the past tense: `sent fewer invoices`, `sent more invoices`. */
+  readonly less: string;
+  readonly more: string;
+  readonly gapDays: number;
+  readonly horizonDays: number;
+  readonly snapshotEvery: "week" | "month";
+  readonly accounts: number;
+  readonly aucLow: number | null;
+  readonly aucHigh: number | null;
+  /** 95 % interval of the later half. */
+  readonly half2Low: number | null;
+  readonly half2High: number | null;
+  readonly detectable: number | null;
+  readonly splitOn: string | null;
+  readonly modalValue: number | null;
+  readonly lowestValue: number | null;
+  readonly lowestShare: number | null;
+  readonly rateLow: number | null;
+  readonly rateMiddle: number | null;
+  readonly rateHigh: number | null;
+  readonly rateUnanswered: number | null;
+  readonly rateAnswered: number | null;
+}
+
+/** Pairs of 100, a whole number. */
+const pairs = (share: number): string => String(Math.round(100 * share));
+
+/** A rate as accounts of 100: 4.1, 23. */
+export function inHundred(rate: number | null): string {
+  if (rate === null) return "not known";
+  const value = 100 * rate;
+  return value >= 9.95 ? String(Math.round(value)) : String(Math.round(10 * value) / 10);
+}
+
+const count = (value: number): string => value.toLocaleString("en-US");
+
+/** A date within a sentence: 1 March 2025. */
+export function dateInWords(iso: string): string {
+  const months = "January February March April May June July August September October November December".split(" ");
+  const [year, month, day] = iso.split("-").map(Number) as [number, number, number];
+  return `${day} ${months[month - 1]} ${year}`;
+}
+
+/** Pairs of 100 that the KPI sorts: 100 (1/2 + |A - 1/2|). */
+const sorted = (auc: number | null): string => (auc === null ? "not known" : pairs(0.5 + Math.abs(auc - 0.5)));
+
+/** An interval of A on the scale of sorted pairs in the direction of `auc`. */
+function sortedInterval(auc: number | null, low: number | null, high: number | null): { lo: string; hi: string } {
+  if (auc === null || low === null || high === null) return { lo: "not known", hi: "not known" };
+  return auc < 0.5 ? { lo: pairs(1 - high), hi: pairs(1 - low) } : { lo: pairs(low), hi: pairs(high) };
+}
+
+/** The far end of the interval: what remains possible in the direction of A. */
+const atMost = (e: Evidence, w: Wording): string => sortedInterval(e.auc, w.aucLow, w.aucHigh).hi;
+
+export function labelOf(decision: Decision, e: Evidence): string {
+  switch (decision.verdict) {
+    case "not_tested":
+      return "Not enough data";
+    case "leaks":
+      return "Uses the future";
+    case "too_good":
+      return "Too good to be true";
+    case "late_only":
+      return "Late alarm";
+    case "mostly_late":
+      return "Mostly a late alarm";
+    case "non_monotone":
+      return decision.reason === "middle" ? "Warning in the middle" : "Warning at both ends";
+    case "unstable_time":
+      return isStrongerEarly(e) ? "Faded" : "Emerging";
+    case "unstable_segment":
+      return "Opposite in two segments";
+    case "confounded":
+      return "Mostly size, age or segment";
+    case "negligible":
+      return "Too small";
+    case "lenses_disagree":
+      return "No claim";
+    case "confounded_by_use":
+      return "Goes with overall use";
+    case "reversed_adjusted":
+      return "Hidden by the mix";
+    case "misleading":
+      return "Scored the wrong way round";
+    case "predicts": {
+      const strength: Strength = strengthOf(Math.abs((e.auc ?? 0.5) - 0.5));
+      return `Early warning (${strength})`;
+    }
+    case "weak":
+      return "Weak early warning";
+    case "missingness":
+      return "Silence is the signal";
+    case "no_useful_effect":
+      return "Too small to matter";
+    case "inconclusive":
+      return "Cannot tell yet";
+    case "redundant":
+      return "Same as another";
+  }
+}
+
+const isStrongerEarly = (e: Evidence): boolean =>
+  Math.abs((e.half1Auc ?? 0.5) - 0.5) >= Math.abs((e.half2Auc ?? 0.5) - 0.5);
+
+export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string {
+  switch (decision.verdict) {
+    case "not_tested":
+      return notTested(decision.reason as string, e, w);
+    case "leaks":
+      if (e.leak?.kind === "lineage") {
+        return `Not usable: it is made from ${e.leak.table}, which records the decision itself.`;
+      }
+      return `Not usable: ${count(e.leak?.changed ?? 0)} values change when later rows are removed.`;
+    case "too_good":
+      return `Sorts ${sorted(e.auc)} of 100 pairs. Single early signals usually sort 55 to 70; treat as information from the future until shown otherwise.`;
+    case "late_only":
+      return (
+        `Moves in the ${w.gapDays} days before the decision (${sorted(e.lateAuc)} of 100 pairs). ` +
+        `Earlier, no link was found; up to ${atMost(e, w)} of 100 remains possible. ` +
+        "It may be a result of leaving, not a warning."
+      );
+    case "mostly_late":
+      return `Sorts ${sorted(e.auc)} of 100 pairs early, ${sorted(e.lateAuc)} in the last ${w.gapDays} days: most of it comes too late.`;
+    case "non_monotone":
+      return bothEnds(decision.reason, w);
+    case "unstable_time":
+      return unstable(e, w);
+    case "confounded": {
+      const { upper } = boundsOf(e);
+      const { lo, hi } = sortedInterval(e.auc, w.aucLow, w.aucHigh);
+      const isGone = upper !== null && e.crudeAuc !== null && upper < 0.5 * Math.abs(e.crudeAuc - 0.5);
+      return isGone
+        ? `Alone it sorts ${sorted(e.crudeAuc)} of 100 pairs; among like accounts ${sorted(e.auc)} (${lo}-${hi}): the plain difference goes with size, age and segment.`
+        : `Alone ${sorted(e.crudeAuc)} of 100, like for like ${sorted(e.auc)} (${lo}-${hi}): the rest cannot be told from zero.`;
+    }
+    case "negligible":
+      return `There is a link, at most ${atMost(e, w)} of 100 pairs: too small to act on.`;
+    case "lenses_disagree":
+      return "Two ways of allowing for size, age and segment disagree: no claim.";
+    case "reversed_adjusted": {
+      const [now, plain] = isLow(e) ? [w.less, w.more] : [w.more, w.less];
+      return `Over all accounts, leavers ${plain}. Like for like, they ${now} (${sorted(e.auc)} of 100). The plain chart points the wrong way.`;
+    }
+    case "misleading":
+      return isLow(e)
+        ? `Counted as healthy when low, yet accounts that ${w.less} left more often (${inHundred(w.rateLow)} against ${inHundred(w.rateHigh)} in 100).`
+        : `Counted as healthy, yet accounts that ${w.more} left more often (${inHundred(w.rateHigh)} against ${inHundred(w.rateLow)} in 100).`;
+    case "predicts":
+      return earlyWarning(e, w);
+    case "weak":
+      return `${earlyWarning(e, w)} A small difference: use it beside others, not alone.`;
+    case "missingness": {
+      const way = (e.missingZ ?? 0) >= 0 ? "more" : "less";
+      const silence = `Accounts without a value left ${way} often (${inHundred(w.rateUnanswered)} against ${inHundred(w.rateAnswered)} in 100).`;
+      return `${silence} The value itself: ${lowerFirst(isTooSmallToMatter(e) ? tooSmall(e, w) : cannotTell(e, w))}`;
+    }
+    case "no_useful_effect":
+      return tooSmall(e, w);
+    case "inconclusive":
+      return cannotTell(e, w);
+    case "unstable_segment":
+    case "confounded_by_use":
+    case "redundant":
+      throw new Error(`no rule gives the verdict ${decision.verdict} yet`);
+  }
+}
+
+const isLow = (e: Evidence): boolean => e.auc !== null && e.auc < 0.5;
+
+/** The first letter small, unless the word is an abbreviation. */
+export const lowerFirst = (text: string): string =>
+  /^[A-Z][A-Z]/.test(text) ? text : text.slice(0, 1).toLowerCase() + text.slice(1);
+
+function notTested(reason: string, e: Evidence, w: Wording): string {
+  switch (reason) {
+    case "no_labelled_rows":
+      return `No account-${w.snapshotEvery} has a complete outcome window yet.`;
+    case "no_churn":
+      return `Nobody left in the labelled ${w.snapshotEvery}s.`;
+    case "no_survivors":
+      return `Everybody left in the labelled ${w.snapshotEvery}s.`;
+    case "too_few_churned":
+      return `Not tested: ${count(e.churned)} churned and ${count(e.staying)} staying accounts have a value, 50 of each are needed.`;
+    case "baseline_knows_outcome":
+      return "Size, age or segment already give the outcome away; check them first.";
+    case "low_coverage":
+      return `Not tested: only ${inHundred(e.coverage)} % of account-${w.snapshotEvery}s have a value, 20 % are needed.`;
+    case "near_constant":
+      if (e.distinct <= 1) return "Not tested: it has only one value.";
+      return `Not tested: ${inHundred(e.modalShare)} % of values are the same (${w.modalValue}).`;
+    default:
+      return `Only ${inHundred(e.overlap)} % of leavers have like accounts to compare with, 80 % are needed.`;
+  }
+}
+
+function bothEnds(reason: string | null, w: Wording): string {
+  const middle = w.rateMiddle === null ? "" : ` (${inHundred(w.rateMiddle)})`;
+  const advice = "Do not score it as more or less is better.";
+  if (reason === "middle") {
+    return (
+      `Accounts with neither very low nor very high ${w.kpi} left more often${w.rateMiddle === null ? "" : ` (${inHundred(w.rateMiddle)} in 100)`} ` +
+      `than those at the ends (${inHundred(w.rateLow)} and ${inHundred(w.rateHigh)}). ${advice}`
+    );
+  }
+  return `Accounts with very low and very high ${w.kpi} left more often (${inHundred(w.rateLow)} and ${inHundred(w.rateHigh)} in 100) than those between${middle}. ${advice}`;
+}
+
+function unstable(e: Evidence, w: Wording): string {
+  const mid = w.splitOn === null ? "the middle of the history" : dateInWords(w.splitOn);
+  if (!isStrongerEarly(e)) return `Linked only since ${mid}; wait for the next validation.`;
+  // The later half on the scale of the earlier one, so that a reversal shows as less than 50.
+  const towards = (a: number | null) => (a === null ? "not known" : pairs((e.half1Auc ?? 0.5) < 0.5 ? 1 - a : a));
+  const { lo, hi } = sortedInterval(e.half1Auc, w.half2Low, w.half2High);
+  const since = timeCourseOf(e) === "reversed" ? "the other way round since" : "not shown since";
+  return `Linked with leaving in the earlier half, up to ${mid} (${sorted(e.half1Auc)} of 100), ${since} (${towards(e.half2Auc)}, ${lo}-${hi}): do not rely on it today.`;
+}
+
+function earlyWarning(e: Evidence, w: Wording): string {
+  const lead = `${w.gapDays} to ${w.gapDays + w.horizonDays} days later`;
+  const isShared = w.lowestShare !== null && w.lowestShare > 0.2;
+  const lowest = isShared
+    ? w.lowestValue === 0
+      ? "those with none"
+      : "those at the lowest value"
+    : "the lowest fifth";
+  const end = "allowing for size, age and segment.";
+  if (isLow(e)) {
+    return `Accounts that ${w.less} left more often ${lead}: ${inHundred(w.rateLow)} in 100 of ${lowest}, ${inHundred(w.rateHigh)} of the highest, ${end}`;
+  }
+  const low = isShared ? lowest : "the lowest";
+  return `Accounts that ${w.more} left more often ${lead}: ${inHundred(w.rateHigh)} in 100 of the highest fifth, ${inHundred(w.rateLow)} of ${low}, ${end}`;
+}
+
+const tooSmall = (e: Evidence, w: Wording): string =>
+  `Tested on ${count(e.churned)} churned accounts: a one-way link is at most ${atMost(e, w)} of 100 pairs, where 50 is a coin toss.`;
+
+function cannotTell(e: Evidence, w: Wording): string {
+  if (w.detectable === null) return `${count(e.churned)} churned accounts do not tell.`;
+  const needed = Math.ceil(e.churned * ((w.detectable - 0.5) / 0.07) ** 2);
+  const settle = needed > e.churned ? ` About ${count(needed)} would settle 57.` : "";
+  return `${count(e.churned)} churned accounts would show a link of ${pairs(Math.min(1, w.detectable))} of 100 pairs four times in five; a smaller one may or may not exist.${settle}`;
+}
+
+/** What the numbers are, under every verdict that rests on a test; null where nothing was compared. */
+export function smallPrintOf(e: Evidence, w: Wording): string | null {
+  if (e.auc === null || w.aucLow === null || w.aucHigh === null) return null;
+  const { lo, hi } = sortedInterval(e.auc, w.aucLow, w.aucHigh);
+  const q = e.q.main === null ? "not tested" : e.q.main < 0.001 ? "below .001" : e.q.main.toFixed(3).replace(/^0/, "");
+  return (
+    `${sorted(e.auc)} of 100 pairs of one account-${w.snapshotEvery} that led to leaving and one that did not, same three months, ` +
+    `segment and slice of expected churn; ties count half; 95 % interval ${lo}-${hi}, not adjusted for selection; ` +
+    `q ${q}; ${count(e.churned)} churned of ${count(w.accounts)} accounts.`
+  );
+}

@@ -1,0 +1,38 @@
+/** How a step writes the rows that TypeScript computed. */
+import type { StepContext } from "../models/model.ts";
+import { literal, type SqlValue } from "../warehouse/literal.ts";
+
+export type ColumnTypes = Readonly<Record<string, "varchar" | "double" | "integer" | "bigint" | "boolean" | "date">>;
+
+/** A number as a double literal: without an exponent the engine would read a decimal, and convert it inexactly. */
+export function doubleLiteral(value: number): string {
+  const text = literal(value);
+  return /e/.test(text) ? text : `${text}e0`;
+}
+
+/** 12 significant digits, the precision in which statistics are stored; null stays null. */
+export const twelveDigits = (value: number | null): number | null =>
+  value === null ? null : Number(value.toPrecision(12));
+
+/** Creates a table and fills it, 500 rows a statement. Dates are ISO text. */
+export async function writeTable(
+  context: StepContext,
+  name: string,
+  columns: ColumnTypes,
+  rows: readonly Readonly<Record<string, SqlValue>>[],
+): Promise<void> {
+  const names = Object.keys(columns);
+  await context.run(`create table ${name} (${names.map((column) => `${column} ${columns[column]}`).join(", ")})`);
+  for (let from = 0; from < rows.length; from += 500) {
+    const values = rows.slice(from, from + 500).map(
+      (row) =>
+        `(${names
+          .map((column) => {
+            const value = row[column] ?? null;
+            return typeof value === "number" && columns[column] === "double" ? doubleLiteral(value) : literal(value);
+          })
+          .join(", ")})`,
+    );
+    await context.run(`insert into ${name} values ${values.join(",\n")}`);
+  }
+}
