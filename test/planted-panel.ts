@@ -123,8 +123,8 @@ export function plantedPanel(seed: number, accounts: number, months = 30): Panel
         0.5 * wrong +
         1.3 * (Math.abs(Math.log(lambda) - 1.3) - 0.6) +
         0.8 * (silent ? 0.65 : -0.35);
-      const decides = decidedOn === null && uniform() < 1 / (1 + Math.exp(-linear));
-      const decision = decides ? addDays(on, Math.floor(uniform() * daysBetween(on, next))) : null;
+      const decides: boolean = decidedOn === null && uniform() < 1 / (1 + Math.exp(-linear));
+      const decision: string | null = decides ? addDays(on, Math.floor(uniform() * daysBetween(on, next))) : null;
       if (tenureDays >= 90 && (decidedOn === null || decidedOn >= on)) {
         panel.rows.push({
           account: id,

@@ -6,23 +6,33 @@ import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 
 /**
  * validation.label_agreement: per pair of definitions (`definition` < `other`) the accounts that both, only the one and
- * only the other call churned at any time before as_of, and the median days between their first dates. A flag without a
- * date has no days. Accounts of staging.account count, and those that a definition names.
+ * only the other call churned at any time, and the median days between their first dates. An account counts by events
+ * when the event table names it at all: whoever came back had left. A flag has no date, so a pair with one has no days.
  */
 export function labelAgreementModel(book: Book): Model {
-  const parts = [
-    `select d.definition, d.account_id, min(d.decided_on) as first_on
-from validation.decision as d
-inner join validation.definition as v on v.definition = d.definition and v.has_outcome
-group by d.definition, d.account_id`,
-  ];
-  let readsAccount = false;
+  const parts: string[] = [];
+  const depends = new Set(["validation.definition"]);
   for (const [id, definition] of Object.entries(book.churn.definitions).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (definition.type !== "account_flag") continue;
+    if (definition.type === "event") {
+      depends.add("staging.churn_event");
+      parts.push(`select ${literal(id)} as definition, account_id, min(cast(occurred_on as date)) as first_on
+from staging.churn_event
+where account_id is not null and superseded_on is null
+group by account_id`);
+      continue;
+    }
+    if (definition.type !== "account_flag") {
+      depends.add("validation.decision");
+      parts.push(`select definition, account_id, min(decided_on) as first_on
+from validation.decision
+where definition = ${literal(id)}
+group by definition, account_id`);
+      continue;
+    }
     if (!/^[a-z][a-z0-9_]*$/.test(definition.column)) {
       throw usageError(`assay.yaml: churn.definitions.${id}.column has a-z, 0-9 and _, found ${definition.column}`);
     }
-    readsAccount = true;
+    depends.add("staging.account");
     // An extra attribute is text as delivered; what counts as true is what CSV exports write for it.
     parts.push(`select ${literal(id)} as definition, account_id, cast(null as date) as first_on
 from staging.account
@@ -34,7 +44,7 @@ group by account_id`);
     kind: "table",
     name: "validation.label_agreement",
     grain: ["definition", "other"],
-    depends: ["validation.decision", "validation.definition", ...(readsAccount ? ["staging.account"] : [])],
+    depends: [...depends],
     params: [],
     audits: [],
     portable: false,
