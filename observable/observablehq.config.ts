@@ -10,7 +10,7 @@ interface Frame {
 
 const data = join(import.meta.dirname, "src", "data");
 const readRows = (name: string): readonly Record<string, unknown>[] =>
-  JSON.parse(readFileSync(join(data, `${name}.json`), "utf8")).rows;
+  JSON.parse(readFileSync(join(data, `${name}.json`), "utf8"));
 
 const [release = {}] = readRows("release");
 const frame: Frame = {
@@ -76,6 +76,9 @@ export default {
   pager: false,
   toc: false,
   search: false,
+  // Links name the files themselves, so that any web server can hold the site.
+  preserveExtension: true,
+  preserveIndex: true,
   header,
   footer,
   dynamicPaths: readRows("kpi").map((row) => `/kpis/${String(row.kpi)}`),

@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -78,9 +77,8 @@ export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSi
 /** Pages, components and data in one folder; the project's node_modules beside them, or bare imports stay unresolved. */
 async function prepareRoot(work: string, artefacts: string, asOf: string): Promise<void> {
   const source = join(projectRoot, "observable");
-  const hidden = (path: string): boolean =>
-    /(^|\/)(\.observablehq|dist|data|node_modules)(\/|$)/.test(path.slice(source.length));
-  await cp(source, work, { recursive: true, filter: (path) => !hidden(path) || path.endsWith("/data.md") });
+  const hidden = /\/(\.observablehq|dist|data|node_modules)(\/|$)/;
+  await cp(source, work, { recursive: true, filter: (path) => !hidden.test(path.slice(source.length)) });
   await symlink(join(projectRoot, "node_modules"), join(work, "node_modules"), "dir");
   await cp(artefacts, join(work, "src", "data"), { recursive: true });
   // Framework evaluates its config as a module and, without this, as CommonJS.
@@ -90,13 +88,26 @@ async function prepareRoot(work: string, artefacts: string, asOf: string): Promi
       recursive: true,
     });
   }
-  await splitDetails(join(work, "src", "data"));
+  await writeKpiDetails(join(work, "src", "data"));
   await setTimes(join(work, "src"), asOf);
 }
 
-/** One file a KPI out of the tables that a KPI's page shows, so that a page loads its own rows only. */
-async function splitDetails(data: string): Promise<void> {
-  void data;
+/** One file a KPI with the rows that its page shows, so that a page loads nothing of the others. */
+async function writeKpiDetails(data: string): Promise<void> {
+  type Rows = readonly { readonly kpi: string }[];
+  const read = async (name: string): Promise<Rows> => JSON.parse(await readFile(join(data, `${name}.json`), "utf8"));
+  const [kpis, ranges, leads, periods] = await Promise.all(["kpi", "kpi_range", "kpi_lead", "kpi_period"].map(read));
+  const of = (rows: Rows | undefined, kpi: string): Rows => (rows ?? []).filter((row) => row.kpi === kpi);
+  await mkdir(join(data, "kpi"));
+  for (const kpi of kpis ?? []) {
+    const detail = {
+      kpi,
+      ranges: of(ranges, kpi.kpi),
+      leads: of(leads, kpi.kpi),
+      periods: of(periods, kpi.kpi),
+    };
+    await writeFile(join(data, "kpi", `${kpi.kpi}.json`), `${JSON.stringify(detail)}\n`);
+  }
 }
 
 const framework = join(projectRoot, "node_modules", "@observablehq", "framework", "dist", "bin", "observable.js");
@@ -145,5 +156,3 @@ async function setTimes(folder: string, asOf: string): Promise<void> {
   for (const entry of entries.sort().reverse()) await utimes(join(folder, entry), time, time);
   await utimes(folder, time, time);
 }
-
-void createHash;

@@ -18,7 +18,10 @@ export async function openBrowser(): Promise<Browser> {
   if (found !== undefined) return playwright.launch({ executablePath: found, headless: true });
   if (process.platform === "linux" && process.arch === "x64") {
     const { default: packaged } = await import("@sparticuz/chromium");
-    return playwright.launch({ executablePath: await packaged.executablePath(), args: packaged.args, headless: true });
+    // Its own arguments are for functions in a cloud: one process, which ends with its first page, and no web security.
+    const unwanted = ["--single-process", "--no-zygote", "--disable-web-security", "--allow-running-insecure-content"];
+    const args = packaged.args.filter((arg) => !unwanted.includes(arg));
+    return playwright.launch({ executablePath: await packaged.executablePath(), args, headless: true });
   }
   throw new Error("no browser found: install Chrome or Chromium, or set CHROME_PATH to its executable");
 }

@@ -135,7 +135,7 @@ create table validation.kpi_lead_time as select d.id as kpi, m as months_before,
 create table validation.kpi_period as select d.id as kpi, '2024-Q' || m as period, 0.4 + m * 0.02 as auc, 0.35 + m * 0.02 as auc_low, 0.45 + m * 0.02 as auc_high, 30 as n_churned
   from features.kpi_definition as d cross join range(1, 5) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
 create table validation.band_outcome as select c.scorecard, c.version, 'as_if' as mode, b.band, h as days, 4000 as n_rows, 300 as n_accounts,
-  cast(b.r * h as integer) as n_churned, b.r * h / 3000 as rate, b.r * h / 3600 as rate_low, b.r * h / 2500 as rate_high, b.r / 20 as lift, b.r / 60 as share_of_churn, 0 as money
+  cast(b.r * h as integer) as n_churned, b.r * h / 30000 as rate, b.r * h / 36000 as rate_low, b.r * h / 25000 as rate_high, b.r / 20 as lift, b.r / 60 as share_of_churn, 0 as money
   from scores.scorecard as c cross join (values ('red', 30.0), ('yellow', 20.0), ('green', 15.0), ('unknown', 22.0)) as b (band, r) cross join (values (30), (60), (90), (180)) as d (h) ${none};
 create table validation.data_check as select * from (values ('usage before sign-up', 13198, 'acc_1'), ('tickets before sign-up', 0, null)) as c ("check", n, examples);
 `;

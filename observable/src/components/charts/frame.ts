@@ -1,0 +1,34 @@
+// What the charts share: margins that fit a phone, labels that fit their margin, the coin-toss axis.
+
+export const isNarrow = (width: number): boolean => width < 480;
+
+/** Cuts a label at about the characters that fit a margin; the whole text is in the tip and the table. */
+export function fitLabel(text: string, margin: number): string {
+  const most = Math.max(6, Math.floor((margin - 12) / 6.4));
+  return text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
+}
+
+/** A left margin for labels of these lengths: never more than 40 % of the width. */
+export const labelMargin = (labels: readonly string[], width: number): number =>
+  Math.min(Math.round(width * 0.4), 14 + Math.ceil(6.6 * Math.max(4, ...labels.map((label) => label.length))));
+
+export const chartStyle = {
+  fontFamily: "var(--sans-serif)",
+  fontSize: "12px",
+  overflow: "visible",
+  background: "none",
+} as const;
+
+/** An axis of 100 pairs around 50 that holds all given areas under the curve, at least 35 to 65. */
+export function pairDomain(aucs: readonly (number | null | undefined)[]): readonly [number, number] {
+  const values = aucs.filter((auc): auc is number => typeof auc === "number").map((auc) => 100 * auc);
+  const far = Math.max(15, ...values.map((value) => Math.abs(value - 50)));
+  const reach = Math.min(50, Math.ceil((far + 1) / 5) * 5);
+  return [50 - reach, 50 + reach];
+}
+
+/** The top of a zero-based axis of rates: a little above the largest, and never 0. */
+export const rateTop = (rates: readonly (number | null | undefined)[]): number => {
+  const top = Math.max(0, ...rates.map((rate) => rate ?? 0));
+  return top === 0 ? 0.1 : Math.min(1, top * 1.08);
+};

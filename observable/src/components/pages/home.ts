@@ -1,0 +1,191 @@
+import { html } from "htl";
+import { bandStyles, styleOf } from "../bands.js";
+import { type BandShare, bandsOverTime } from "../charts/bands-over-time.js";
+import { leavers } from "../charts/leavers.js";
+import { renewals } from "../charts/renewals.js";
+import { type Column, figure, legend } from "../figure.js";
+import { count, date, money, monthSpan, percent, plural } from "../format.js";
+import { plain } from "../prose.js";
+import type {
+  Band,
+  BandChange,
+  BandMonth,
+  DataSource,
+  KeptMoney,
+  LeaverBand,
+  Release,
+  RenewalAhead,
+  RenewalMonth,
+  Scorecard,
+  Statement,
+  WeightOnEvidence,
+} from "../rows.js";
+import {
+  ageSentence,
+  aheadSentence,
+  assignedCards,
+  changeSentence,
+  dataSentence,
+  keptSentence,
+  simpleScoreSentence,
+  trustSentence,
+  weightSentence,
+} from "../sentences.js";
+import { answers, sqlSection } from "./parts.js";
+
+export interface HomeData {
+  readonly release: readonly Release[];
+  readonly band: readonly Band[];
+  readonly band_change: readonly BandChange[];
+  readonly band_month: readonly BandMonth[];
+  readonly data_source: readonly DataSource[];
+  readonly kept_money: readonly KeptMoney[];
+  readonly leaver_band: readonly LeaverBand[];
+  readonly renewal_ahead: readonly RenewalAhead[];
+  readonly renewal_month: readonly RenewalMonth[];
+  readonly scorecard: readonly Scorecard[];
+  readonly weight_on_evidence: readonly WeightOnEvidence[];
+  readonly statement: readonly Statement[];
+}
+
+/** Six sentences for 30 seconds, then three charts. */
+export function homePage(data: HomeData, today: Date): HTMLElement {
+  const release = data.release[0] as Release;
+  const styles = bandStyles(data.band);
+  return html`<div class="report">
+    ${answers([
+      { question: "Kept", sentence: keptSentence(data.kept_money, release) },
+      { question: "Ahead", sentence: aheadSentence(data.renewal_ahead, styles, release) },
+      {
+        question: "Trust",
+        sentence: [
+          ...trustSentence(data.leaver_band, styles, release),
+          ...simpleScoreSentence(data.leaver_band, styles),
+        ],
+      },
+      { question: "Weight", sentence: weightSentence(data.weight_on_evidence, data.scorecard) },
+      { question: "Change", sentence: changeSentence(data.band_change, release) },
+      { question: "Data", sentence: [...dataSentence(data.data_source, release), ageSentence(release.as_of, today)] },
+    ])}
+    ${moneyFigure(data, styles, release)}
+    ${renewalFigure(data.renewal_month, styles, release)}
+    ${leaverFigure(data.leaver_band, styles, release)}
+    ${sqlSection(data.statement, ["marts.kept_money", "marts.renewal_ahead", "marts.leaver_band", "marts.weight_on_evidence", "marts.band_change", "marts.data_source", "marts.band_month", "marts.renewal_month"])}
+  </div>` as HTMLElement;
+}
+
+type Styles = ReturnType<typeof bandStyles>;
+
+function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElement {
+  const rows = data.band_month.filter(({ series }) => series === "in_force");
+  const hasMoney = rows.some(({ mrr_minor }) => mrr_minor > 0);
+  const what = hasMoney ? "money" : "accounts";
+  const share = (row: BandMonth): number =>
+    hasMoney ? row.mrr_minor / Math.max(1, row.total_minor) : row.n_accounts / row.n_total;
+  const shares: readonly BandShare[] = rows.map((row) => ({
+    snapshot_date: row.snapshot_date,
+    band: row.band,
+    share: share(row),
+  }));
+  const dates = [...new Set(rows.map(({ snapshot_date }) => snapshot_date))].sort();
+  const last = rows.filter(({ snapshot_date }) => snapshot_date === dates.at(-1));
+  const riskiest = styleOf(styles, styles[0]?.band ?? "red");
+  const at = (on: string | undefined): string =>
+    percent(
+      shares.filter((s) => s.snapshot_date === on && s.band === riskiest.band).reduce((sum, s) => sum + s.share, 0),
+    );
+  const marks =
+    assignedCards(data.scorecard).length === 0
+      ? []
+      : data.scorecard
+          .filter(({ is_assigned, in_force_from }) => is_assigned && in_force_from !== null)
+          .map((card) => ({ on: card.in_force_from as string, label: `v${card.version}` }));
+  const columns: readonly Column<BandMonth>[] = [
+    { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
+    { name: "Band", text: (r) => styleOf(styles, r.band).name },
+    { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
+    {
+      name: "Monthly revenue",
+      text: (r) => money(r.mrr_minor, release.currency),
+      value: (r) => r.mrr_minor / 100,
+      isNumber: true,
+    },
+    { name: "Share", text: (r) => percent(share(r)), value: share, isNumber: true },
+  ];
+  return figure({
+    title: hasMoney ? "Money by band" : "Accounts by band",
+    subtitle: `share of ${hasMoney ? "monthly revenue" : "paying accounts"} at the last scored date of each month; ${last[0] === undefined ? "no accounts" : `${plural(last[0].n_total, "account")} on ${date(last[0].snapshot_date)}`}`,
+    alt:
+      dates.length === 0
+        ? "No accounts to show."
+        : `${riskiest.name} held ${at(dates[0])} of ${what} on ${date(dates[0])} and ${at(dates.at(-1))} on ${date(dates.at(-1))}.`,
+    chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what, marks }),
+    empty: `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`,
+    table: { name: "money-by-band", rows, columns },
+  });
+}
+
+function renewalFigure(rows: readonly RenewalMonth[], styles: Styles, release: Release): HTMLElement {
+  const months = new Set(rows.map(({ from_month }) => from_month));
+  const n = [...months].reduce((sum, m) => sum + (rows.find((r) => r.from_month === m)?.n_total ?? 0), 0);
+  const total = rows.reduce((sum, row) => sum + row.mrr_minor, 0);
+  const riskiest = styleOf(styles, styles[0]?.band ?? "red");
+  const red = rows.filter(({ band }) => band === riskiest.band).reduce((sum, row) => sum + row.mrr_minor, 0);
+  const merged = rows.some((row) => row.from_month !== row.to_month);
+  const columns: readonly Column<RenewalMonth>[] = [
+    { name: "Month", text: (r) => monthSpan(r.from_month, r.to_month), value: (r) => r.from_month },
+    { name: "Band now", text: (r) => styleOf(styles, r.band).name },
+    { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
+    {
+      name: "Monthly revenue",
+      text: (r) => money(r.mrr_minor, release.currency),
+      value: (r) => r.mrr_minor / 100,
+      isNumber: true,
+    },
+  ];
+  return figure({
+    title: "Renewals of the next twelve months, by the band accounts stand in now",
+    subtitle: `${total > 0 ? "monthly revenue due" : "accounts due"}; each account's next renewal once, ${plural(n, "account")}`,
+    alt:
+      rows.length === 0
+        ? "No renewals known."
+        : `${money(red, release.currency)} of ${money(total, release.currency)} monthly revenue due within a year stands in ${riskiest.name}.`,
+    legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
+    chart: rows.length === 0 ? null : (width) => renewals(rows, { width, styles, currency: release.currency }),
+    empty: "No renewal dates were delivered, or too few to show.",
+    ...(merged
+      ? { note: `Months with fewer than ${release.min_cell} renewals are merged with their neighbours.` }
+      : {}),
+    table: { name: "renewals-by-month", rows, columns },
+  });
+}
+
+function leaverFigure(rows: readonly LeaverBand[], styles: Styles, release: Release): HTMLElement {
+  const series = [
+    { series: "in_force", name: "This score" },
+    { series: "naive_baseline", name: "The simple score: logins, NPS, feature events, tickets" },
+  ].filter((s) => rows.some((row) => row.series === s.series));
+  const shown = rows.filter((row) => series.some((s) => s.series === row.series));
+  const total = shown[0]?.n_total ?? 0;
+  const columns: readonly Column<LeaverBand>[] = [
+    { name: "Score", text: (r) => series.find((s) => s.series === r.series)?.name ?? r.series },
+    { name: "Band before", text: (r) => styleOf(styles, r.band).name },
+    { name: "Left", text: (r) => count(r.n_leavers), value: (r) => r.n_leavers, isNumber: true },
+    {
+      name: "Share",
+      text: (r) => percent(r.n_leavers / r.n_total),
+      value: (r) => r.n_leavers / r.n_total,
+      isNumber: true,
+    },
+  ];
+  return figure({
+    title: `Where leavers stood ${release.gap_days} days before`,
+    subtitle: `one square a customer that decided to leave in the last 12 months; ${plural(total, "customer")}`,
+    alt: plain(trustSentence(rows, styles, release)),
+    legend: legend(styles.filter(({ band }) => shown.some((row) => row.band === band))),
+    chart: shown.length === 0 ? null : (width) => leavers(shown, { width, styles, series }),
+    empty: plain(trustSentence(rows, styles, release)),
+    note: "A healthy customer may leave and an unhealthy one renew, for reasons no KPI sees.",
+    table: { name: "leavers-by-band", rows: shown, columns },
+  });
+}

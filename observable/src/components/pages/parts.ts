@@ -1,0 +1,27 @@
+// Parts that several pages use.
+
+import { html } from "htl";
+import { sqlBlock } from "../figure.js";
+import { paragraph, type Sentence } from "../prose.js";
+import type { Statement } from "../rows.js";
+
+/** Sentences with the question that each answers in front. */
+export const answers = (items: readonly { readonly question: string; readonly sentence: Sentence }[]): HTMLElement =>
+  html`<dl class="answers">${items.map(
+    ({ question, sentence }) => html`<div><dt>${question}</dt><dd>${paragraph(sentence)}</dd></div>`,
+  )}</dl>` as HTMLElement;
+
+export const section = (title: string, ...children: readonly (Node | string | null)[]): HTMLElement =>
+  html`<section class="report-section"><h2>${title}</h2>${children}</section>` as HTMLElement;
+
+/** The statements behind a page; `compiled/` of the release has them and what they read. */
+export function sqlSection(statements: readonly Statement[], models: readonly string[]): HTMLElement {
+  const shown = models.flatMap((model) => statements.filter((s) => s.model === model));
+  return section(
+    "The SQL behind this page",
+    html`<p class="note-line">Each statement runs as it is on the release's warehouse; <code>compiled/</code> of the release holds them with everything they read.</p>` as Node,
+    ...shown.map((s) => sqlBlock(`${s.model} (one row per ${s.grain})`, s.sql)),
+  );
+}
+
+export const caption = (text: string): HTMLElement => html`<p class="caption">${text}</p>` as HTMLElement;

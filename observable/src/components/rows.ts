@@ -1,0 +1,278 @@
+// The rows of the artefacts under data/, one interface a file. A date is an ISO text, money is integer minor units.
+
+export interface Release {
+  readonly release_id: string;
+  readonly as_of: string;
+  readonly assay_version: string;
+  readonly duckdb_version: string;
+  readonly book: string;
+  readonly title: string;
+  readonly currency: string;
+  readonly min_cell: number;
+  readonly gap_days: number;
+  readonly horizon_days: number;
+  readonly window_days: number;
+  readonly min_tenure_days: number;
+  readonly reactivation_grace_days: number;
+  readonly score_every: string;
+  readonly validate_every: string;
+  readonly primary_definition: string;
+}
+
+export interface Band {
+  readonly band: string;
+  readonly band_no: number;
+}
+
+export interface BandMonth {
+  readonly series: string;
+  readonly snapshot_date: string;
+  readonly band: string;
+  readonly n_accounts: number;
+  readonly n_total: number;
+  readonly mrr_minor: number;
+  readonly total_minor: number;
+}
+
+export interface BandChange {
+  readonly before_on: string;
+  readonly from_band: string;
+  readonly to_band: string;
+  readonly from_no: number | null;
+  readonly to_no: number | null;
+  readonly n_accounts: number;
+  readonly n_total: number;
+}
+
+export interface BandOutcome {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly mode: string;
+  readonly days: number;
+  readonly band: string;
+  readonly band_no: number;
+  readonly n_rows: number;
+  readonly n_accounts: number;
+  readonly n_churned: number;
+  readonly rate: number | null;
+  readonly rate_low: number | null;
+  readonly rate_high: number | null;
+  readonly lift: number | null;
+  readonly share_of_churn: number | null;
+}
+
+export interface CohortCell {
+  readonly cohort_from: string;
+  readonly cohort_to: string;
+  readonly n_quarters: number;
+  readonly months: number;
+  readonly n_accounts: number;
+  readonly n_kept: number;
+  readonly kept_rate: number | null;
+  readonly money_rate: number | null;
+}
+
+export interface CohortRetention {
+  readonly cohort_from: string;
+  readonly cohort_to: string;
+  readonly n_quarters: number;
+  readonly n_accounts: number;
+  readonly n_kept: number;
+  readonly kept_rate: number;
+  readonly rate_low: number;
+  readonly rate_high: number;
+  readonly money_rate: number | null;
+}
+
+export interface DataCheck {
+  readonly check_id: string;
+  readonly n_rows: number;
+}
+
+export interface DataSource {
+  readonly source: string;
+  readonly entity: string;
+  readonly n_deliveries: number;
+  readonly rows_read: number;
+  readonly rows_loaded: number;
+  readonly rows_rejected: number;
+  readonly first_day: string | null;
+  readonly last_day: string | null;
+  readonly delivered_on: string | null;
+}
+
+export interface Delivery {
+  readonly source: string;
+  readonly entity: string;
+  readonly file: string;
+  readonly sha256_start: string;
+  readonly delivered_on: string | null;
+  readonly rows_read: number;
+  readonly rows_loaded: number;
+  readonly rows_rejected: number;
+  readonly first_day: string | null;
+  readonly last_day: string | null;
+}
+
+export interface KeptMoney {
+  readonly period_no: number;
+  readonly base_on: string;
+  readonly end_on: string;
+  readonly n_base: number;
+  readonly n_kept: number;
+  readonly n_money_unknown: number;
+  readonly gross_rate: number | null;
+  readonly net_rate: number | null;
+  readonly kept_rate: number;
+}
+
+export interface Kpi {
+  readonly kpi: string;
+  readonly label: string;
+  readonly action_group: string;
+  readonly action_no: number;
+  readonly rule: string | null;
+  readonly verdict: string | null;
+  readonly verdict_label: string | null;
+  readonly sentence: string | null;
+  readonly reason: string | null;
+  readonly auc: number | null;
+  readonly auc_low: number | null;
+  readonly auc_high: number | null;
+  readonly crude_auc: number | null;
+  readonly late_auc: number | null;
+  readonly p: number | null;
+  readonly q: number | null;
+  readonly coverage: number | null;
+  readonly n_accounts: number | null;
+  readonly n_churned: number | null;
+  readonly detectable_auc: number | null;
+  readonly redundant_with: string | null;
+  readonly badges: string | null;
+  readonly first_seen_on: string | null;
+  readonly held: number | null;
+  readonly description: string;
+  readonly unit: string;
+  readonly kind: string;
+  readonly side: string;
+  readonly healthier: string;
+  readonly version: number;
+  readonly window_days: number | null;
+  readonly measure: string;
+  readonly entity: string;
+  readonly sql_text: string | null;
+}
+
+export interface KpiRange {
+  readonly kpi: string;
+  readonly bin: number;
+  readonly value_from: number | null;
+  readonly value_to: number | null;
+  readonly mean_value: number | null;
+  readonly n_rows: number;
+  readonly n_accounts: number;
+  readonly n_churned: number;
+  readonly rate: number | null;
+  readonly rate_low: number | null;
+  readonly rate_high: number | null;
+  readonly expected_rate: number | null;
+}
+
+export interface KpiLead {
+  readonly kpi: string;
+  readonly months_before: number;
+  readonly auc: number | null;
+  readonly auc_low: number | null;
+  readonly auc_high: number | null;
+  readonly n_churned: number;
+}
+
+export interface KpiPeriod {
+  readonly kpi: string;
+  readonly period: string;
+  readonly auc: number | null;
+  readonly auc_low: number | null;
+  readonly auc_high: number | null;
+  readonly n_churned: number;
+}
+
+export interface LeaverBand {
+  readonly series: string;
+  readonly band: string;
+  readonly n_leavers: number;
+  readonly n_total: number;
+}
+
+export interface Reject {
+  readonly source: string;
+  readonly column_name: string;
+  readonly reason: string;
+  readonly n_lines: number;
+  readonly n_files: number;
+}
+
+export interface RenewalAhead {
+  readonly band: string;
+  readonly n_accounts: number;
+  readonly n_total: number;
+  readonly n_money_unknown: number;
+  readonly mrr_minor: number;
+}
+
+export interface RenewalMonth {
+  readonly from_month: string;
+  readonly to_month: string;
+  readonly band: string;
+  readonly n_accounts: number;
+  readonly n_total: number;
+  readonly n_money_unknown: number;
+  readonly mrr_minor: number;
+}
+
+export interface Scorecard {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly label: string;
+  readonly purpose: string;
+  readonly created_on: string | null;
+  readonly in_force_from: string | null;
+  readonly is_assigned: boolean;
+}
+
+export interface ScorecardKpi {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly group_id: string;
+  readonly kpi: string;
+  readonly label: string;
+  readonly points: number;
+  readonly action_group: string;
+  readonly action_no: number;
+  readonly verdict_label: string;
+}
+
+export interface ValidationFact {
+  readonly definition: string;
+  readonly gap_days: number;
+  readonly horizon_days: number;
+  readonly first_snapshot: string | null;
+  readonly last_snapshot: string | null;
+  readonly n_rows: number;
+  readonly n_accounts: number;
+  readonly n_churned: number;
+  readonly churn_rate: number | null;
+}
+
+export interface WeightOnEvidence {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly action_group: string;
+  readonly action_no: number;
+  readonly points: number;
+}
+
+export interface Statement {
+  readonly model: string;
+  readonly grain: string;
+  readonly sql: string;
+}

@@ -1,0 +1,279 @@
+// What the report says in words, computed from the artefacts. Each sentence has a form for when the answer is not known.
+
+import { type BandStyle, styleOf } from "./bands.js";
+import { count, date, daysBetween, money, pairs, percent, plural, points, quarters } from "./format.js";
+import { list, type Sentence, say } from "./prose.js";
+import type {
+  BandChange,
+  BandMonth,
+  BandOutcome,
+  CohortRetention,
+  DataSource,
+  KeptMoney,
+  Kpi,
+  LeaverBand,
+  Release,
+  RenewalAhead,
+  Scorecard,
+  ValidationFact,
+  WeightOnEvidence,
+} from "./rows.js";
+
+const currencyWord = (currency: string): string =>
+  ({ USD: "dollars", EUR: "euros", GBP: "pounds", JPY: "yen" })[currency] ?? currency;
+
+const of100 = (rate: number | null): string => (rate === null ? "not known" : count(Math.round(rate * 100)));
+
+/** The scorecards that accounts are assigned to, each in its newest version. */
+export function assignedCards(cards: readonly Scorecard[]): readonly Scorecard[] {
+  const assigned = cards.filter(({ is_assigned }) => is_assigned);
+  return assigned.filter((card) => assigned.every((o) => o.scorecard !== card.scorecard || o.version <= card.version));
+}
+
+export function keptSentence(rows: readonly KeptMoney[], release: Release): Sentence {
+  const now = rows.find(({ period_no }) => period_no === 0);
+  const before = rows.find(({ period_no }) => period_no === 1);
+  if (now === undefined) {
+    return say`What was kept over 12 months is not known: the data does not reach back to ${count(release.min_cell)} customers who paid a year ago.`;
+  }
+  const word = currencyWord(release.currency);
+  const head =
+    now.gross_rate === null || now.net_rate === null
+      ? say`In the year to ${date(now.end_on)} we kept ${of100(now.kept_rate)} of 100 customers; how much of their money is not known, because no revenue was delivered`
+      : say`In the year to ${date(now.end_on)} we kept ${of100(now.gross_rate)} of every 100 ${[word]} (GRR), ${of100(now.net_rate)} with expansion (NRR), and ${of100(now.kept_rate)} of 100 customers`;
+  const earlier: Sentence =
+    before === undefined
+      ? ["; the year before is not known."]
+      : now.gross_rate === null || before.gross_rate === null
+        ? say`; a year earlier ${of100(before.kept_rate)} of 100 customers.`
+        : say`; a year earlier ${of100(before.gross_rate)}, ${of100(before.net_rate)} and ${of100(before.kept_rate)}.`;
+  const left: Sentence =
+    now.gross_rate !== null && now.n_money_unknown > 0
+      ? say` Money of ${plural(now.n_money_unknown, "customer")} is unknown and left out of the first two.`
+      : [];
+  return [...head, ...earlier, ...left];
+}
+
+export function aheadSentence(rows: readonly RenewalAhead[], styles: readonly BandStyle[], release: Release): Sentence {
+  if (rows.length === 0) {
+    return say`Fewer than ${count(release.min_cell)} renewals are known for the next 90 days: nothing to add up yet.`;
+  }
+  const total = rows.reduce((sum, row) => sum + row.mrr_minor, 0);
+  const n = rows[0]?.n_total ?? 0;
+  const size = (row: RenewalAhead | undefined): string =>
+    total > 0 ? money(row?.mrr_minor ?? 0, release.currency) : count(row?.n_accounts ?? 0);
+  const riskiest = styles[0]?.band ?? "red";
+  const of = (band: string): RenewalAhead | undefined => rows.find((row) => row.band === band);
+  const head =
+    total > 0
+      ? say`${money(total, release.currency)} of monthly revenue (${plural(n, "account")}) comes up for renewal in 90 days`
+      : say`${plural(n, "account")} come up for renewal in 90 days`;
+  return [
+    ...head,
+    ...say`: ${size(of(riskiest))} ${[styleOf(styles, riskiest).name]}, ${size(of("unknown"))} not scored.`,
+  ];
+}
+
+export function trustSentence(rows: readonly LeaverBand[], styles: readonly BandStyle[], release: Release): Sentence {
+  const mine = rows.filter(({ series }) => series === "in_force");
+  const total = mine[0]?.n_total;
+  if (total === undefined) {
+    return say`Fewer than ${count(release.min_cell)} customers decided to leave in the last 12 months: where they stood before says nothing yet.`;
+  }
+  const order = [...mine].sort(
+    (a, b) => styles.findIndex((s) => s.band === a.band) - styles.findIndex((s) => s.band === b.band),
+  );
+  const parts: Sentence = order.flatMap(
+    (row, i): Sentence => [
+      i === 0 ? "" : i === order.length - 1 ? " and " : ", ",
+      { fact: count(row.n_leavers) },
+      ` ${i === 0 ? "were " : ""}${styleOf(styles, row.band).name}`,
+    ],
+  );
+  return [
+    ...say`Of ${count(total)} customers that decided to leave in the last 12 months, `,
+    ...parts,
+    ...say` ${[`${release.gap_days} days before`]}.`,
+  ];
+}
+
+/** How the plain score of logins, NPS, feature events and tickets had the same leavers. */
+export function simpleScoreSentence(rows: readonly LeaverBand[], styles: readonly BandStyle[]): Sentence {
+  const simple = rows.filter(({ series }) => series === "naive_baseline");
+  const total = simple[0]?.n_total;
+  if (total === undefined) return [];
+  const riskiest = styles[0]?.band ?? "red";
+  const red = simple.find(({ band }) => band === riskiest)?.n_leavers ?? 0;
+  return say` The simple score (logins, NPS, feature events, tickets) had ${count(red)} of them ${[styleOf(styles, riskiest).name]}.`;
+}
+
+export function weightSentence(rows: readonly WeightOnEvidence[], cards: readonly Scorecard[]): Sentence {
+  const assigned = assignedCards(cards);
+  if (assigned.length === 0) return say`No scorecard is assigned to accounts, so there are no points to weigh.`;
+  const of = (card: Scorecard, group: string): number =>
+    rows.find((r) => r.scorecard === card.scorecard && r.version === card.version && r.action_group === group)
+      ?.points ?? 0;
+  return assigned.flatMap((card, i): Sentence => {
+    const name = assigned.length === 1 ? ["this score's"] : [`"${card.label}"'s`];
+    const lead = i === 0 ? [] : [" "];
+    return [
+      ...lead,
+      ...say`${points(of(card, "Use"))} of ${name} 100 points rest on an early warning; ${points(of(card, "Leave out"))} rest on KPIs that history says to leave out.`,
+    ];
+  });
+}
+
+export function changeSentence(rows: readonly BandChange[], release: Release): Sentence {
+  const [first] = rows;
+  if (first === undefined) {
+    return say`How accounts moved over 28 days is not known: fewer than ${count(release.min_cell)} were customers at both ends.`;
+  }
+  const scored = rows.filter((row) => row.from_band !== "unknown" && row.to_band !== "unknown");
+  const sum = (test: (row: BandChange) => boolean): number =>
+    scored.filter(test).reduce((total, row) => total + row.n_accounts, 0);
+  const riskier = sum((row) => (row.to_no ?? 50) < (row.from_no ?? 50));
+  const healthier = sum((row) => (row.to_no ?? 50) > (row.from_no ?? 50));
+  const both = scored.reduce((total, row) => total + row.n_accounts, 0);
+  return say`Since ${date(first.before_on)}, ${count(riskier)} of ${count(both)} accounts moved to a riskier band and ${count(healthier)} to a healthier one, under one scorecard version.`;
+}
+
+export function dataSentence(sources: readonly DataSource[], release: Release): Sentence {
+  const dated = sources.filter((s): s is DataSource & { last_day: string } => s.last_day !== null);
+  const oldest = [...dated].sort((a, b) => a.last_day.localeCompare(b.last_day) || a.source.localeCompare(b.source))[0];
+  const head = say`Data to ${date(release.as_of)}.`;
+  if (oldest === undefined) return [...head, " No source carries dates, so none can be called old."];
+  const behind = daysBetween(oldest.last_day, release.as_of);
+  return [
+    ...head,
+    ...say` The oldest source is ${oldest.source}: its last row is of ${date(oldest.last_day)}${[behind > 1 ? `, ${plural(behind, "day")} before that` : ""]}.`,
+  ];
+}
+
+/** Said by the browser, because the files must not depend on the day they are read. */
+export function ageSentence(asOf: string, today: Date): string {
+  const days = daysBetween(asOf, today.toISOString());
+  if (days <= 0) return "";
+  return days === 1 ? " That was yesterday." : ` That is ${plural(days, "day")} ago.`;
+}
+
+export function historySentence(fact: ValidationFact | undefined): Sentence {
+  if (fact === undefined || fact.n_rows === 0) {
+    return say`No account-month has a complete outcome window yet, so nothing can be tested against leaving.`;
+  }
+  const { gap_days: gap, horizon_days: horizon } = fact;
+  return say`Tested on ${count(fact.n_rows)} account-months of ${count(fact.n_accounts)} accounts, ${date(fact.first_snapshot)} to ${date(fact.last_snapshot)}; ${count(fact.n_churned)} accounts decided to leave ${[`${gap} to ${gap + horizon}`]} days after one of them (${percent(fact.churn_rate)} of account-months).`;
+}
+
+export function kpiSummarySentence(kpis: readonly Kpi[]): Sentence {
+  if (kpis.length === 0) return say`No KPI is switched on in this book.`;
+  const of = (group: string): number => kpis.filter((kpi) => kpi.action_group === group).length;
+  return say`Of ${plural(kpis.length, "KPI")}, ${count(of("Use"))} ${[of("Use") === 1 ? "is an early warning" : "are early warnings"]} to use, ${count(of("Use with care"))} need care, ${count(of("Score differently"))} should be scored differently, ${count(of("Leave out"))} can be left out, and of ${count(of("Not known"))} history cannot tell.`;
+}
+
+/** What this much history could have shown. */
+export function powerSentence(kpis: readonly Kpi[]): Sentence {
+  const tested = kpis.filter((kpi) => kpi.detectable_auc !== null && kpi.n_churned !== null);
+  if (tested.length === 0) return say`No KPI could be tested, so nothing is ruled out either.`;
+  const middle = <T>(values: readonly T[]): T => values[Math.floor((values.length - 1) / 2)] as T;
+  const detectable = middle(
+    tested.map((kpi) => kpi.detectable_auc as number).sort((a, b) => Math.abs(a - 0.5) - Math.abs(b - 0.5)),
+  );
+  const churned = middle(tested.map((kpi) => kpi.n_churned as number).sort((a, b) => a - b));
+  return say`With about ${count(churned)} churned accounts a KPI, this history would show a link of ${pairs(detectable)} of 100 pairs four times in five; smaller ones may exist unseen.`;
+}
+
+const ruleNames: Readonly<Record<string, string>> = {
+  "5": "opposite in two segments",
+  "9": "goes with overall use",
+  "18": "same as another KPI",
+};
+
+export function rulesSentence(rules: readonly { readonly rule: string }[]): Sentence {
+  if (rules.length === 0) return [];
+  const names = rules.map(({ rule }) => `${rule} (${ruleNames[rule] ?? "see method"})`);
+  return say`${rules.length === 1 ? "One rule is" : `${count(rules.length)} rules are`} not applied yet: ${[list(names)]}. A KPI that one of them would catch stands under another label here.`;
+}
+
+export function smallPrint(kpi: Kpi): string {
+  if (kpi.auc === null) return "";
+  const sorted = pairs(kpi.auc);
+  const side = (auc: number | null): number | null =>
+    auc === null ? null : kpi.auc !== null && kpi.auc < 0.5 ? 100 * (1 - auc) : 100 * auc;
+  const ends = [side(kpi.auc_low), side(kpi.auc_high)].sort((a, b) => (a ?? 0) - (b ?? 0));
+  const show = (value: number | null | undefined): string =>
+    value === null || value === undefined ? "?" : value.toFixed(0);
+  return (
+    `${sorted} of 100 pairs of one account-month that led to leaving and one that did not, same three months, segment and slice of ` +
+    `expected churn; ties count half; 95 % interval ${show(ends[0])}-${show(ends[1])}, not adjusted for selection; ` +
+    `${kpi.q === null ? "" : `q ${kpi.q < 0.001 ? "below 0.001" : kpi.q.toFixed(3)}; `}${count(kpi.n_churned)} churned of ${count(kpi.n_accounts)} accounts.`
+  );
+}
+
+/** "Now 61 % of accounts are green, 25 % yellow, ...", at the newest reading. */
+export function distributionSentence(rows: readonly BandMonth[], styles: readonly BandStyle[]): Sentence {
+  const mine = rows.filter(({ series }) => series === "in_force");
+  const last = mine
+    .map(({ snapshot_date }) => snapshot_date)
+    .sort()
+    .at(-1);
+  if (last === undefined) return say`There are too few accounts to show by band.`;
+  const now = [...styles]
+    .reverse()
+    .flatMap(({ band, name }) =>
+      mine.filter((r) => r.snapshot_date === last && r.band === band).map((r) => ({ name, r })),
+    );
+  const parts: Sentence = now.flatMap(
+    ({ name, r }, i): Sentence => [
+      i === 0 ? "" : i === now.length - 1 ? " and " : ", ",
+      { fact: percent(r.n_accounts / r.n_total) },
+      i === 0 ? ` of ${count(r.n_total)} accounts are ${name}` : ` ${name}`,
+    ],
+  );
+  return [...say`On ${date(last)}, `, ...parts, "."];
+}
+
+/** The ledger of a card in one mode: as it was live where that exists, else restated. */
+export function ledgerOf(rows: readonly BandOutcome[], card: Scorecard | undefined): readonly BandOutcome[] {
+  if (card === undefined) return [];
+  const mine = rows.filter((r) => r.scorecard === card.scorecard && r.version === card.version);
+  const live = mine.filter(({ mode }) => mode === "as_was");
+  return live.length > 0 ? live : mine.filter(({ mode }) => mode === "as_if");
+}
+
+export function ledgerSentence(rows: readonly BandOutcome[], styles: readonly BandStyle[]): Sentence {
+  const days = rows.some((r) => r.days === 90) ? 90 : rows[0]?.days;
+  const scored = rows
+    .filter((r) => r.days === days && r.band !== "unknown" && r.rate !== null)
+    .sort((a, b) => a.band_no - b.band_no);
+  const [risky] = scored;
+  const healthy = scored.at(-1);
+  if (days === undefined || risky === undefined || healthy === undefined || risky === healthy) {
+    return say`What became of accounts by band is not known yet: no reading has a complete window behind it.`;
+  }
+  const overlap = (risky.rate_low ?? 0) <= (healthy.rate_high ?? 1);
+  const name = (row: BandOutcome): string => styleOf(styles, row.band).name;
+  return [
+    ...say`Within ${count(days)} days, ${percent(risky.rate)} of ${[name(risky)]} readings led to leaving, against ${percent(healthy.rate)} of ${[name(healthy)]} ones`,
+    overlap ? "; the intervals overlap, so the bands are not shown to differ." : ".",
+    ...(healthy.share_of_churn === null
+      ? []
+      : say` ${percent(healthy.share_of_churn)} of those who left were ${[name(healthy)]}.`),
+  ];
+}
+
+export function cohortSentence(rows: readonly CohortRetention[], release: Release): Sentence {
+  const newest = rows.at(-1);
+  if (newest === undefined) {
+    return say`No sign-up cohort of at least ${count(release.min_cell)} accounts is twelve months old yet.`;
+  }
+  const low = [...rows].sort((a, b) => a.kept_rate - b.kept_rate)[0] as CohortRetention;
+  const high = [...rows].sort((a, b) => b.kept_rate - a.kept_rate)[0] as CohortRetention;
+  const head = say`Of the ${count(newest.n_accounts)} accounts that signed up in ${quarters(newest.cohort_from, newest.cohort_to)}, ${percent(newest.kept_rate)} still paid after twelve months (95 % interval ${percent(newest.rate_low)} to ${percent(newest.rate_high)}).`;
+  if (rows.length === 1) return head;
+  const apart = low.rate_high < high.rate_low;
+  return [
+    ...head,
+    ...say` Over ${count(rows.length)} cohorts it ran from ${percent(low.kept_rate)} to ${percent(high.kept_rate)}`,
+    apart ? "." : "; those two intervals overlap, so a difference is not shown.",
+  ];
+}
