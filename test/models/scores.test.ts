@@ -3,6 +3,7 @@ import { format } from "sql-formatter";
 import { afterEach, describe, expect, it } from "vitest";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { resolveScorecards } from "../../pipelines/scores/library.ts";
+import { scoreRows } from "../../pipelines/scores/preview.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
 import { expectGolden } from "../golden.ts";
 import { applied, cardText, type GivenAccount, scored } from "../scored.ts";
@@ -573,6 +574,89 @@ describe("versions and assignment", () => {
     database?.close();
     await scores(oneKpi("{ linear: { zero_at: 0, full_at: 9 } }", "grades: { letters: { A: 0 } }"), byValue([1]), "*");
     expect(await Promise.all(tables.map(columns))).toEqual(empty);
+  });
+});
+
+describe("reading scores", () => {
+  const linear = "{ linear: { zero_at: 0, full_at: 100 } }";
+  const two = [
+    applied(
+      cardText(
+        `groups: [{ id: all, kpis: [{ kpi: x, weight: 3, points: ${linear} }, { kpi: y, points: ${linear} }] }]`,
+        "gates: [{ id: alive, kpi: y, min: 10, score: 0 }]",
+      ),
+    ),
+    applied(
+      cardText(`groups: [{ id: all, kpis: [{ kpi: x, points: ${linear} }] }]`).replace(
+        "scorecard: card",
+        "scorecard: beside",
+      ),
+      null,
+    ),
+  ];
+  const at = (account_id: string, snapshot_date: string, x: number | null, y: number | null, is_scored = true) => ({
+    account_id,
+    snapshot_date,
+    is_scored,
+    is_validated: true,
+    kpis: { x, y },
+  });
+  const open = async () => {
+    const built = await scored(two, [
+      at("a", "2026-03-02", 40, 80),
+      at("b", "2026-03-02", 20, 4),
+      at("c", "2026-03-02", null, 60),
+      at("d", "2026-03-02", null, null),
+      at("a", "2026-03-09", 50, 80),
+      at("a", "2026-03-10", 60, 80, false),
+    ]);
+    database = built.database;
+    await database.run("insert into features.kpi_definition values ('x', 'Logins')");
+    return built.database.query;
+  };
+
+  it("gives the newest scored snapshot, or the last one up to a date, lowest first, with the parts in words", async () => {
+    const query = await open();
+    expect((await scoreRows({ query })).map((row) => [row.account_id, row.snapshot_date, row.score])).toEqual([
+      ["a", "2026-03-09", 57.5],
+    ]);
+    const rows = await scoreRows({ query, at: "2026-03-08" });
+    expect(rows.map((row) => `${row.account_id}: ${row.words}`)).toEqual([
+      "b: 0, red; would be 16, red without the gate alive",
+      "a: 50, yellow",
+      "c: 60, yellow; 75 % of the weight has no value, with it the score would be between 15 and 90",
+      "d: no score: 100 % of the weight has no value, it could be anything between 0 and 100",
+    ]);
+    expect(rows.map((row) => row.parts.map((part) => part.words))).toEqual([
+      ["Logins 20: 20 points x 75 % = 15", "y 4: 4 points x 25 % = 1", "gate on y 4: -16"],
+      ["Logins 40: 40 points x 75 % = 30", "y 80: 80 points x 25 % = 20"],
+      ["Logins without a value: not scored, its weight goes to the others", "y 60: 60 points x 100 % = 60"],
+      [],
+    ]);
+  });
+
+  it("reads another scorecard than the one in force only when asked", async () => {
+    const query = await open();
+    const rows = await scoreRows({ query, scorecard: "beside", account: "b", at: "2026-03-02" });
+    expect(rows.map((row) => [row.scorecard, row.version, row.is_in_force, row.score])).toEqual([
+      ["beside", 1, false, 20],
+    ]);
+    expect(await scoreRows({ query, scorecard: "beside@1", account: "a" })).toHaveLength(1);
+  });
+
+  it("says what is wrong with a request", async () => {
+    const query = await open();
+    const refusal = (request: Omit<Parameters<typeof scoreRows>[0], "query">) =>
+      scoreRows({ query, ...request }).catch((error: Error) => error.message);
+    expect(await refusal({ at: "2026-02-30" })).toBe("--at needs a date like 2026-01-31, found 2026-02-30");
+    expect(await refusal({ at: "2026-03-01" })).toBe(
+      "--at needs a date from 2026-03-02, the first scored snapshot, found 2026-03-01",
+    );
+    expect(await refusal({ scorecard: "none" })).toBe("--scorecard needs one of beside@1, card@1, found none");
+    expect(await refusal({ account: "z" })).toBe("--account needs an account with a scored snapshot, found z");
+    expect(await refusal({ account: "b" })).toBe(
+      "account b has no snapshot on 2026-03-09, it has some from 2026-03-02 to 2026-03-02",
+    );
   });
 });
 
