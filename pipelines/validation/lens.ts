@@ -17,7 +17,7 @@ export const fitLens: Step = {
     "validation.baseline_fit",
     "validation.baseline_row",
     "validation.definition",
-    "validation.kpi_rank_normal",
+    "validation.kpi_placed",
     "validation.kpi_coverage",
   ],
   params: [],
@@ -47,7 +47,7 @@ export const fitLens: Step = {
       const fits = await fitLogistic(query, {
         rows: `
 select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
-from validation.kpi_rank_normal as k
+from validation.kpi_placed as k
 inner join validation.baseline_row as r on r.definition = k.definition and r.observation_no = k.observation_no
 where k.definition = ${literal(definition)} and k.kpi in (${usable})`,
         covariates: [...named.map((term) => term.name), "kpi_x"],

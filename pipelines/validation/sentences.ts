@@ -47,6 +47,13 @@ export function inHundred(rate: number | null): string {
   return value >= 9.95 ? String(Math.round(value)) : String(Math.round(10 * value) / 10);
 }
 
+/** A share in percent; short of the whole it never shows as 100. */
+export function percent(share: number | null): string {
+  if (share === null) return "not known";
+  if (share > 0.99 && share < 1) return (Math.floor(1000 * share) / 10).toFixed(1);
+  return inHundred(share);
+}
+
 const count = (value: number): string => value.toLocaleString("en-US");
 
 /** A date within a sentence: 1 March 2025. */
@@ -200,12 +207,12 @@ function notTested(reason: string, e: Evidence, w: Wording): string {
     case "baseline_knows_outcome":
       return "Size, age or segment already give the outcome away; check them first.";
     case "low_coverage":
-      return `Not tested: only ${inHundred(e.coverage)} % of account-${w.snapshotEvery}s have a value, 20 % are needed.`;
+      return `Not tested: only ${percent(e.coverage)} % of account-${w.snapshotEvery}s have a value, 20 % are needed.`;
     case "near_constant":
       if (e.distinct <= 1) return "Not tested: it has only one value.";
-      return `Not tested: ${inHundred(e.modalShare)} % of values are the same (${w.modalValue}).`;
+      return `Not tested: ${percent(e.modalShare)} % of values are the same (${w.modalValue}).`;
     default:
-      return `Only ${inHundred(e.overlap)} % of leavers have like accounts to compare with, 80 % are needed.`;
+      return `Only ${percent(e.overlap)} % of leavers have like accounts to compare with, 80 % are needed.`;
   }
 }
 

@@ -1,6 +1,6 @@
 -- model: validation.kpi_decile
 -- grain: kpi, bin
--- depends: features.kpi_definition, validation.definition, validation.kpi_bin, validation.kpi_value, validation.stratum
+-- depends: features.kpi_definition, validation.definition, validation.kpi_placed, validation.stratum
 -- audits: unique(kpi, bin); not_null(kpi, bin)
 -- Departures by value range for the primary definition, over labelled rows: bins 1 to 10 by quantiles (fewer where values
 -- repeat), bin 0 for rows without a value. The interval is Wilson's with the effective number of rows, because an
@@ -15,18 +15,19 @@ stratum_rate as (
   select stratum, sum(y) / cast(count(*) as double) as expected from labelled group by stratum
 ),
 valued as (
-  select l.account_no, v.kpi, b.bin_10 + 1 as bin, v.value, l.y, r.expected
-  from labelled as l
-  inner join validation.kpi_value as v on v.observation_no = l.observation_no
-  inner join validation.kpi_bin as b on b.definition = l.definition and b.kpi = v.kpi and b.value = v.value
-  inner join stratum_rate as r on r.stratum = l.stratum
+  select k.account_no, k.kpi, k.bin_10 + 1 as bin, k.value, k.y, r.expected
+  from validation.kpi_placed as k
+  inner join validation.definition as d on d.definition = k.definition and d.is_primary
+  inner join stratum_rate as r on r.stratum = k.stratum
   union all
   select l.account_no, k.id as kpi, 0 as bin, cast(null as double) as value, l.y, r.expected
   from labelled as l
   cross join features.kpi_definition as k
   inner join stratum_rate as r on r.stratum = l.stratum
   where not exists (
-    select 1 from validation.kpi_value as v where v.observation_no = l.observation_no and v.kpi = k.id
+    select 1
+    from validation.kpi_placed as v
+    where v.definition = l.definition and v.observation_no = l.observation_no and v.kpi = k.id
   )
 ),
 by_account as (

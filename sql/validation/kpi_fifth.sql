@@ -1,6 +1,6 @@
 -- model: validation.kpi_fifth
 -- grain: definition, kpi
--- depends: validation.kpi_bin, validation.kpi_unanswered, validation.kpi_value, validation.stratum
+-- depends: validation.kpi_placed, validation.kpi_unanswered, validation.stratum
 -- Departures in the lowest fifth of values, between, and in the highest: observed over expected (the mean outcome of the
 -- same strata), times the overall rate. And the same for rows without an answer.
 with stratum_rate as (
@@ -9,22 +9,19 @@ with stratum_rate as (
   where y is not null
   group by definition, stratum
 ),
+highest_bin as (
+  select definition, kpi, max(bin_5) as highest from validation.kpi_placed group by definition, kpi
+),
 valued as (
   select
-    s.definition,
-    v.kpi,
-    s.y,
+    k.definition,
+    k.kpi,
+    k.y,
     r.expected,
-    case
-      when b.bin_5 = 0 then 'low'
-      when b.bin_5 = max(b.bin_5) over (partition by s.definition, v.kpi) then 'high'
-      else 'middle'
-    end as fifth
-  from validation.stratum as s
-  inner join validation.kpi_value as v on v.observation_no = s.observation_no
-  inner join validation.kpi_bin as b on b.definition = s.definition and b.kpi = v.kpi and b.value = v.value
-  inner join stratum_rate as r on r.definition = s.definition and r.stratum = s.stratum
-  where s.y is not null
+    case when k.bin_5 = 0 then 'low' when k.bin_5 = h.highest then 'high' else 'middle' end as fifth
+  from validation.kpi_placed as k
+  inner join highest_bin as h on h.definition = k.definition and h.kpi = k.kpi
+  inner join stratum_rate as r on r.definition = k.definition and r.stratum = k.stratum
 ),
 summed as (
   select
@@ -46,11 +43,10 @@ answered as (
   inner join stratum_rate as r on r.definition = s.definition and r.stratum = s.stratum
   where s.y is not null
   union all
-  select s.definition, v.kpi, false, s.y, r.expected
-  from validation.stratum as s
-  inner join validation.kpi_value as v on v.observation_no = s.observation_no
-  inner join stratum_rate as r on r.definition = s.definition and r.stratum = s.stratum
-  where s.y is not null and v.kpi in (select kpi from validation.kpi_unanswered)
+  select k.definition, k.kpi, false, k.y, r.expected
+  from validation.kpi_placed as k
+  inner join stratum_rate as r on r.definition = k.definition and r.stratum = k.stratum
+  where k.kpi in (select kpi from validation.kpi_unanswered)
 ),
 compared as (
   select
