@@ -71,14 +71,16 @@ export const artefacts: readonly Artefact[] = [
   table("kept_money", "period_no"),
   table("kpi", "action_no, abs(coalesce(auc, 0.5) - 0.5) desc, kpi"),
   table("kpi_lead", "kpi, months_before"),
-  table("kpi_period", "kpi, period"),
-  table("kpi_range", "kpi, bin"),
+  table("kpi_period", "kpi, first_on"),
+  table("kpi_range", "kpi, range_no"),
+  table("kpi_segment", "kpi, segment"),
   table("leaver_band", "series, band"),
   table("reject", "source, n_lines desc, column_name, reason"),
   table("renewal_ahead", "band"),
   table("renewal_month", "from_month, band"),
-  table("scorecard", "is_assigned desc, scorecard, version"),
+  table("scorecard", "is_assigned desc, assign_order, scorecard, version"),
   table("scorecard_kpi", "scorecard, version, points desc, kpi"),
+  table("scorecard_state", "scorecard, version"),
   table("validation_fact", "definition"),
   table("weight_on_evidence", "scorecard, version, action_no"),
 ];
@@ -86,13 +88,13 @@ export const artefacts: readonly Artefact[] = [
 /**
  * Writes the artefacts of a built warehouse into a folder. Equal tables give equal bytes: rows are sorted, types are
  * explicit, nothing holds a time. JSON is an array of objects, a date an ISO text; Arrow has dates as milliseconds and
- * no 64-bit integer (browsers read those as BigInt). `rulesNotApplied` lists the ids of decision rules that this
- * version of the validation leaves out.
+ * no 64-bit integer (browsers read those as BigInt). `rulesNotApplied` lists the decision rules that this
+ * version of the validation leaves out, for the pages to say so.
  */
 export async function writeArtefacts(a: {
   readonly database: Database;
   readonly folder: string;
-  readonly rulesNotApplied?: readonly string[];
+  readonly rulesNotApplied?: readonly { readonly rule: string; readonly what: string }[];
 }): Promise<readonly ArtefactFile[]> {
   await mkdir(a.folder, { recursive: true });
   const files: ArtefactFile[] = [];
@@ -105,10 +107,11 @@ export async function writeArtefacts(a: {
     const bytes = artefact.format === "json" ? toJson(rows, artefact.name) : toArrow(rows, schema);
     files.push(await write(a.folder, artefact.name, artefact.format, bytes, rows.length, schema));
   }
-  const rules = (a.rulesNotApplied ?? []).map((rule) => ({ rule }));
+  const rules = (a.rulesNotApplied ?? []).map(({ rule, what }) => ({ rule, what }));
   files.push(
     await write(a.folder, "rule_not_applied", "json", toJson(rules, "rule_not_applied"), rules.length, [
       { name: "rule", type: "text" },
+      { name: "what", type: "text" },
     ]),
   );
   const statements = (await martNodes()).flatMap((node) =>

@@ -96,7 +96,8 @@ async function prepareRoot(work: string, artefacts: string, asOf: string): Promi
 async function writeKpiDetails(data: string): Promise<void> {
   type Rows = readonly { readonly kpi: string }[];
   const read = async (name: string): Promise<Rows> => JSON.parse(await readFile(join(data, `${name}.json`), "utf8"));
-  const [kpis, ranges, leads, periods] = await Promise.all(["kpi", "kpi_range", "kpi_lead", "kpi_period"].map(read));
+  const names = ["kpi", "kpi_range", "kpi_lead", "kpi_period", "kpi_segment"];
+  const [kpis, ranges, leads, periods, segments] = await Promise.all(names.map(read));
   const of = (rows: Rows | undefined, kpi: string): Rows => (rows ?? []).filter((row) => row.kpi === kpi);
   await mkdir(join(data, "kpi"));
   for (const kpi of kpis ?? []) {
@@ -105,6 +106,7 @@ async function writeKpiDetails(data: string): Promise<void> {
       ranges: of(ranges, kpi.kpi),
       leads: of(leads, kpi.kpi),
       periods: of(periods, kpi.kpi),
+      segments: of(segments, kpi.kpi),
     };
     await writeFile(join(data, "kpi", `${kpi.kpi}.json`), `${JSON.stringify(detail)}\n`);
   }

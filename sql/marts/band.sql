@@ -8,7 +8,7 @@ with listed as (
     json_extract_string(b.item, '$.id') as band,
     b.position
   from scores.scorecard as s
-  cross join unnest(cast(json_extract(s.bands, '$[*]') as json[])) with ordinality as b (item, position)
+  cross join unnest(json_extract(s.bands, '$.list[*]')) with ordinality as b (item, position)
 ),
 seen as (
   select distinct band from scores.account_score where band is not null

@@ -45,15 +45,9 @@ joined as (
     v.badges,
     v.first_seen_on,
     v.held,
-    case
-      when v.verdict = 'predicts' then 'Use'
-      when v.verdict in ('weak', 'mostly_late', 'late_only', 'unstable_segment', 'missingness') then 'Use with care'
-      when v.verdict = 'unstable_time' and v.label = 'Emerging' then 'Use with care'
-      when v.verdict in ('non_monotone', 'reversed_adjusted', 'misleading', 'confounded_by_use') then 'Score differently'
-      when v.verdict in ('leaks', 'too_good', 'unstable_time', 'confounded', 'negligible', 'no_useful_effect', 'redundant')
-        then 'Leave out'
-      else 'Not known'
-    end as action_group
+    v.strength,
+    v.small_print,
+    coalesce(v.action_group, 'Not known') as action_group
   from features.kpi_definition as d
   left join verdict as v on v.kpi = d.id
 )
@@ -70,6 +64,8 @@ select
   verdict,
   verdict_label,
   sentence,
+  small_print,
+  strength,
   reason,
   auc,
   auc_low,
@@ -83,7 +79,7 @@ select
   cast(n_churned as bigint) as n_churned,
   detectable_auc,
   redundant_with,
-  cast(badges as varchar) as badges,
+  badges,
   first_seen_on,
   cast(held as integer) as held,
   description,

@@ -5,12 +5,13 @@
 -- audits: not_null(series, band, n_leavers); unique(series, band)
 -- The band in which the customers that decided to leave in the last 365 days stood gap_days before: at their last
 -- scored snapshot at least that long before the decision. An account that left twice counts twice. `no_snapshot`:
--- not yet a paying account then. Empty when fewer than min_cell left.
+-- not yet a paying account then. Exits that the customer did not decide are left out. Empty when fewer than min_cell left.
 with leavers as (
   select d.account_id, d.decided_on, count(*) over () as n_total
   from validation.decision as d
   cross join meta.params as p
   where d.definition = p.primary_definition
+    and d.kind <> 'other_exit'
     and d.decided_on >= p.as_of - 365
     and d.decided_on < p.as_of
 ),

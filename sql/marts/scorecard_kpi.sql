@@ -5,14 +5,16 @@
 -- What each scorecard counts, and what history says about it.
 select
   w.scorecard,
-  w.version,
+  cast(w.version as integer) as version,
   w.group_id,
   w.kpi,
   coalesce(k.label, w.kpi) as label,
-  w.share as points,
+  cast(w.share as double) as points,
+  w.points_in_words,
   coalesce(k.action_group, 'Not known') as action_group,
   cast(coalesce(k.action_no, 5) as integer) as action_no,
-  coalesce(k.verdict_label, 'Not enough data') as verdict_label
+  coalesce(k.verdict_label, 'Not enough data') as verdict_label,
+  k.kpi is not null as has_page
 from scores.scorecard_weight as w
 left join marts.kpi as k on k.kpi = w.kpi
-order by w.scorecard, w.version, w.share desc, w.kpi
+order by w.scorecard, version, points desc, w.kpi

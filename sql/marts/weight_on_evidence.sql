@@ -23,11 +23,11 @@ weights as (
 )
 select
   v.scorecard,
-  v.version,
+  cast(v.version as integer) as version,
   g.action_group,
   cast(g.action_no as integer) as action_no,
-  coalesce(w.points, 0) as points
+  cast(coalesce(w.points, 0) as double) as points
 from versions as v
 cross join groups as g
 left join weights as w on w.scorecard = v.scorecard and w.version = v.version and w.action_group = g.action_group
-order by v.scorecard, v.version, g.action_no
+order by v.scorecard, version, g.action_no

@@ -36,17 +36,83 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
 }
 
 const kpis = [
-  ["invoices_sent_28d", "Invoices sent", "predicts", "12", "Early warning (strong)", 0.36, 0.33, 0.39, 0.33],
-  ["payments_matched_28d", "Payments matched", "predicts", "12", "Early warning (modest)", 0.41, 0.38, 0.44, 0.36],
-  ["nps", "NPS answer", "missingness", "14", "Silence is the signal", 0.49, 0.45, 0.53, 0.48],
-  ["csm_rating", "CSM rating", "late_only", "2", "Late alarm", 0.5, 0.46, 0.54, 0.47],
-  ["open_tickets", "Open tickets", "non_monotone", "3", "Warning at both ends", 0.48, 0.45, 0.51, 0.5],
-  ["template_uses_28d", "Templates used", "reversed_adjusted", "10", "Hidden by the mix", 0.43, 0.4, 0.46, 0.55],
-  ["data_exports_28d", "Data exports", "misleading", "11", "Scored the wrong way round", 0.57, 0.54, 0.6, 0.58],
-  ["logins_28d", "Logins", "confounded", "15", "Mostly size, age or segment", 0.49, 0.46, 0.52, 0.37],
-  ["dark_mode_days", "Days in dark mode", "no_useful_effect", "16", "Too small to matter", 0.505, 0.48, 0.53, 0.51],
-  ["newsletter_opens", "Newsletter opens", "inconclusive", "17", "Cannot tell yet", 0.52, 0.48, 0.56, 0.52],
-  ["sso_enabled", "Single sign-on", "not_tested", "0", "Not enough data", null, null, null, null],
+  ["invoices_sent_28d", "Invoices sent", "predicts", "12", "Early warning (strong)", "Use", 0.36, 0.33, 0.39, 0.33],
+  [
+    "payments_matched_28d",
+    "Payments matched",
+    "predicts",
+    "12",
+    "Early warning (modest)",
+    "Use",
+    0.41,
+    0.38,
+    0.44,
+    0.36,
+  ],
+  ["nps", "NPS answer", "missingness", "14", "Silence is the signal", "Use with care", 0.49, 0.45, 0.53, 0.48],
+  ["csm_rating", "CSM rating", "late_only", "2", "Late alarm", "Use with care", 0.5, 0.46, 0.54, 0.47],
+  [
+    "open_tickets",
+    "Open tickets",
+    "non_monotone",
+    "3",
+    "Warning at both ends",
+    "Score differently",
+    0.48,
+    0.45,
+    0.51,
+    0.5,
+  ],
+  [
+    "template_uses_28d",
+    "Templates used",
+    "reversed_adjusted",
+    "10",
+    "Hidden by the mix",
+    "Score differently",
+    0.43,
+    0.4,
+    0.46,
+    0.55,
+  ],
+  [
+    "data_exports_28d",
+    "Data exports",
+    "misleading",
+    "11",
+    "Scored the wrong way round",
+    "Score differently",
+    0.57,
+    0.54,
+    0.6,
+    0.58,
+  ],
+  ["logins_28d", "Logins", "confounded", "15", "Mostly size, age or segment", "Leave out", 0.49, 0.46, 0.52, 0.37],
+  [
+    "dark_mode_days",
+    "Days in dark mode",
+    "no_useful_effect",
+    "16",
+    "Too small to matter",
+    "Leave out",
+    0.505,
+    0.48,
+    0.53,
+    0.51,
+  ],
+  [
+    "newsletter_opens",
+    "Newsletter opens",
+    "inconclusive",
+    "17",
+    "Cannot tell yet",
+    "Not known",
+    0.52,
+    0.48,
+    0.56,
+    0.52,
+  ],
+  ["sso_enabled", "Single sign-on", "not_tested", "0", "Not enough data", "Not known", null, null, null, null],
 ] as const;
 
 function statements({ accounts, title = "Fernbill", label = "", withoutValidation = false }: FixtureOptions): string {
@@ -89,8 +155,9 @@ create table scores.scorecard as select * from (values
   ('naive_baseline', 1, 'Simple score', 'churn_risk', date '2023-01-01', date '2023-01-01', false))
   as c (scorecard, version, label, purpose, created_on, in_force_from, is_assigned)
   cross join (select 'weighted_mean' as combine, 0.0 as scale_from, 100.0 as scale_to, 0.6 as coverage_floor,
-   '[{"id":"red","to":30},{"id":"yellow","to":70},{"id":"green","to":100}]' as bands, 'x' as definition_sha256) as d;
-create table scores.scorecard_weight as select * from (values
+   '{"edge":"upper","list":[{"id":"red","to":30},{"id":"yellow","to":70},{"id":"green","to":100}]}' as bands, 1 as assign_order, null::varchar as description, null::varchar as owner,
+   'red up to 30, yellow up to 70, green above' as bands_in_words, 'x' as definition_sha256) as d;
+create table scores.scorecard_weight as select *, 'more is better' as points_in_words from (values
   ('freshsuccess_40_30_30', 1, 'usage', 'logins_28d', 40.0), ('freshsuccess_40_30_30', 1, 'support', 'open_tickets', 30.0),
   ('freshsuccess_40_30_30', 1, 'csm', 'csm_rating', 30.0), ('naive_baseline', 1, 'all', 'logins_28d', 25.0),
   ('naive_baseline', 1, 'all', 'nps', 25.0), ('naive_baseline', 1, 'all', 'feature_events_28d', 25.0), ('naive_baseline', 1, 'all', 'open_tickets', 25.0))
@@ -116,27 +183,36 @@ create table features.kpi_definition as select k.*, 'counted for the fixture' as
 create table validation.kpi_verdict as select v.*, 'subscription_end' as definition, 'all' as group_kind, 'all' as segment,
   'A sentence about ' || v.kpi || '.' as sentence, null::varchar as reason, 0.44::double as late_auc, 0.01::double as p, 0.02::double as q,
   0.98::double as coverage, 900 as n_accounts, 240 as n_churned, 0.57::double as detectable_auc, null::varchar as redundant_with,
-  null::varchar as badges, date '2025-06-01' as first_seen_on, 6 as held
+  'confirmed later' as badges, date '2025-06-01' as first_seen_on, 6 as held, case when v.verdict = 'predicts' then 'strong' end as strength,
+  case when v.auc is null then null else 'Of 100 pairs, ties count half; 95 % interval, not adjusted for selection.' end as small_print
   from (values ${kpis
     .map(
       (k) =>
-        `(${literal(k[0])}, ${[k[2], k[3], k[4]].map(literal).join(", ")}, ${k
-          .slice(5)
+        `(${literal(k[0])}, ${[k[2], k[3], k[4], k[5]].map(literal).join(", ")}, ${k
+          .slice(6)
           .map((x) => `${x === null ? "null" : x}::double`)
           .join(", ")})`,
     )
     .join(", ")})
-  as v (kpi, verdict, rule, label, auc, auc_low, auc_high, crude_auc) ${none};
-create table validation.kpi_decile as select d.id as kpi, b as bin, b * 4.0 as value_from, b * 4.0 + 3 as value_to, b * 4.0 + 1.5 as mean_value,
-  1000 as n_rows, 120 as n_accounts, 40 - b * 2 as n_churned, 0.08 - b * 0.005 as rate, 0.06 - b * 0.005 as rate_low, 0.10 - b * 0.005 as rate_high, 0.05 as expected_rate
+  as v (kpi, verdict, rule, label, action_group, auc, auc_low, auc_high, crude_auc) ${none};
+create table validation.kpi_decile as select d.id as kpi, b as bin, case when b > 0 then b * 4.0::double end as value_from, case when b > 0 then b * 4.0::double + 3 end as value_to,
+  case when b > 0 then b * 4.0::double + 1.5 end as mean_value, 1000 as n_rows, case b when 10 then 2 else 120 end as n_accounts, 40 - b * 2 as n_churned,
+  0.08::double - b * 0.005 as rate, 0.06::double - b * 0.005 as rate_low, 0.10::double - b * 0.005 as rate_high, 0.05::double as expected_rate
   from features.kpi_definition as d cross join range(0, 11) as r (b) where d.id <> 'sso_enabled' and not (${withoutValidation});
-create table validation.kpi_lead_time as select d.id as kpi, m as months_before, 0.3 + m * 0.03 as auc, 0.27 + m * 0.03 as auc_low, 0.33 + m * 0.03 as auc_high, 80 as n_churned
+create table validation.kpi_lead_time as select d.id as kpi, m as months_before, 0.3::double + m * 0.03 as auc, 0.27::double + m * 0.03 as auc_low, 0.33::double + m * 0.03 as auc_high, 80 as n_churned
   from features.kpi_definition as d cross join range(1, 7) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
-create table validation.kpi_period as select d.id as kpi, '2024-Q' || m as period, 0.4 + m * 0.02 as auc, 0.35 + m * 0.02 as auc_low, 0.45 + m * 0.02 as auc_high, 30 as n_churned
-  from features.kpi_definition as d cross join range(1, 5) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.kpi_period as select d.id as kpi, cast(date '2024-01-01' + to_months(cast(m * 3 as integer)) as date) as first_on, cast(date '2024-03-01' + to_months(cast(m * 3 as integer)) as date) as last_on,
+  0.4::double + m * 0.02 as auc, 0.35::double + m * 0.02 as auc_low, 0.45::double + m * 0.02 as auc_high, 30 as n_churned
+  from features.kpi_definition as d cross join range(0, 5) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.kpi_segment as select d.id as kpi, s.segment, 0.42::double as auc, 0.38::double as auc_low, 0.46::double as auc_high, 60 as n_churned
+  from features.kpi_definition as d cross join (values ('enterprise'), ('solo'), ('studio')) as s (segment) where d.id <> 'sso_enabled' and not (${withoutValidation});
+create table validation.scorecard_test as select c.scorecard, c.version, 'out_of_time' as period, 'cannot tell' as state,
+  'Not shown to rank leavers: 52 of 100 (48-56).' as sentence, 0.52 as auc, 0.48 as auc_low, 0.56 as auc_high, 0.53 as simple_auc, -0.01 as difference,
+  -0.04 as difference_low, 0.02 as difference_high, 0.9 as coverage, 8000 as n_rows, 131 as n_churned, 0.06 as average_precision, 1.1 as lift_10
+  from scores.scorecard as c ${none};
 create table validation.band_outcome as select c.scorecard, c.version, 'as_if' as mode, b.band, h as days, 4000 as n_rows, 300 as n_accounts,
   cast(b.r * h as integer) as n_churned, b.r * h / 30000 as rate, b.r * h / 36000 as rate_low, b.r * h / 25000 as rate_high, b.r / 20 as lift, b.r / 60 as share_of_churn, 0 as money
   from scores.scorecard as c cross join (values ('red', 30.0), ('yellow', 20.0), ('green', 15.0), ('unknown', 22.0)) as b (band, r) cross join (values (30), (60), (90), (180)) as d (h) ${none};
-create table validation.data_check as select * from (values ('usage before sign-up', 13198, 'acc_1'), ('tickets before sign-up', 0, null)) as c ("check", n, examples);
+create table validation.data_check as select * from (values ('usage_before_sign_up', 'usage rows before the account signed up', 13198, 'acc_1'), ('tickets_before_sign_up', 'tickets opened before the account signed up', 0, null)) as c ("check", what, n, examples);
 `;
 }

@@ -34,11 +34,9 @@ export const onHundred = (auc: Maybe): string => (known(auc) ? tenth.format(100 
 export const points = (value: Maybe): string =>
   known(value) ? new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 }).format(value) : missing;
 
-/** Two significant digits for values of any size: 0.034, 1,200. */
-export const rough = (value: Maybe): string =>
-  known(value)
-    ? new Intl.NumberFormat("en-US", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 3 : 2 }).format(value)
-    : missing;
+/** A bound of a value range as it is: 0.034, 1,200, 27. */
+export const bound = (value: Maybe): string =>
+  known(value) ? new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 }).format(value) : missing;
 
 const symbols: Readonly<Record<string, string>> = { USD: "$", EUR: "€", GBP: "£", JPY: "¥" };
 

@@ -86,6 +86,7 @@ export interface CohortRetention {
 
 export interface DataCheck {
   readonly check_id: string;
+  readonly what: string;
   readonly n_rows: number;
 }
 
@@ -135,6 +136,8 @@ export interface Kpi {
   readonly verdict: string | null;
   readonly verdict_label: string | null;
   readonly sentence: string | null;
+  readonly small_print: string | null;
+  readonly strength: string | null;
   readonly reason: string | null;
   readonly auc: number | null;
   readonly auc_low: number | null;
@@ -165,7 +168,8 @@ export interface Kpi {
 
 export interface KpiRange {
   readonly kpi: string;
-  readonly bin: number;
+  readonly range_no: number;
+  readonly is_missing: boolean;
   readonly value_from: number | null;
   readonly value_to: number | null;
   readonly mean_value: number | null;
@@ -189,7 +193,17 @@ export interface KpiLead {
 
 export interface KpiPeriod {
   readonly kpi: string;
-  readonly period: string;
+  readonly first_on: string;
+  readonly last_on: string;
+  readonly auc: number | null;
+  readonly auc_low: number | null;
+  readonly auc_high: number | null;
+  readonly n_churned: number;
+}
+
+export interface KpiSegment {
+  readonly kpi: string;
+  readonly segment: string;
   readonly auc: number | null;
   readonly auc_low: number | null;
   readonly auc_high: number | null;
@@ -233,10 +247,24 @@ export interface Scorecard {
   readonly scorecard: string;
   readonly version: number;
   readonly label: string;
+  readonly description: string | null;
   readonly purpose: string;
   readonly created_on: string | null;
   readonly in_force_from: string | null;
   readonly is_assigned: boolean;
+  readonly bands_in_words: string | null;
+}
+
+export interface ScorecardState {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly state: string;
+  readonly sentence: string;
+}
+
+export interface RuleNotApplied {
+  readonly rule: string;
+  readonly what: string;
 }
 
 export interface ScorecardKpi {
@@ -246,9 +274,11 @@ export interface ScorecardKpi {
   readonly kpi: string;
   readonly label: string;
   readonly points: number;
+  readonly points_in_words: string | null;
   readonly action_group: string;
   readonly action_no: number;
   readonly verdict_label: string;
+  readonly has_page: boolean;
 }
 
 export interface ValidationFact {

@@ -14,7 +14,9 @@ import type {
   LeaverBand,
   Release,
   RenewalAhead,
+  RuleNotApplied,
   Scorecard,
+  ScorecardState,
   ValidationFact,
   WeightOnEvidence,
 } from "./rows.js";
@@ -182,31 +184,26 @@ export function powerSentence(kpis: readonly Kpi[]): Sentence {
   return say`With about ${count(churned)} churned accounts a KPI, this history would show a link of ${pairs(detectable)} of 100 pairs four times in five; smaller ones may exist unseen.`;
 }
 
-const ruleNames: Readonly<Record<string, string>> = {
-  "5": "opposite in two segments",
-  "9": "goes with overall use",
-  "18": "same as another KPI",
-};
-
-export function rulesSentence(rules: readonly { readonly rule: string }[]): Sentence {
+export function rulesSentence(rules: readonly RuleNotApplied[]): Sentence {
   if (rules.length === 0) return [];
-  const names = rules.map(({ rule }) => `${rule} (${ruleNames[rule] ?? "see method"})`);
-  return say`${rules.length === 1 ? "One rule is" : `${count(rules.length)} rules are`} not applied yet: ${[list(names)]}. A KPI that one of them would catch stands under another label here.`;
+  const what = list(rules.map(({ rule, what }) => `${what} (rule ${rule})`));
+  return say`${[rules.length === 1 ? "One rule of the verdicts is" : `${rules.length} rules of the verdicts are`]} not applied yet: ${[what]}. A KPI that one of them would catch stands under another label here.`;
 }
 
-export function smallPrint(kpi: Kpi): string {
-  if (kpi.auc === null) return "";
-  const sorted = pairs(kpi.auc);
-  const side = (auc: number | null): number | null =>
-    auc === null ? null : kpi.auc !== null && kpi.auc < 0.5 ? 100 * (1 - auc) : 100 * auc;
-  const ends = [side(kpi.auc_low), side(kpi.auc_high)].sort((a, b) => (a ?? 0) - (b ?? 0));
-  const show = (value: number | null | undefined): string =>
-    value === null || value === undefined ? "?" : value.toFixed(0);
-  return (
-    `${sorted} of 100 pairs of one account-month that led to leaving and one that did not, same three months, segment and slice of ` +
-    `expected churn; ties count half; 95 % interval ${show(ends[0])}-${show(ends[1])}, not adjusted for selection; ` +
-    `${kpi.q === null ? "" : `q ${kpi.q < 0.001 ? "below 0.001" : kpi.q.toFixed(3)}; `}${count(kpi.n_churned)} churned of ${count(kpi.n_accounts)} accounts.`
-  );
+/** What history says of the assigned scorecards themselves, in the words of the validation. */
+export function stateSentence(states: readonly ScorecardState[], cards: readonly Scorecard[]): Sentence {
+  const assigned = assignedCards(cards);
+  if (assigned.length === 0) return say`No scorecard is assigned to accounts.`;
+  return assigned.flatMap((card, i): Sentence => {
+    const state = states.find((s) => s.scorecard === card.scorecard && s.version === card.version);
+    const name = assigned.length === 1 ? "The score" : `"${card.label}"`;
+    return [
+      i === 0 ? "" : " ",
+      ...(state === undefined
+        ? say`${[name]}: not checked against history in this release.`
+        : say`${[name]}: ${state.state}. ${[state.sentence]}`),
+    ];
+  });
 }
 
 /** "Now 61 % of accounts are green, 25 % yellow, ...", at the newest reading. */

@@ -15,10 +15,11 @@ import type {
   Release,
   Scorecard,
   ScorecardKpi,
+  ScorecardState,
   Statement,
   WeightOnEvidence,
 } from "../rows.js";
-import { assignedCards, distributionSentence, ledgerOf, ledgerSentence, weightSentence } from "../sentences.js";
+import { assignedCards, distributionSentence, ledgerOf, ledgerSentence, stateSentence, weightSentence } from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface BandsData {
@@ -28,6 +29,7 @@ export interface BandsData {
   readonly band_month: readonly BandMonth[];
   readonly band_outcome: readonly BandOutcome[];
   readonly scorecard: readonly Scorecard[];
+  readonly scorecard_state: readonly ScorecardState[];
   readonly scorecard_kpi: readonly ScorecardKpi[];
   readonly weight_on_evidence: readonly WeightOnEvidence[];
   readonly statement: readonly Statement[];
@@ -49,7 +51,8 @@ export function bandsPage(data: BandsData): HTMLElement {
   const ledgers = cards.map((card) => ({ card, rows: ledgerOf(data.band_outcome, card) }));
   const top = rateTop(ledgers.flatMap(({ rows }) => rows.flatMap((r) => [r.rate_high, r.rate])));
   return html`<div class="report">
-    ${paragraph(ledgerSentence(main, styles), "lede")}
+    ${paragraph(stateSentence(data.scorecard_state, data.scorecard), "lede")}
+    ${paragraph(ledgerSentence(main, styles))}
     ${paragraph(distributionSentence(data.band_month, styles))}
     ${paragraph(weightSentence(data.weight_on_evidence, data.scorecard))}
     ${caption("An unhealthy customer may renew and a healthy one may leave, for reasons no KPI sees.")}
@@ -189,8 +192,13 @@ function weightsTable(data: BandsData, cards: readonly Scorecard[]): HTMLElement
     rows,
     columns: [
       { name: "Scorecard", text: (r) => names.get(r.scorecard) ?? r.scorecard },
-      { name: "KPI", text: (r) => html`<a href=${`./kpis/${r.kpi}.html`}>${r.label}</a>`, value: (r) => r.label },
+      {
+        name: "KPI",
+        text: (r) => (r.has_page ? html`<a href=${`./kpis/${r.kpi}.html`}>${r.label}</a>` : r.label),
+        value: (r) => r.label,
+      },
       { name: "Points", text: (r) => points(r.points), value: (r) => r.points, isNumber: true },
+      { name: "How", text: (r) => r.points_in_words ?? "" },
       { name: "Verdict", text: (r) => r.verdict_label },
       { name: "What to do", text: (r) => r.action_group, value: (r) => `${r.action_no} ${r.action_group}` },
     ],

@@ -76,7 +76,7 @@ function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement
 }
 
 const checkColumns: readonly Column<DataCheck>[] = [
-  { name: "Check", text: (r) => r.check_id.replaceAll("_", " ") },
+  { name: "Check", text: (r) => r.what },
   { name: "Rows", text: (r) => count(r.n_rows), value: (r) => r.n_rows, isNumber: true },
 ];
 

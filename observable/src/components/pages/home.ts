@@ -17,6 +17,7 @@ import type {
   RenewalAhead,
   RenewalMonth,
   Scorecard,
+  ScorecardState,
   Statement,
   WeightOnEvidence,
 } from "../rows.js";
@@ -28,6 +29,7 @@ import {
   dataSentence,
   keptSentence,
   simpleScoreSentence,
+  stateSentence,
   trustSentence,
   weightSentence,
 } from "../sentences.js";
@@ -44,6 +46,7 @@ export interface HomeData {
   readonly renewal_ahead: readonly RenewalAhead[];
   readonly renewal_month: readonly RenewalMonth[];
   readonly scorecard: readonly Scorecard[];
+  readonly scorecard_state: readonly ScorecardState[];
   readonly weight_on_evidence: readonly WeightOnEvidence[];
   readonly statement: readonly Statement[];
 }
@@ -61,6 +64,8 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         sentence: [
           ...trustSentence(data.leaver_band, styles, release),
           ...simpleScoreSentence(data.leaver_band, styles),
+          " ",
+          ...stateSentence(data.scorecard_state, data.scorecard),
         ],
       },
       { question: "Weight", sentence: weightSentence(data.weight_on_evidence, data.scorecard) },
@@ -70,7 +75,7 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
     ${moneyFigure(data, styles, release)}
     ${renewalFigure(data.renewal_month, styles, release)}
     ${leaverFigure(data.leaver_band, styles, release)}
-    ${sqlSection(data.statement, ["marts.kept_money", "marts.renewal_ahead", "marts.leaver_band", "marts.weight_on_evidence", "marts.band_change", "marts.data_source", "marts.band_month", "marts.renewal_month"])}
+    ${sqlSection(data.statement, ["marts.kept_money", "marts.renewal_ahead", "marts.leaver_band", "marts.scorecard_state", "marts.weight_on_evidence", "marts.band_change", "marts.data_source", "marts.band_month", "marts.renewal_month"])}
   </div>` as HTMLElement;
 }
 

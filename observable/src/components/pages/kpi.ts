@@ -3,9 +3,8 @@ import { actionGroups } from "../bands.js";
 import { pairLine } from "../charts/pair-line.js";
 import { type Range, valueRanges } from "../charts/value-ranges.js";
 import { type Column, figure, sqlBlock } from "../figure.js";
-import { count, date, missing, onHundred, percent, plural, rough } from "../format.js";
-import type { Kpi, KpiLead, KpiPeriod, KpiRange, Release } from "../rows.js";
-import { smallPrint } from "../sentences.js";
+import { bound, count, date, missing, monthSpan, onHundred, percent, plural } from "../format.js";
+import type { Kpi, KpiLead, KpiPeriod, KpiRange, KpiSegment, Release } from "../rows.js";
 import { caption, section } from "./parts.js";
 
 export interface KpiData {
@@ -13,54 +12,49 @@ export interface KpiData {
   readonly ranges: readonly KpiRange[];
   readonly leads: readonly KpiLead[];
   readonly periods: readonly KpiPeriod[];
+  readonly segments: readonly KpiSegment[];
 }
 
 /** One KPI: its sentence, what happened by value, when the link shows, whether it lasts, and how it is made. */
 export function kpiPage(data: KpiData, release: Release): HTMLElement {
   const { kpi } = data;
   const group = actionGroups.find((g) => g.group === kpi.action_group) ?? actionGroups[4];
-  const print = smallPrint(kpi);
   return html`<div class="report">
     <p class="crumb"><a href="./index.html">All KPIs</a></p>
     <h1>${kpi.label}</h1>
     <p class="verdict-line"><span class="badge" style=${{ background: group.colour }}>${kpi.action_group}</span> <span class="verdict-label">${kpi.verdict_label ?? "Not enough data"}</span></p>
     <p class="lede">${kpi.sentence ?? "Not tested in this release."}</p>
-    ${print === "" ? null : html`<p class="small-print">${print}</p>`}
+    ${kpi.small_print === null ? null : html`<p class="small-print">${kpi.small_print}</p>`}
     ${rangeFigure(data, release)}
     ${leadFigure(data, release)}
     ${periodFigure(data)}
+    ${segmentFigure(data)}
     ${definition(kpi)}
     ${kpi.sql_text === null ? null : section("SQL", sqlBlock("How the KPI is computed for every account and snapshot", kpi.sql_text))}
   </div>` as HTMLElement;
 }
 
-/** Value ranges in words; the ends stay open, so that no edge is one account's extreme. */
+/** Value ranges in words, lowest first, then the rows without a value. A bound that is missing is an open end. */
 export function rangeLabels(ranges: readonly KpiRange[]): readonly Range[] {
-  const known = ranges.filter((r) => r.value_from !== null || r.value_to !== null || r.mean_value !== null);
-  return ranges.map((r): Range => {
-    const isMissing = !known.includes(r);
-    const place = known.indexOf(r);
-    const label = isMissing
-      ? "no value"
-      : known.length === 1
-        ? "any value"
-        : r.value_from !== null && r.value_from === r.value_to
-          ? rough(r.value_from)
-          : place === 0
-            ? `up to ${rough(r.value_to)}`
-            : place === known.length - 1
-              ? `${rough(r.value_from)} and more`
-              : `${rough(r.value_from)} to ${rough(r.value_to)}`;
-    return {
-      label,
-      isMissing,
+  const ordered = [...ranges.filter((r) => !r.is_missing), ...ranges.filter((r) => r.is_missing)];
+  return ordered.map(
+    (r): Range => ({
+      label: rangeLabel(r),
+      isMissing: r.is_missing,
       rate: r.rate,
       rate_low: r.rate_low,
       rate_high: r.rate_high,
       expected_rate: r.expected_rate,
       n_accounts: r.n_accounts,
-    };
-  });
+    }),
+  );
+}
+
+function rangeLabel({ is_missing, value_from: from, value_to: to }: KpiRange): string {
+  if (is_missing) return "no value";
+  if (from === null) return to === null ? "any value" : `up to ${bound(to)}`;
+  if (to === null) return `${bound(from)} and more`;
+  return from === to ? bound(from) : `${bound(from)} to ${bound(to)}`;
 }
 
 function rangeFigure({ kpi, ranges }: KpiData, release: Release): HTMLElement {
@@ -137,7 +131,10 @@ function leadFigure({ kpi, leads }: KpiData, release: Release): HTMLElement | nu
 }
 
 function periodFigure({ kpi, periods }: KpiData): HTMLElement | null {
-  const rows = periods.map((period) => ({ ...period, label: period.period }));
+  const rows = periods.map((period) => ({
+    ...period,
+    label: monthSpan(monthOf(period.first_on), monthOf(period.last_on), true),
+  }));
   if (rows.every(({ auc }) => auc === null)) return null;
   return figure({
     title: "Does it last?",
@@ -145,6 +142,20 @@ function periodFigure({ kpi, periods }: KpiData): HTMLElement | null {
     alt: rows.map((r) => `${r.label}: ${onHundred(r.auc)} of 100.`).join(" "),
     chart: (width) => pairLine(rows, { width, label: "period of the snapshots", connect: false }),
     table: { name: `${kpi.kpi}-periods`, rows, columns: pairColumns("Period") },
+  });
+}
+
+const monthOf = (iso: string): string => `${iso.slice(0, 7)}-01`;
+
+function segmentFigure({ kpi, segments }: KpiData): HTMLElement | null {
+  const rows = segments.map((segment) => ({ ...segment, label: segment.segment }));
+  if (rows.length < 2 || rows.every(({ auc }) => auc === null)) return null;
+  return figure({
+    title: "Is it the same in every segment?",
+    subtitle: "like for like within each segment; intervals only, no verdicts; 50 is a coin toss",
+    alt: rows.map((r) => `${r.label}: ${onHundred(r.auc)} of 100.`).join(" "),
+    chart: (width) => pairLine(rows, { width, label: "segment", connect: false }),
+    table: { name: `${kpi.kpi}-segments`, rows, columns: pairColumns("Segment") },
   });
 }
 
@@ -160,6 +171,7 @@ function definition(kpi: Kpi): HTMLElement {
     ["Thought healthier", kpi.healthier === "tested" ? "no opinion: history decides" : kpi.healthier],
     ["Has a value", `${percent(kpi.coverage)} of account-months`],
     ["Version", String(kpi.version)],
+    ...(kpi.strength === null ? [] : [["Strength", kpi.strength] as const]),
     [
       "This verdict",
       kpi.held === null

@@ -5,13 +5,13 @@ import { pairDomain } from "../charts/frame.js";
 import { type Column, dataTable, figure } from "../figure.js";
 import { count, missing, onHundred, pairs, percent } from "../format.js";
 import { paragraph, plain, say } from "../prose.js";
-import type { Kpi, Statement, ValidationFact } from "../rows.js";
+import type { Kpi, RuleNotApplied, Statement, ValidationFact } from "../rows.js";
 import { historySentence, kpiSummarySentence, powerSentence, rulesSentence } from "../sentences.js";
 import { section, sqlSection } from "./parts.js";
 
 export interface KpisData {
   readonly kpi: readonly Kpi[];
-  readonly rule_not_applied: readonly { readonly rule: string }[];
+  readonly rule_not_applied: readonly RuleNotApplied[];
   readonly validation_fact: readonly ValidationFact[];
   readonly statement: readonly Statement[];
 }

@@ -2,12 +2,12 @@ import { html } from "htl";
 import { actionGroups } from "../bands.js";
 import { plural } from "../format.js";
 import { paragraph } from "../prose.js";
-import type { Release, ValidationFact } from "../rows.js";
+import type { Release, RuleNotApplied, ValidationFact } from "../rows.js";
 import { historySentence, rulesSentence } from "../sentences.js";
 
 export interface MethodData {
   readonly release: readonly Release[];
-  readonly rule_not_applied: readonly { readonly rule: string }[];
+  readonly rule_not_applied: readonly RuleNotApplied[];
   readonly validation_fact: readonly ValidationFact[];
 }
 
