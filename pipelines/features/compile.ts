@@ -9,7 +9,7 @@ import { literal } from "../warehouse/literal.ts";
 import { type Group, groupKpis } from "./columns.ts";
 import { factWindow, occurredOn } from "./facts.ts";
 import type { AnyBuilder } from "./filter.ts";
-import type { AnyQuery } from "./pieces.ts";
+import { type AnyQuery, withSteps } from "./pieces.ts";
 import { usageFeed, usageWindow, userFeed } from "./usage.ts";
 
 /**
@@ -279,16 +279,25 @@ function accountKpiView(kpis: readonly KpiDefinition[], groups: readonly Group[]
 
 /** features.kpi_why_null: one row for every value that is missing in features.account_kpi. */
 function whyNullModel(groups: readonly Group[]): Model {
+  const steps = groups.map((group): readonly [string, AnyQuery] => [
+    `${group.name}_why`,
+    ruled(group).select((eb: AnyBuilder) => [
+      "row.account_id",
+      "row.snapshot_date",
+      ...group.kpis.map((kpi) => whyExpression(eb, kpi).as(kpi.id)),
+    ]),
+  ]);
   const parts = groups.flatMap((group) =>
     group.kpis.map((kpi) =>
-      ruled(group)
+      builder
+        .selectFrom(`${group.name}_why`)
         .select((eb: AnyBuilder) => [
-          "row.account_id",
-          "row.snapshot_date",
+          "account_id",
+          "snapshot_date",
           eb.cast(eb.val(kpi.id), "varchar").as("kpi"),
-          whyExpression(eb, kpi).as("why"),
+          eb.ref(kpi.id).as("why"),
         ])
-        .where((eb: AnyBuilder) => eb(whyExpression(eb, kpi), "is not", null)),
+        .where(kpi.id, "is not", null),
     ),
   );
   const none = builder
@@ -309,7 +318,11 @@ function whyNullModel(groups: readonly Group[]): Model {
     params: [],
     audits: [],
     portable: false,
-    sql: compile(rest.reduce((union, part) => union.unionAll(part), first)),
+    sql: compile(
+      withSteps([...steps, ["missing", rest.reduce((union, part) => union.unionAll(part), first)]], (from) =>
+        from.selectFrom("missing").select(["account_id", "snapshot_date", "kpi", "why"]),
+      ),
+    ),
   };
 }
 

@@ -162,7 +162,7 @@ export function factWindow(group: Group): Model {
           eb.fn.coalesce(`${kpi.id}_latest.n_rows`, eb.val(0)).as(`${kpi.id}__rows`),
         ]),
       ])
-      .where("is_row", "=", 1);
+      .where("is_row", "=", true);
   });
   return {
     kind: "table",

@@ -42,29 +42,50 @@ export function withSteps(steps: Steps, last: (from: typeof builder) => AnyQuery
   return last(chained);
 }
 
-/** The steps that turn pieces into the columns' values at every row of spine.account_snapshot: reads, then `running`. */
+/**
+ * Steps that give the columns' values at every row of spine.account_snapshot: each end of the pieces summed per account
+ * and snapshot, laid side by side on every account's whole calendar, and summed up along it. Ends with `running`.
+ */
 export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pieces[]): Steps {
-  const streams = [
-    ...pieces.flatMap((piece) => {
-      const isSum = [...piece.amounts.keys()].some((name) => columns.find((c) => c.name === name)?.kind === "sum");
-      const opens = delta(columns, piece, piece.from, 1);
-      return piece.until === undefined || !isSum ? [opens] : [opens, delta(columns, piece, piece.until, -1)];
+  const ends = pieces.flatMap((piece, i) => {
+    const names = [...piece.amounts.keys()];
+    const sums = names.filter((name) => columns.find((column) => column.name === name)?.kind === "sum");
+    const opens = { name: `opens_${i + 1}`, columns: names, sign: 1, query: endOf(columns, piece, piece.from, names) };
+    if (piece.until === undefined || sums.length === 0) return [opens];
+    const query = endOf(columns, piece, piece.until, sums).where(piece.until, "<", never);
+    return [opens, { name: `closes_${i + 1}`, columns: sums, sign: -1, query }];
+  });
+  let calendar: AnyQuery = builder
+    .selectFrom("paying_account")
+    .crossJoin("spine.snapshot as calendar")
+    .leftJoin("spine.account_snapshot as row", (join) =>
+      join
+        .onRef("row.account_id", "=", "paying_account.account_id")
+        .onRef("row.snapshot_date", "=", "calendar.snapshot_date"),
+    );
+  for (const end of ends) {
+    calendar = calendar.leftJoin(end.name, (join) =>
+      join
+        .onRef(`${end.name}.account_id`, "=", "paying_account.account_id")
+        .onRef(`${end.name}.snapshot_date`, "=", "calendar.snapshot_date"),
+    );
+  }
+  const change = calendar.select((eb: AnyBuilder) => [
+    "paying_account.account_id",
+    "calendar.snapshot_date",
+    eb("row.account_id", "is not", null).as("is_row"),
+    ...columns.map(({ name, kind }) => {
+      const parts = ends.filter((end) => end.columns.includes(name));
+      const [first, ...rest] = parts.map((end) => eb.ref(`${end.name}.${name}`)) as readonly ColumnRef[] as [
+        ColumnRef,
+        ...ColumnRef[],
+      ];
+      if (kind === "last") return first.as(name);
+      const zero = (part: ColumnRef) => eb.fn.coalesce(part, eb.val(0));
+      return rest.reduce((sum: AliasableExpression<unknown>, part) => eb(sum, "-", zero(part)), zero(first)).as(name);
     }),
-    spineRows(columns),
-  ];
-  const [first, ...rest] = streams as [AnyQuery, ...AnyQuery[]];
-  const atSnapshot = builder
-    .selectFrom("delta")
-    .select((eb: AnyBuilder) => [
-      "account_id",
-      "snapshot_date",
-      eb.fn.max("is_row").as("is_row"),
-      ...columns.map(({ name, kind, type }) =>
-        (kind === "last" ? eb.fn.max(name) : eb.cast(eb.fn.sum(name), type)).as(name),
-      ),
-    ])
-    .groupBy(["account_id", "snapshot_date"]);
-  const running = builder.selectFrom("at_snapshot").select((eb: AnyBuilder) => [
+  ]);
+  const running = builder.selectFrom("change").select((eb: AnyBuilder) => [
     "account_id",
     "snapshot_date",
     "is_row",
@@ -77,44 +98,29 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
     }),
   ]);
   return [
-    ["delta", rest.reduce((union, stream) => union.unionAll(stream), first)],
-    ["at_snapshot", atSnapshot],
+    ["paying_account", builder.selectFrom("spine.account_snapshot").select("account_id").groupBy("account_id")],
+    ...ends.map(({ name, query }) => [name, query] as const),
+    ["change", change],
     ["running", running],
   ];
 }
 
-/** One end of the pieces: what opens (sign 1) or closes (sign -1) per account and snapshot. */
-function delta(columns: readonly WindowColumn[], piece: Pieces, end: string, sign: 1 | -1): AnyQuery {
-  let query = builder.selectFrom(piece.relation).select((eb: AnyBuilder) => [
+type ColumnRef = AliasableExpression<unknown>;
+
+/** What the pieces with a non-empty interval add up to per account and one of their ends. */
+function endOf(columns: readonly WindowColumn[], piece: Pieces, end: string, names: readonly string[]): AnyQuery {
+  const query = builder.selectFrom(piece.relation).select((eb: AnyBuilder) => [
     "account_id",
     eb.ref(end).as("snapshot_date"),
-    eb.cast(eb.val(0), "bigint").as("is_row"),
-    ...columns.map(({ name, kind, type }) => {
-      const amount = piece.amounts.get(name);
-      if (kind === "last") {
-        return (amount === undefined ? eb.cast(eb.val(null), type) : eb.fn.max(amount(eb))).as(name);
-      }
-      if (amount === undefined) return eb.cast(eb.val(0), type).as(name);
-      const sum = eb.cast(eb.fn.sum(amount(eb)), type);
-      return (sign === 1 ? sum : eb(eb.cast(eb.val(0), type), "-", sum)).as(name);
+    ...names.map((name) => {
+      const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
+      const amount = (piece.amounts.get(name) as (eb: AnyBuilder) => Expression<unknown>)(eb);
+      return (kind === "last" ? eb.fn.max(amount) : eb.cast(eb.fn.sum(amount), type)).as(name);
     }),
   ]);
-  if (piece.until === undefined) query = query.where(piece.from, "is not", null);
-  else query = query.whereRef(piece.from, "<", piece.until);
-  if (sign === -1) query = query.where(end, "<", never);
-  return query.groupBy(["account_id", end]);
-}
-
-/** A zero for every row of the spine, so that each has a value. */
-function spineRows(columns: readonly WindowColumn[]): AnyQuery {
-  return builder
-    .selectFrom("spine.account_snapshot")
-    .select((eb: AnyBuilder) => [
-      "account_id",
-      "snapshot_date",
-      eb.cast(eb.val(1), "bigint").as("is_row"),
-      ...columns.map(({ name, kind, type }) => eb.cast(eb.val(kind === "last" ? null : 0), type).as(name)),
-    ]);
+  const filled =
+    piece.until === undefined ? query.where(piece.from, "is not", null) : query.whereRef(piece.from, "<", piece.until);
+  return filled.groupBy(["account_id", end]);
 }
 
 /**

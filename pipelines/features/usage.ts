@@ -43,38 +43,35 @@ export function usageWindow(group: Group): Model {
   const additive = of("count", "sum", "days_since");
   if (additive.length > 0) {
     const windows = [...new Set(of("count", "sum").map((kpi) => kpi.window_days))];
-    steps.push(["usage_seen", usageSeen(windows)]);
-    for (const window of windows) {
-      const amounts = new Map<string, Amount>();
-      for (const kpi of of("count", "sum").filter((kpi) => kpi.window_days === window)) {
-        const isSum = kpi.measure === "sum";
-        columns.push({ name: kpi.id, kind: "sum", type: isSum ? "decimal(38, 6)" : "bigint" });
-        amounts.set(
-          kpi.id,
-          where(group, kpi, (eb) => eb.ref(isSum ? "quantity" : "n_events"), 0),
-        );
-        if (!isSum || kpi.null_rule.no_rows === "zero") continue;
-        columns.push({ name: `${kpi.id}__rows`, kind: "sum", type: "bigint" });
-        amounts.set(
-          `${kpi.id}__rows`,
-          where(group, kpi, (eb) => eb.ref("n_events"), 0),
-        );
+    const measured = additive.flatMap((kpi): readonly Measured[] => {
+      const { id } = kpi;
+      if (kpi.measure === "days_since") {
+        return [{ kpi, column: { name: id, kind: "last", type: "date" }, amount: (eb) => eb.ref("activity_date") }];
       }
-      pieces.push({
-        relation: "usage_seen",
-        from: "seen_from",
-        until: window === null ? undefined : untilName(window),
-        amounts,
-      });
+      const isSum = kpi.measure === "sum";
+      const counted: Measured = {
+        kpi,
+        column: { name: isSum ? `${id}__rows` : id, kind: "sum", type: "bigint" },
+        amount: (eb) => eb.ref("n_events"),
+      };
+      if (!isSum) return [counted];
+      const summed: Measured = {
+        kpi,
+        column: { name: id, kind: "sum", type: "decimal(38, 6)" },
+        amount: (eb) => eb.ref("quantity"),
+      };
+      return kpi.null_rule.no_rows === "zero" ? [summed] : [summed, counted];
+    });
+    steps.push(["usage_seen", usageSeen(group, measured, windows)]);
+    columns.push(...measured.map(({ column }) => column));
+    const refs = (some: readonly Measured[]) =>
+      new Map(some.map(({ column: { name } }) => [name, (eb: AnyBuilder) => eb.ref(name)] as const));
+    for (const window of windows) {
+      const amounts = refs(measured.filter(({ kpi, column }) => column.kind === "sum" && kpi.window_days === window));
+      const until = window === null ? undefined : untilName(window);
+      pieces.push({ relation: "usage_seen", from: "seen_from", until, amounts });
     }
-    const lasts = new Map<string, Amount>();
-    for (const kpi of of("days_since")) {
-      columns.push({ name: kpi.id, kind: "last", type: "date" });
-      lasts.set(
-        kpi.id,
-        where(group, kpi, (eb) => eb.ref("last_on"), null),
-      );
-    }
+    const lasts = refs(measured.filter(({ column }) => column.kind === "last"));
     if (lasts.size > 0) pieces.push({ relation: "usage_seen", from: "seen_from", until: undefined, amounts: lasts });
   }
   const byDay = of("active_days");
@@ -112,7 +109,7 @@ export function usageWindow(group: Group): Model {
             : eb.ref(name).as(name),
         ),
       ])
-      .where("is_row", "=", 1),
+      .where("is_row", "=", true),
   );
   return {
     kind: "table",
@@ -131,46 +128,66 @@ export function usageWindow(group: Group): Model {
   };
 }
 
-/** Events per account, event and interval of snapshots that see them. */
-function usageSeen(windows: readonly (number | null)[]): AnyQuery {
+/** One raw column of a KPI and what a roll-up row adds to it. */
+interface Measured {
+  readonly kpi: KpiDefinition;
+  readonly column: WindowColumn;
+  readonly amount: Amount;
+}
+
+/** The one pass over the events: per account and interval of snapshots that see them, every KPI's amount. */
+function usageSeen(group: Group, measured: readonly Measured[], windows: readonly (number | null)[]): AnyQuery {
   const bounded = windows.filter((window) => window !== null);
   let query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
   for (const window of bounded) {
     query = joinSeenUntil(query, untilName(window), (eb) => addDays(eb, "used.activity_date", window + 1));
   }
-  return query
+  return onlyRead(
+    query,
+    group,
+    measured.map(({ kpi }) => kpi),
+  )
     .select((eb: AnyBuilder) => [
       "used.account_id",
-      "used.event",
       eb.ref("seen.snapshot_date").as("seen_from"),
       ...bounded.map((window) => seenUntil(eb, untilName(window)).as(untilName(window))),
-      eb.cast(eb.fn.sum("used.n_events"), "bigint").as("n_events"),
-      eb.cast(eb.fn.sum("used.quantity"), "decimal(38, 6)").as("quantity"),
-      eb.fn.max("used.activity_date").as("last_on"),
+      ...measured.map(({ kpi, column: { name, kind, type }, amount }) =>
+        (kind === "last"
+          ? eb.fn.max(where(group, kpi, amount, null)(eb))
+          : eb.cast(eb.fn.sum(where(group, kpi, amount, 0)(eb)), type)
+        ).as(name),
+      ),
     ])
     .where("used.account_id", "is not", null)
-    .groupBy((eb: AnyBuilder) => [
-      eb.ref("used.account_id"),
-      eb.ref("used.event"),
-      eb.ref("seen.snapshot_date"),
-      ...bounded.map((window) => eb.ref(`${untilName(window)}.snapshot_date`)),
+    .groupBy([
+      "used.account_id",
+      "seen.snapshot_date",
+      ...bounded.map((window) => `${untilName(window)}.snapshot_date`),
     ]);
+}
+
+/** Leaves out the rows that no KPI counts. */
+function onlyRead(query: AnyQuery, group: Group, kpis: readonly KpiDefinition[]): AnyQuery {
+  if (kpis.some((kpi) => Object.keys(kpi.filter).length === 0)) return query;
+  return query.where((eb: AnyBuilder) =>
+    eb.or(kpis.map((kpi) => filterSql(eb, kpi, group.columns) as Expression<SqlBool>)),
+  );
 }
 
 /** Per account and day the snapshot that first sees each KPI's kind of use, and the ends of the look-backs of that day. */
 function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
   const windows = [...new Set(kpis.map((kpi) => kpi.window_days))].filter((window) => window !== null);
-  let days = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"))
+  const days = onlyRead(
+    joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on")),
+    group,
+    kpis,
+  )
     .select((eb: AnyBuilder) => [
       "used.account_id",
       "used.activity_date",
       ...kpis.map((kpi) => eb.fn.min(where(group, kpi, (b) => b.ref("seen.snapshot_date"), null)(eb)).as(kpi.id)),
     ])
     .where("used.account_id", "is not", null);
-  const filters = kpis.map((kpi) => (eb: AnyBuilder) => filterSql(eb, kpi, group.columns));
-  if (kpis.every((kpi) => Object.keys(kpi.filter).length > 0)) {
-    days = days.where((eb: AnyBuilder) => eb.or(filters.map((filter) => filter(eb) as Expression<SqlBool>)));
-  }
   let until: AnyQuery = builder.selectFrom("active_day");
   for (const window of windows) {
     until = joinSeenUntil(until, untilName(window), (eb) => addDays(eb, "active_day.activity_date", window + 1));
