@@ -39,8 +39,8 @@ placed as (
     end as segment,
     -- A young company: its first accounts came a little faster.
       case
-        when uniform_a(draw('start', account_no, 0)) < ${span.history === 0 ? 0.6 : 0.46}
-          then cast(floor(uniform_a(draw('start', account_no, 1)) * ${Math.max(span.history, 1)}) as integer) - ${span.history}
+        when uniform_a(draw('start', account_no, 0)) < 0.46
+          then cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.history}) as integer) - ${span.history}
         else cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.months}) as integer)
       end as start_month,
     1 + cast(floor(uniform_b(draw('start', account_no, 0)) * 28) as integer) as start_day

@@ -31,12 +31,15 @@ join month as m on m.month_no >= 0 and m.ends_on > s.started_on and (s.ended_on 
 
 create table ticket as
 with counted as (
-  select
-    am.*,
-    draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no) as h,
-    poisson(2.6 * exp(0.85 * l.ticket), draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no)) as n
-  from account_month as am
-  join latent as l using (account_no, month_no)
+  select *, poisson(mean, h) as n
+  from (
+    select
+      am.*,
+      2.6 * exp(0.85 * l.ticket) as mean,
+      draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no) as h
+    from account_month as am
+    join latent as l using (account_no, month_no)
+  )
 ),
 placed as (
   select
@@ -141,18 +144,18 @@ where asked_at >= started_on and asked_at < ended_on and asked_at < ${date(span.
 
 create table engagement as
 with counted as (
+  select *, poisson(mean, h) as n from (
   select am.*, kind.kind, kind.status, kind.kind_no,
-    poisson(
       case kind.kind_no
         when 0 then 1.6 * exp(0.6 * a.newsletter_trait)
         when 1 then 0.35 * exp(0.5 * a.webinar_trait)
         else case a.segment when 'solo' then 0.1 when 'studio' then 0.5 else 1.5 end
-      end,
-      draw('engagements', am.account_no, concat(am.spell_no, '.', am.month_no, '.', kind.kind_no))
-    ) as n
+      end as mean,
+      draw('engagements', am.account_no, concat(am.spell_no, '.', am.month_no, '.', kind.kind_no)) as h
   from account_month as am
   join account as a using (account_no)
   cross join (values (0, 'campaign', 'opened'), (1, 'community', null), (2, 'meeting', 'held')) as kind (kind_no, kind, status)
+  )
 ),
 placed as (
   select *, draw('engagement', account_no, concat(spell_no, '.', month_no, '.', kind_no, '.', i)) as g

@@ -187,18 +187,10 @@ function subscriptionsOn(day: string): string {
 
 /** Rows by the month in which they reached the warehouse, and one in 400 of the month before once more. */
 function usageLoadedIn(from: string): string {
-  const columns = `
-      event_id,
-      account_id,
-      account_id || '-' || cast(user_no as varchar) as user_id,
-      event,
-      occurred_at,
-      loaded_at`;
+  const columns = "event_id, account_id, user_id, event, occurred_at, loaded_at";
   return `
-    select ${columns} from usage join account using (account_no)
-    where load_month = ${date(from)}
+    select ${columns} from usage where load_month = ${date(from)}
     union all
-    select ${columns} from usage join account using (account_no)
-    where load_month = ${date(shift(from, -1, 0))} and uniform_bits(draw('repeat', event_id, 0), 0, 4096) < 0.0025
+    select ${columns} from usage where load_month = ${date(shift(from, -1, 0))} and is_repeated
     order by loaded_at, event_id`;
 }

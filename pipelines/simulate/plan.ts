@@ -22,7 +22,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     silence: 1.3,
     wrongWay: 0.6,
     reversed: -0.68,
-    fading: [-1, 0.05],
+    fading: [-1, 0],
     lateRating: true,
     level: 0,
   },
@@ -42,9 +42,9 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     silence: 1.3,
     wrongWay: 0.6,
     reversed: -0.68,
-    fading: [-1, 0.05],
+    fading: [-1, 0],
     lateRating: true,
-    level: -2.2,
+    level: -3.2,
   },
 };
 

@@ -68,7 +68,7 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     start,
     end: endOfData,
     months,
-    history: kind === "tiny" ? 0 : 24,
+    history: kind === "tiny" ? 12 : 24,
     redesign: addMonths(start, Math.floor(months / 2)),
   };
   const plan = plans[kind];

@@ -32,14 +32,15 @@ with active as (
 level as (
   select
     active.*,
-    5.0 * seats ** 0.75 * exp(0.18 * login) as login,
-    3.0 * seats ** 0.6 * exp(0.6 * report_trait) as report_view,
-    case segment when 'solo' then 4.0 when 'studio' then 5.0 else 6.0 end * exp(0.4 * draft_trait) as invoice_created,
+    account_id,
+    3.5 * seats ** 0.75 * exp(0.18 * login) as login,
+    3.0 * seats ** 0.6 * exp(0.8 * report_trait) as report_view,
+    case segment when 'solo' then 3.0 when 'studio' then 3.5 else 4.0 end * exp(0.4 * draft_trait) as invoice_created,
     case segment when 'solo' then 8.0 when 'studio' then 10.0 else 13.0 end * exp(0.65 * causal) as invoice_sent,
     3.5 * exp(0.7 * wrong_way) as data_export,
-    case segment when 'solo' then 16.0 when 'studio' then 2.2 else 0.8 end * exp(0.65 * reversed) as template_use,
-    8.0 * exp(0.75 * fading) as mobile_session,
-    case when dark_trait > 0.3 then 5.0 * exp(0.5 * dark_trait) else 0.4 end as dark_mode,
+    case segment when 'solo' then 13.0 when 'studio' then 1.9 else 0.7 end * exp(0.65 * reversed) as template_use,
+    7.0 * exp(0.75 * fading) as mobile_session,
+    case when dark_trait > 0.3 then 4.0 * exp(0.5 * dark_trait) else 0.4 end as dark_mode,
     0.5 as profile_photo,
     case when has_sso then 6.0 else 0.0 end as sso_login
   from active
@@ -48,6 +49,7 @@ level as (
 )
 select
   account_no,
+  account_id,
   spell_no,
   month_no,
   starts_on,
@@ -81,84 +83,102 @@ export const keptShare = 0.74;
  */
 export const usageTable = `
 create table usage (
-  event_id bigint, account_no integer, user_no smallint, event varchar, occurred_at timestamp, loaded_at timestamp,
-  load_month date
+  event_id bigint, account_id varchar, user_id varchar, event varchar, occurred_at timestamp, loaded_at timestamp,
+  load_month date, is_repeated boolean
 );
 `;
 
+/** Summer and Christmas are quieter. */
+const season = (span: Span, monthNo: number): number => {
+  const month = new Date(`${span.start}T00:00:00Z`);
+  month.setUTCMonth(month.getUTCMonth() + monthNo);
+  return { 7: 0.82, 11: 0.88 }[month.getUTCMonth()] ?? 1;
+};
+
 export const usageOfMonth = (span: Span, monthNo: number): string => `
 insert into usage
-with counted as (
-  select *, poisson(mean, draw('count', account_no, concat(month_no, '.', event_no, '.', spell_no))) as n
+with drawn as materialized (
+  select *, draw('count', account_no, concat(month_no, '.', event_no, '.', spell_no)) as h
   from rate
   where month_no = ${monthNo}
 ),
-placed as (
+counted as materialized (
   select
     account_no,
+    concat(account_id, '-') as user_prefix,
+    account_id,
     seats,
     event,
-    ((cast(account_no as bigint) * 1000 + month_no) * 16 + event_no) * 65536 + spell_no * 32768 + i as event_id,
-    active_from,
-    active_to,
-    decided_on,
-    ended_on,
-    h,
-    starts_on + cast(floor(uniform_bits(h, 0, 65536) * (ends_on - starts_on)) as integer) as day
+    ((cast(account_no as bigint) * 1000 + month_no) * 16 + event_no) * 65536 + spell_no * 32768 as first_id,
+    concat(month_no, '.', event_no, '.', spell_no, '.') as place,
+    epoch_us(starts_on) as month_us,
+    ends_on - starts_on as n_days,
+    epoch_us(active_from) as active_from_us,
+    epoch_us(active_to) as active_to_us,
+    epoch_us(coalesce(decided_on, date '9999-12-31')) as decided_us,
+    epoch_us(coalesce(ended_on, date '9999-12-31')) as ended_us,
+    poisson(mean, h) as n
+  from drawn
+),
+placed as (
+  select
+    *,
+    month_us + cast(floor(uniform_bits(h, 0, 65536) * n_days) as bigint) * 86400000000 as day_us
   from (
-    select *, draw('event', account_no, concat(month_no, '.', event_no, '.', spell_no, '.', i)) as h
+    select *, first_id + i as event_id, draw('event', account_no, place || i) as h
     from (select *, unnest(range(n)) as i from counted)
   )
 ),
 kept as (
   select
     *,
-    day + to_seconds(25200 + floor(uniform_bits(h, 28, 65536) * 46000)) as occurred_at
+    day_us + 25200000000 + (h >> 28 & 65535)::bigint * 701000 as occurred_us
   from placed
-  where day >= active_from and day < active_to
+  where day_us >= active_from_us and day_us < active_to_us
     and uniform_bits(h, 16, 4096)
-      < case isodow(day) when 6 then 0.4 when 7 then 0.3 else 1.0 end
-        * case month(day) when 8 then 0.82 when 12 then 0.88 else 1.0 end
-        * case when decided_on <= day then 0.66 else 1.0 end
+      < (case (day_us // 86400000000 + 4) % 7 when 6 then 0.4 when 0 then 0.3 else 1.0 end)
+        * ${season(span, monthNo)}
+        * (case when decided_us <= day_us then 0.66 else 1.0 end)
 ),
--- A payment is matched a few days after nine in ten invoices that were sent.
+-- A payment is matched within a day of nineteen in twenty invoices that were sent.
 matched as (
   select
     event_id + 65536 * 7 as event_id,
-    account_no,
+    account_id,
+    user_prefix,
     seats,
     'payment_matched' as event,
-    day + cast(floor(uniform_bits(g, 0, 64) * 2) as integer) as day,
-    occurred_at + to_days(cast(floor(uniform_bits(g, 0, 64) * 2) as integer)) + to_seconds(60 + floor(uniform_bits(g, 6, 4096) * 3000)) as occurred_at,
+    occurred_us + (g & 1)::bigint * 86400000000 + 60000000 + (g >> 6 & 4095)::bigint * 700000 as occurred_us,
     g as h,
-    ended_on
+    ended_us
   from (select *, draw('matched', event_id, 0) as g from kept where event = 'invoice_sent')
   where uniform_bits(g, 18, 1024) < 0.95
 ),
 both_kinds as (
-  select event_id, account_no, seats, event, occurred_at, h from kept
+  select event_id, account_id, user_prefix, seats, event, occurred_us, h from kept
   union all
-  select event_id, account_no, seats, event, occurred_at, h from matched
-  where ended_on is null or day < ended_on
+  select event_id, account_id, user_prefix, seats, event, occurred_us, h from matched where occurred_us < ended_us
 ),
 arrived as (
   select
     *,
     -- One row in fifty comes from a device that was offline for up to nine days; the others within the half hour.
-    occurred_at + case
-      when uniform_bits(h, 54, 1024) < 0.02 then to_seconds(86400 + floor(uniform_bits(h, 30, 16384) * 700000))
-      else to_seconds(60 + floor(uniform_bits(h, 30, 1024) * 1740))
-    end as loaded_at
+    occurred_us + case
+      when uniform_bits(h, 54, 1024) < 0.02 then 86400000000 + (h >> 30 & 16383)::bigint * 42000000
+      else 60000000 + (h >> 30 & 1023)::bigint * 1700000
+    end as loaded_us
   from both_kinds
 )
 select
   event_id,
-  account_no,
-  cast(1 + floor(uniform_bits(h, 44, 1024) * seats) as smallint),
+  account_id,
+  user_prefix || (1 + (h >> 44 & 1023)::bigint * seats // 1024) as user_id,
   event,
-  occurred_at,
-  loaded_at,
-  cast(date_trunc('month', loaded_at) as date)
+  make_timestamp(occurred_us) as occurred_at,
+  make_timestamp(loaded_us) as loaded_at,
+  cast(date_trunc('month', make_timestamp(loaded_us)) as date) as load_month,
+  -- One row in 400 is delivered again with the next month's file.
+  (h >> 28) % 400 = 7 as is_repeated
 from arrived
-where loaded_at < ${date(span.end)};
+where loaded_us < epoch_us(${date(span.end)});
 `;
