@@ -70,6 +70,10 @@ create or replace macro sequence(first, last) as generate_series(first, last);
 create or replace macro twelve_digits(x) as
   case when x = 0 then 0e0 else round(x, 11 - cast(floor(log10(abs(x))) as integer)) end;
 
+-- Rounds to two significant digits: bounds that readers see.
+create or replace macro two_digits(x) as
+  case when x = 0 then 0e0 else round(x, 1 - cast(floor(log10(abs(x))) as integer)) end;
+
 -- Upper end of Wilson's 95 % interval of a share p among n (n may be an effective number, with decimals).
 create or replace macro wilson_high(p, n) as
   least(
