@@ -28,9 +28,12 @@ export function kpiColumns(entity: Entity, book: Book): ReadonlyMap<string, KpiC
   return columns;
 }
 
-/** The entities that at least one source of the book delivers. */
-export const deliveredEntities = (book: Book): ReadonlySet<string> =>
-  new Set(Object.values(book.sources).map((source) => source.entity));
+/** The entities that at least one source of the book delivers; usage by the day is rolled up like events. */
+export function deliveredEntities(book: Book): ReadonlySet<string> {
+  const delivered = new Set<string>(Object.values(book.sources).map((source) => source.entity));
+  if (delivered.has("usage_daily")) delivered.add("usage_event");
+  return delivered;
+}
 
 /** KPIs that read one entity, and so share a table. */
 export interface Group {
