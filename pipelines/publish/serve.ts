@@ -52,6 +52,16 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("no such page\n");
     return;
   }
+  const path = new URL(request.url ?? "/", "http://localhost").pathname;
+  if (
+    file.endsWith(`${sep}index.html`) &&
+    !path.endsWith("/") &&
+    !path.endsWith("/index") &&
+    !path.endsWith("/index.html")
+  ) {
+    response.writeHead(308, { location: `${path}/` }).end();
+    return;
+  }
   const { size } = await stat(file);
   response.writeHead(200, {
     "content-type": types[extname(file)] ?? "application/octet-stream",
