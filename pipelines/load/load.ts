@@ -1,6 +1,9 @@
-import { existsSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
 import { type Book, durationSeconds, type Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { AssayError, refusedError } from "../lib/errors.ts";
@@ -195,7 +198,8 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
   const read = lines.some(
     (line) => line.kind === "reading" && line.delivery_id === arrival.delivery_id && line.reading === name,
   );
-  if (isKnown && read) return [];
+  const isStored = read && existsSync(join(options.store, `${name}.parquet`));
+  if (isKnown && isStored) return [];
   const reading = await readFile({ ...options, arrival, name });
   return isKnown ? [reading] : [arrival, reading];
 }
@@ -203,6 +207,7 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
 /** Reads one file into the store: written aside, renamed when it is whole. */
 async function readFile(options: TakeOptions & { readonly arrival: Arrival; readonly name: string }): Promise<Reading> {
   const { book, database, store, sourceId, source, file, arrival, name } = options;
+  await checkCompression(file);
   const shape = await lookAt(database, file.path, file.name, source);
   const { targets, ignored } = bind(source, sourceId, shape, file.name);
   const deliveredAt = await deliveredAtOf(database, source, sourceId, file, shape);
@@ -254,6 +259,17 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
     };
   } finally {
     for (const path of Object.values(temporary)) await rm(path, { force: true });
+  }
+}
+
+/** DuckDB reads a gzip file that ends too early as if it were whole: its own checksum tells. */
+async function checkCompression(file: FoundFile): Promise<void> {
+  if (!/\.gz$/i.test(file.path)) return;
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    await pipeline(createReadStream(file.path), createGunzip(), nowhere);
+  } catch (error) {
+    throw unreadable(file.name, error);
   }
 }
 

@@ -84,8 +84,10 @@ export async function lookAt(database: Database, path: string, shown: string, so
 
 /** DuckDB's complaint about a file as one sentence. */
 export function unreadable(shown: string, error: unknown): Error {
-  const first = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
-  return refusedError(`${shown}: cannot be read: ${first.replace(/^[A-Za-z ]+ Error: /, "")}`);
+  const message = error instanceof Error ? error.message : String(error);
+  if (/not utf-8 encoded/.test(message))
+    return refusedError(`${shown}: cannot be read: expected UTF-8 text, found another encoding`);
+  return refusedError(`${shown}: cannot be read: ${(message.split("\n")[0] ?? "").replace(/^[A-Za-z ]+ Error: /, "")}`);
 }
 
 async function lookAtParquet(database: Database, path: string): Promise<FileShape> {
