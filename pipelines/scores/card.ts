@@ -85,7 +85,7 @@ export function cardModel(applied: AppliedScorecard): Model {
   const gates = gateColumns(card);
 
   const onScale = (expression: Sql): Sql =>
-    clamps ? sql`least(greatest(${expression}, ${number(card.scale.from)}), ${number(card.scale.to)})` : expression;
+    clamps ? sql`held_between(${expression}, ${number(card.scale.from)}, ${number(card.scale.to)})` : expression;
   /** The score if every missing KPI stood at one end of its points. */
   const extreme = (end: "lowest" | "highest"): Sql => {
     const terms = kpis.map(({ kpi, entry, points, nominal }) => {
@@ -151,13 +151,7 @@ export function cardModel(applied: AppliedScorecard): Model {
     },
     {
       name: "clamped",
-      columns: [
-        // least and greatest pass over nulls.
-        (clamps
-          ? decimal(sql`case when combined_score is not null then ${onScale(sql`combined_score`)} end`)
-          : sql`combined_score`
-        ).as("score_before"),
-      ],
+      columns: [(clamps ? decimal(onScale(sql`combined_score`)) : sql`combined_score`).as("score_before")],
     },
     {
       name: "gated",

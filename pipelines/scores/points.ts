@@ -28,7 +28,7 @@ export function compilePoints(kpi: string, rule: PointsRule, ends: readonly [num
     const { zero_at, full_at, give = ends } = rule.linear;
     const rises = zero_at < full_at === give[0] < give[1];
     return {
-      sql: sql`case when ${value} is not null then ${line(value, zero_at, full_at, give)} end`,
+      sql: line(value, zero_at, full_at, give),
       ...spanned(give),
       direction: rises ? "higher" : "lower",
       within: null,
@@ -83,6 +83,7 @@ export function compilePoints(kpi: string, rule: PointsRule, ends: readonly [num
     const climbed = sql`${integer(to - from)} * ${sql.ref(placeColumn(kpi))}`;
     const numerator = from === 0n ? climbed : sql`${integer(from)} * ${accounts} + ${climbed}`;
     return {
+      // Accounts without a value have a place too, the last.
       sql: sql`case when ${value} is not null then ${ratio(numerator, accounts)} end`,
       ...spanned(give),
       direction: give[0] < give[1] ? "higher" : "lower",
@@ -109,11 +110,10 @@ export function standing(kpi: string, within: "snapshot" | "segment"): readonly 
 
 const decimal = (expression: Sql): Sql => sql`cast(${expression} as decimal(18,6))`;
 
-/** A straight line from `give[0]` at `zeroAt` to `give[1]` at `fullAt`, level beyond both; the value is not null. */
+/** A straight line from `give[0]` at `zeroAt` to `give[1]` at `fullAt`, level beyond both; null for null. */
 function line(value: Sql, zeroAt: number, fullAt: number, give: readonly [number, number]): Sql {
   const [low, high] = [Math.min(zeroAt, fullAt), Math.max(zeroAt, fullAt)];
-  // least and greatest pass over nulls: callers ask for a value first.
-  const held = sql`least(greatest(${value}, ${number(low)}), ${number(high)})`;
+  const held = sql`held_between(${value}, ${number(low)}, ${number(high)})`;
   const distance = zeroAt < fullAt ? sql`${held} - ${number(zeroAt)}` : sql`${number(zeroAt)} - ${held}`;
   const [from, to] = [toMillionths(give[0]), toMillionths(give[1])];
   const length = toMillionths(high) - toMillionths(low);

@@ -12,6 +12,9 @@ create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as 
 -- A whole number of millionths as a decimal of six digits.
 create or replace macro from_millionths(n) as cast(cast(n as decimal(18, 0)) * 0.000001 as decimal(18, 6));
 
+-- x, or the limit that it lies beyond; null stays null, where least and greatest alone would make it a limit.
+create or replace macro held_between(x, low, high) as case when x is not null then least(greatest(x, low), high) end;
+
 -- A decimal of six digits as a whole number of millionths, for every value that decimal(18, 6) holds.
 create or replace macro millionths(x) as
   cast(floor(x) as bigint) * 1000000 + cast((x - floor(x)) * 1000000 as bigint);

@@ -18,24 +18,18 @@ with
   known as (
     select
       *,
-      case
-        when value_logins_28d is not null then from_millionths (
-          divide_half_up (
-            millionths (least(greatest(value_logins_28d, 7), 30) - 7) * 100,
-            23
-          )
+      from_millionths (
+        divide_half_up (
+          millionths (held_between (value_logins_28d, 7, 30) - 7) * 100,
+          23
         )
-      end as known_logins_28d,
-      case
-        when value_open_tickets is not null then from_millionths (
-          millionths (10 - least(greatest(value_open_tickets, 0), 10)) * 10
-        )
-      end as known_open_tickets,
-      case
-        when value_csm_rating is not null then from_millionths (
-          millionths (least(greatest(value_csm_rating, 1), 5) - 1) * 25
-        )
-      end as known_csm_rating
+      ) as known_logins_28d,
+      from_millionths (
+        millionths (10 - held_between (value_open_tickets, 0, 10)) * 10
+      ) as known_open_tickets,
+      from_millionths (
+        millionths (held_between (value_csm_rating, 1, 5) - 1) * 25
+      ) as known_csm_rating
     from
       inputs
     where
