@@ -384,7 +384,7 @@ function accountGrade(cards: readonly AppliedScorecard[]): Model {
   return view(unionOf(selects, [...scoreColumns.slice(0, 4), ["grade", "varchar"]]), {
     name: "scores.account_grade",
     grain: ["account_id", "snapshot_date", "scorecard", "version"],
-    depends: ["scores.account_score"],
+    depends: selects.length > 0 ? ["scores.account_score"] : [],
   });
 }
 

@@ -17,7 +17,7 @@ create or replace macro held_between(x, low, high) as case when x is not null th
 
 -- A decimal of six digits as a whole number of millionths, for every value that decimal(18, 6) holds.
 create or replace macro millionths(x) as
-  cast(floor(x) as bigint) * 1000000 + cast((x - floor(x)) * 1000000 as bigint);
+  cast(trunc(x) as bigint) * 1000000 + cast((x - trunc(x)) * 1000000 as bigint);
 
 -- Inverse of the standard normal distribution function, 0 < p < 1; relative error about 1e-15 (Wichura 1988, AS 241).
 create or replace macro normal_quantile(p) as

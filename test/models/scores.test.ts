@@ -2,9 +2,11 @@ import { join } from "node:path";
 import { format } from "sql-formatter";
 import { afterEach, describe, expect, it } from "vitest";
 import { projectRoot } from "../../pipelines/lib/files.ts";
+import { reachProblem } from "../../pipelines/scores/card.ts";
 import { resolveScorecards } from "../../pipelines/scores/library.ts";
 import { scoreRows } from "../../pipelines/scores/preview.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
+import { literal } from "../../pipelines/warehouse/literal.ts";
 import { expectGolden } from "../golden.ts";
 import { applied, cardText, type GivenAccount, scored } from "../scored.ts";
 
@@ -150,6 +152,44 @@ describe("points", () => {
       text,
     );
     expect(rows.map((row) => row.score)).toEqual(["25.000000", "75.000000", "50.000000"]);
+  });
+});
+
+describe("exact arithmetic", () => {
+  it("rounds once, halves away from zero, over all that a decimal of six digits holds", async () => {
+    await scores([], [], "*");
+    const text = (sql: string) => database?.scalar(`select cast(${sql} as varchar)`);
+    expect(await text("[divide_half_up(n, 4) for n in [5, 6, 7, -5, -6, -7, 0]]")).toBe("[1, 2, 2, -1, -2, -2, 0]");
+    expect(await text("divide_half_up(cast(5 as hugeint) * 100000000000000000000, 3)")).toBe("166666666666666666667");
+    for (const value of ["-0.000001", "-1.500000", "0.000000", "999999999999.999999", "-999999999999.999999"]) {
+      const millionths = value.replace(".", "").replace(/^(-?)0+(?=\d)/, "$1");
+      expect(await text(`millionths(cast(${value} as decimal(18,6)))`)).toBe(millionths);
+      expect(await text(`from_millionths(${millionths})`)).toBe(value);
+    }
+    expect(await text("[held_between(x, 1, 3) for x in [0, 2, 9, null]]")).toBe("[1, 2, 3, NULL]");
+  });
+
+  it("uses wider integers where weights are fine, and gives the same score", async () => {
+    const primes = [9973, 9967, 9949, 9941, 9931, 9929, 9923, 9907];
+    const group = (weight: number, i: number) =>
+      `{ id: g${i}, weight: ${weight}, kpis: [{ kpi: a${i}, weight: ${weight}, points: { linear: { zero_at: 0, full_at: 100 } } }, ` +
+      `{ kpi: b${i}, weight: 7919, points: { linear: { zero_at: 0, full_at: 100 } } }] }`;
+    const cards = [applied(cardText(`groups: [${primes.slice(0, 4).map(group).join(", ")}]`))];
+    const kpis = Object.fromEntries(
+      primes
+        .map((_, i) => [i, 33])
+        .flatMap(([i]) => [
+          [`a${i}`, 33],
+          [`b${i}`, null],
+        ]),
+    );
+    const rows = await scores(cards, [{ account_id: "1", kpis }], "cast(score as varchar) as score");
+    expect(rows).toEqual([{ score: "33.000000" }]);
+    const tooFine = applied(cardText(`groups: [${primes.map(group).join(", ")}]`));
+    expect(reachProblem(tooFine.card)).toEqual({
+      path: ["groups"],
+      sentence: "found weights too fine for exact arithmetic, expected smaller whole numbers",
+    });
   });
 });
 
@@ -730,6 +770,18 @@ describe("presets", () => {
       { score: null, coverage: 0, band: "unknown", is_in_force: false },
     ]);
     expect(await database?.query("select share from scores.scorecard_weight")).toEqual(Array(4).fill({ share: 25 }));
+  });
+
+  it("declares every table that its statements read", async () => {
+    const cards = await presets({ scorecards: ["freshsuccess_40_30_30"], compare: ["naive_baseline"] });
+    const { models, ...built } = await scored(cards, [], { overrides: [] });
+    database = built.database;
+    for (const { name, sql, depends } of models) {
+      const tree = String(await database.scalar(`select cast(json_serialize_sql(${literal(sql)}) as varchar)`));
+      expect(tree).toContain('"error":false');
+      const read = [...tree.matchAll(/"schema_name":"(\w+)","table_name":"(\w+)"/g)].map(([, s, t]) => `${s}.${t}`);
+      expect([name, [...new Set(read)].sort()]).toEqual([name, [...depends].sort()]);
+    }
   });
 
   it("compiles to the statements under test/golden", async () => {
