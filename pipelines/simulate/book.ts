@@ -5,6 +5,7 @@ import type { Kind } from "./plan.ts";
 export const bookText = (
   kind: Kind,
   span: Span,
+  usageFormat: "parquet" | "csv",
 ): string => `# Fernbill sells invoicing software. Everything here is invented: see docs/simulator.md, and truth.json for what is planted.
 book: ${kind === "plain" ? "demo" : `demo-${kind}`}
 as_of: latest                       # midnight after the newest usage row: ${span.end}
@@ -21,12 +22,14 @@ calendar:
   reactivation_grace_days: 30
 
 exports_root: .
+# The files are complete when they appear (settle: 0s), and their names say in which order they came.
 sources:
   # The billing system dumps its whole tables now and then. A renewal is a new row, so what a row says of its term never changes.
   accounts:
     entity: account
     files: exports/accounts_*.csv
     mode: snapshot
+    settle: 0s
     key: [account_id]
     delivered: { from: file_name, pattern: "accounts_{date}.csv" }
     immutable: [name, created_at]
@@ -34,47 +37,55 @@ sources:
     entity: subscription
     files: exports/subscriptions_*.csv
     mode: snapshot
+    settle: 0s
     key: [subscription_id]
     delivered: { from: file_name, pattern: "subscriptions_{date}.csv" }
     immutable: [plan, seats, mrr_minor, currency, renews_on, notice_days, term_months]
   # One file a month, by the day a row reached the warehouse; late rows and repeats are in later files.
   usage:
     entity: usage_event
-    files: exports/usage/usage_*.parquet
+    files: exports/usage/usage_*.${usageFormat}
     mode: append
+    settle: 0s
     key: [event_id]
-    delivered: { from: file_name, pattern: "usage_{date}.parquet" }
-    columns: { event_time: occurred_at, known_at: loaded_at }
+    delivered: { from: file_name, pattern: "usage_{date}.${usageFormat}" }
+    columns: { known_at: loaded_at }
   tickets:
     entity: ticket
     files: exports/tickets_*.csv
     mode: append
+    settle: 0s
     key: [ticket_id]
     delivered: { from: file_name, pattern: "tickets_{date}.csv" }
   surveys:
     entity: survey_response
     files: exports/surveys_*.csv
     mode: append
+    settle: 0s
     delivered: { from: file_name, pattern: "surveys_{date}.csv" }
   csm_ratings:
     entity: csm_rating
     files: exports/csm_ratings_*.csv
     mode: append
+    settle: 0s
     delivered: { from: file_name, pattern: "csm_ratings_{date}.csv" }
   engagements:
     entity: engagement
     files: exports/engagements_*.csv
     mode: append
+    settle: 0s
     delivered: { from: file_name, pattern: "engagements_{date}.csv" }
   plays:
     entity: play
     files: exports/plays_*.csv
     mode: append
+    settle: 0s
     delivered: { from: file_name, pattern: "plays_{date}.csv" }
   notes:
     entity: note
     files: exports/notes_*.csv
     mode: append
+    settle: 0s
     delivered: { from: file_name, pattern: "notes_{date}.csv" }
 
 churn:

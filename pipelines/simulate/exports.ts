@@ -15,7 +15,11 @@ const shift = (iso: string, months: number, days: number): string => {
  * The statements that write every file below `folder`, each sorted by a key, so that its bytes do not depend on threads.
  * Text files are written unquoted where they can be; times are UTC without a zone.
  */
-export function exportStatements(span: Span, folder: string): readonly string[] {
+export function exportStatements(
+  span: Span,
+  folder: string,
+  usageFormat: "parquet" | "csv" = "parquet",
+): readonly string[] {
   const csv = (name: string, select: string): string =>
     `copy (${select}) to ${literal(join(folder, name))} (format csv, header true, timestampformat '%Y-%m-%dT%H:%M:%S')`;
   const last = shift(span.end, 0, -1);
@@ -29,8 +33,11 @@ export function exportStatements(span: Span, folder: string): readonly string[] 
   for (let month = 0; month < span.months; month++) {
     const from = shift(span.start, month, 0);
     const to = shift(span.start, month + 1, 0);
+    const name = join("usage", `usage_${shift(to, 0, -1)}.${usageFormat}`);
     statements.push(
-      `copy (${usageLoadedIn(from)}) to ${literal(join(folder, "usage", `usage_${shift(to, 0, -1)}.parquet`))} (format parquet, compression zstd)`,
+      usageFormat === "csv"
+        ? csv(name, usageLoadedIn(from))
+        : `copy (${usageLoadedIn(from)}) to ${literal(join(folder, name))} (format parquet, compression zstd)`,
     );
   }
 
@@ -187,7 +194,7 @@ function subscriptionsOn(day: string): string {
 
 /** Rows by the month in which they reached the warehouse, and one in 400 of the month before once more. */
 function usageLoadedIn(from: string): string {
-  const columns = "event_id, account_id, user_id, event, occurred_at, loaded_at";
+  const columns = "event_id, account_id, user_id, event, event_time, loaded_at";
   return `
     select ${columns} from usage where load_month = ${date(from)}
     union all

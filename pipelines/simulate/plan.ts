@@ -18,9 +18,9 @@ export type Kind = "plain" | "null" | "tiny";
 export const plans: Readonly<Record<Kind, Plan>> = {
   plain: {
     causal: -0.8,
-    bothEnds: 1.8,
+    bothEnds: 2,
     silence: 1.3,
-    wrongWay: 0.6,
+    wrongWay: 0.65,
     reversed: -0.68,
     fading: [-1, 0],
     lateRating: true,
@@ -38,13 +38,13 @@ export const plans: Readonly<Record<Kind, Plan>> = {
   },
   tiny: {
     causal: -0.8,
-    bothEnds: 1.8,
+    bothEnds: 2,
     silence: 1.3,
-    wrongWay: 0.6,
+    wrongWay: 0.65,
     reversed: -0.68,
     fading: [-1, 0],
     lateRating: true,
-    level: -3.2,
+    level: -3.6,
   },
 };
 

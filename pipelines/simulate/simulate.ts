@@ -41,6 +41,8 @@ export interface SimulateOptions {
   readonly kind: Kind;
   /** Usage events to aim at, within about a tenth; default: what the accounts do, some 60 a month each. */
   readonly events?: number;
+  /** How usage is delivered, one file a month; default Parquet. */
+  readonly usageFormat?: "parquet" | "csv";
   readonly threads?: number;
   readonly log: Log;
 }
@@ -50,7 +52,7 @@ export interface SimulateOptions {
  * The bytes depend on the options and on nothing else: not on threads, clock or time zone.
  */
 export async function simulate(options: SimulateOptions): Promise<{ events: number; accounts: number }> {
-  const { out, months, seed, kind, log } = options;
+  const { out, months, seed, kind, log, usageFormat = "parquet" } = options;
   const whole = {
     accounts: options.accounts,
     months,
@@ -108,8 +110,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     await log.step("exports", async () => {
       await rm(join(out, "exports"), { recursive: true, force: true });
       await mkdir(join(out, "exports", "usage"), { recursive: true });
-      for (const statement of exportStatements(span, join(out, "exports"))) await database.run(statement);
-      await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span));
+      for (const statement of exportStatements(span, join(out, "exports"), usageFormat)) await database.run(statement);
+      await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span, usageFormat));
       await writeFileAtomic(
         join(out, "truth.json"),
         `${JSON.stringify({ kind, seed, kpis: Object.fromEntries(Object.entries(roles(kind)).map(([id, role]) => [id, { role }])) }, null, 2)}\n`,

@@ -83,7 +83,7 @@ export const keptShare = 0.74;
  */
 export const usageTable = `
 create table usage (
-  event_id bigint, account_id varchar, user_id varchar, event varchar, occurred_at timestamp, loaded_at timestamp,
+  event_id bigint, account_id varchar, user_id varchar, event varchar, event_time timestamp, loaded_at timestamp,
   load_month date, is_repeated boolean
 );
 `;
@@ -174,7 +174,7 @@ select
   account_id,
   user_prefix || (1 + (h >> 44 & 1023)::bigint * seats // 1024) as user_id,
   event,
-  make_timestamp(occurred_us) as occurred_at,
+  make_timestamp(occurred_us) as event_time,
   make_timestamp(loaded_us) as loaded_at,
   cast(date_trunc('month', make_timestamp(loaded_us)) as date) as load_month,
   -- One row in 400 is delivered again with the next month's file.
