@@ -47,7 +47,7 @@ export async function testBook(sources: string, rest = ""): Promise<TestBook> {
     "sources:",
     ...(sources.includes("entity: account,") ? [] : ["  accounts: { entity: account, files: accounts.csv }"]),
     ...(sources.includes("entity: usage_") ? [] : ["  usage: { entity: usage_event, files: usage.csv }"]),
-    ...sources.split("\n").map((line) => `  ${line}`),
+    ...sources.split("\n").map((line) => `  ${line.trim()}`),
     "churn: { primary: silent, definitions: { silent: { type: inactivity, days: 60 } } }",
     "kpis: [logins_28d]",
     rest,
