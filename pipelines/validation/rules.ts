@@ -136,16 +136,19 @@ const below = (a: number | null, b: number | null): boolean => a !== null && b !
 /** At least, false when either is null. */
 const atLeast = (a: number | null, b: number | null): boolean => a !== null && b !== null && a >= b;
 
-const offCentre = (a: number | null): number | null => (a === null ? null : Math.abs(a - 0.5));
+/** Statistics are stored to 12 digits; a difference of two must not fall below a bound by binary dust (.5 - .45 < .05). */
+const clean = (value: number): number => Math.round(value * 1e12) / 1e12;
+
+const offCentre = (a: number | null): number | null => (a === null ? null : clean(Math.abs(a - 0.5)));
 const side = (a: number): number => Math.sign(a - 0.5);
 
 /** One-sided 5 % bounds of |A - 1/2|. */
 export function boundsOf({ auc, se, tied }: Pick<Statistics, "auc" | "se" | "tied">) {
   if (auc === null || se === null) return { o: null, lower: null, upper: null, upperUntied: null };
-  const o = Math.abs(auc - 0.5);
-  const upper = o + 1.645 * se;
+  const o = clean(Math.abs(auc - 0.5));
+  const upper = clean(o + 1.645 * se);
   const untied = 1 - (tied ?? 0);
-  return { o, lower: o - 1.645 * se, upper, upperUntied: untied > 0 ? upper / untied : null };
+  return { o, lower: clean(o - 1.645 * se), upper, upperUntied: untied > 0 ? clean(upper / untied) : null };
 }
 
 /** X of the table: the crude difference is real, and most of it goes with age, size or segment. */
@@ -309,7 +312,7 @@ const rules: readonly Rule[] = [
       const { o, lower } = boundsOf(e);
       if (!isClaimed(e) || o === null || !atLeast(lower, 0.02)) return false;
       const tied = e.tied ?? 0;
-      return o >= 0.05 || (tied >= 0.5 && tied < 1 && o / (1 - tied) >= 0.1);
+      return o >= 0.05 || (tied >= 0.5 && tied < 1 && clean(o / (1 - tied)) >= 0.1);
     },
   },
   { id: "13", verdict: "weak", when: isClaimed },

@@ -40,11 +40,11 @@ export interface Wording {
 /** Pairs of 100, a whole number. */
 const pairs = (share: number): string => String(Math.round(100 * share));
 
-/** A rate as accounts of 100: 4.1, 23. */
+/** A rate as accounts of 100: 4.1 below ten, 23 from there. */
 export function inHundred(rate: number | null): string {
   if (rate === null) return "not known";
   const value = 100 * rate;
-  return value >= 9.95 ? String(Math.round(value)) : String(Math.round(10 * value) / 10);
+  return value >= 9.95 ? String(Math.round(value)) : value.toFixed(1);
 }
 
 /** A share in percent; short of the whole it never shows as 100. */
