@@ -64,15 +64,21 @@ export async function testBook(sources: string, rest = ""): Promise<TestBook> {
     async load(now = "2024-06-01T00:00:00Z") {
       return loadDeliveries({ book: await read(), state, log: silentLog, now: () => new Date(now), settleSeconds: 0 });
     },
-    async stage(load) {
-      const book = await read();
-      const database = await Database.open({ path: ":memory:", threads: 2 });
-      await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
-      await database.run("create schema meta");
-      await runNodes(database, sortNodes(await stagingNodes(book, load), new Set()), silentLog, () => 0);
-      const rolled = await rollUp({ database, book, load, state, log: silentLog });
-      return { database, rolled };
-    },
+    stage: async (load) => stageBook(await read(), load, state),
     drop: () => rm(folder, { recursive: true, force: true }),
   };
+}
+
+/** Stages a load into a fresh database in memory, and rolls usage up. */
+export async function stageBook(
+  book: Book,
+  load: LoadResult,
+  state: string,
+): Promise<{ readonly database: Database; readonly rolled: RollUpResult }> {
+  const database = await Database.open({ path: ":memory:", threads: 2 });
+  await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
+  await database.run("create schema meta");
+  await runNodes(database, sortNodes(await stagingNodes(book, load), new Set()), silentLog, () => 0);
+  const rolled = await rollUp({ database, book, load, state, log: silentLog });
+  return { database, rolled };
 }
