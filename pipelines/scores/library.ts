@@ -62,14 +62,21 @@ export async function resolveScorecards(
   return cards;
 }
 
+/** What a release remembers of each version, for {@link checkImmutability}. */
+export interface RecordedVersion {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly definition_sha256: string;
+}
+
+export const recordOf = (cards: readonly AppliedScorecard[]): readonly RecordedVersion[] =>
+  cards.map(({ card: { scorecard, version }, definition_sha256 }) => ({ scorecard, version, definition_sha256 }));
+
 /**
  * Refuses a version whose content is not what an earlier release recorded under the same number. Versions that are
  * gone are fine: history keeps them.
  */
-export function checkImmutability(
-  known: readonly { readonly scorecard: string; readonly version: number; readonly definition_sha256: string }[],
-  cards: readonly AppliedScorecard[],
-): void {
+export function checkImmutability(known: readonly RecordedVersion[], cards: readonly AppliedScorecard[]): void {
   for (const { card, definition_sha256, file } of cards) {
     const recorded = known.find((row) => row.scorecard === card.scorecard && row.version === card.version);
     if (recorded !== undefined && recorded.definition_sha256 !== definition_sha256) {

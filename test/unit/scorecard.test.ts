@@ -1,13 +1,19 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
 import { parseScorecard } from "../../pipelines/config/scorecard.ts";
 import { AssayError } from "../../pipelines/lib/errors.ts";
-import { checkImmutability, resolveScorecards } from "../../pipelines/scores/library.ts";
+import { cardModel, reachProblem } from "../../pipelines/scores/card.ts";
+import { checkImmutability, recordOf, resolveScorecards } from "../../pipelines/scores/library.ts";
 import { scoreInWords } from "../../pipelines/scores/preview.ts";
 import { spread } from "../../pipelines/scores/weights.ts";
 import { bandsInWords, pointsInWords } from "../../pipelines/scores/words.ts";
+import { applied } from "../scored.ts";
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 const good = `scorecard: health
 version: 3
@@ -215,6 +221,60 @@ describe("a scorecard file", () => {
   });
 });
 
+it("any change of a file is either valid or refused with a sentence, never a crash", () => {
+  const given = parse(good) as Json;
+  const places: (string | number)[][] = [];
+  const walk = (node: Json, path: (string | number)[]): void => {
+    places.push(path);
+    if (typeof node === "object" && node !== null) {
+      for (const [key, child] of Object.entries(node)) walk(child, [...path, Array.isArray(node) ? Number(key) : key]);
+    }
+  };
+  walk(given, []);
+  const junk = fc.oneof(
+    fc.constantFrom<Json>(
+      null,
+      true,
+      "",
+      "reweight",
+      [],
+      {},
+      [0],
+      [1, 2, 3],
+      { linear: {} },
+      1e308,
+      -0,
+      0.1 + 0.2,
+      1e-7,
+    ),
+    fc.integer(),
+    fc.double(),
+    fc.string(),
+    fc.jsonValue() as fc.Arbitrary<Json>,
+  );
+  let refused = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...places), junk, fc.boolean(), (path, value, removes) => {
+      const copy = structuredClone({ root: given }) as Record<string, Json>;
+      const at = ["root", ...path];
+      const parent = at.slice(0, -1).reduce<Json>((node, part) => (node as Record<string, Json>)[part] as Json, copy);
+      const last = at.at(-1) as string;
+      if (removes && path.length > 0 && !Array.isArray(parent)) delete (parent as Record<string, Json>)[last];
+      else (parent as Record<string, Json>)[last] = value;
+      try {
+        const { card } = parseScorecard(stringify(copy.root), "v3.yaml");
+        if (reachProblem(card) === null) cardModel({ ...applied(stringify(copy.root)), card });
+      } catch (error) {
+        refused += 1;
+        expect(error).toBeInstanceOf(AssayError);
+        expect((error as AssayError).message).toMatch(/^v3\.yaml:\d+: .+: (found .+, expected .+|not valid YAML.*)$/s);
+      }
+    }),
+    { numRuns: 200, seed: 5 },
+  );
+  expect(refused).toBeGreaterThan(80);
+});
+
 describe("the scorecards of a book", () => {
   let folder: string;
   beforeEach(async () => {
@@ -308,11 +368,7 @@ describe("the scorecards of a book", () => {
   it("never change under the same number", async () => {
     await write("scorecards/health/v3.yaml", good);
     const cards = await resolve({ scorecards: ["scorecards/health"] });
-    const known = cards.map(({ card, definition_sha256 }) => ({
-      scorecard: card.scorecard,
-      version: card.version,
-      definition_sha256,
-    }));
+    const known = recordOf(cards);
     checkImmutability(known, cards);
     checkImmutability([], cards);
     await write("scorecards/health/v3.yaml", good.replace("full_at: 30", "full_at: 31"));
