@@ -1,0 +1,201 @@
+/** A panel with planted truth, from rows to verdicts; and panels that must not give any. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Database } from "../../pipelines/warehouse/database.ts";
+import { type Panel, plantedPanel, validatePanel } from "../planted-panel.ts";
+
+const scores = [
+  "insert into scores.scorecard values ('naive_baseline', 1, 'n', 'churn_risk', date '2020-01-01'), ('usage', 1, 'u', 'churn_risk', date '2023-01-01'), ('late', 1, 'l', 'churn_risk', date '2024-05-01')",
+  `insert into scores.account_score
+select account_id, snapshot_date, 'naive_baseline', 1, false, cast(noise_a as decimal(18,6)), 'all' from features.account_kpi
+union all select account_id, snapshot_date, 'usage', 1, snapshot_date >= '2023-01-01', cast(causal as decimal(18,6)),
+  case when causal < -0.5 then 'red' else 'green' end from features.account_kpi
+union all select account_id, snapshot_date, 'late', 1, false, cast(causal as decimal(18,6)), 'all' from features.account_kpi`,
+];
+
+describe("planted truth", () => {
+  let database: Database;
+  beforeAll(async () => {
+    database = await validatePanel(plantedPanel(7, 800), { before: scores });
+  }, 120_000);
+  afterAll(() => database?.close());
+
+  it("finds each planted role", async () => {
+    const rows = await database.query<{ kpi: string; verdict: string }>(
+      "select kpi, verdict from validation.kpi_verdict",
+    );
+    const verdict = Object.fromEntries(rows.map((row) => [row.kpi, row.verdict]));
+    expect(verdict).toMatchObject({
+      causal: "predicts",
+      twin: "predicts",
+      size_like: "confounded",
+      tenure_like: "confounded",
+      late: "late_only",
+      both_ends: "non_monotone",
+      wrong_way: "misleading",
+      constant: "not_tested",
+    });
+    for (const kpi of ["noise_a", "noise_b", "noise_c"]) {
+      expect(["no_useful_effect", "inconclusive"]).toContain(verdict[kpi]);
+    }
+  });
+
+  it("has one row a KPI with every number that a claim rests on", async () => {
+    const [row] = await database.query<Record<string, unknown>>(
+      "select * from validation.kpi_verdict where kpi = 'causal'",
+    );
+    expect(row).toMatchObject({
+      group_kind: "all",
+      segment: "all",
+      rule: "12",
+      action_group: "Use",
+      held: null,
+      first_seen_on: null,
+    });
+    expect(row?.auc_low as number).toBeLessThan(row?.auc as number);
+    expect(row?.auc as number).toBeLessThan(row?.auc_high as number);
+    expect(row?.rate_low_fifth as number).toBeGreaterThan(row?.rate_high_fifth as number);
+    expect(row?.sentence).toMatch(/^Accounts that had less causal left more often 30 to 120 days later: /);
+  });
+
+  it("adds up: a KPI's deciles hold every labelled row, and expected departures equal observed ones", async () => {
+    const rows = await database.query<{ kpi: string; n: number; observed: number; expected: number }>(`
+select kpi, sum(n_rows)::bigint as n, sum(n_rows * rate) as observed, sum(n_rows * expected_rate) as expected
+from validation.kpi_decile group by kpi`);
+    const labelled = await database.scalar<number>("select count(y) from validation.outcome");
+    const events = await database.scalar<number>("select sum(y)::bigint from validation.outcome");
+    for (const row of rows) {
+      expect(row.n).toBe(labelled);
+      expect(row.observed).toBeCloseTo(events as number, 6);
+      expect(row.expected).toBeCloseTo(events as number, 6);
+    }
+    expect(rows).toHaveLength(12);
+  });
+
+  it("shows the cliff of a late KPI and the slope of an early one", async () => {
+    const lead = async (kpi: string) =>
+      (
+        await database.query<{ auc: number }>(
+          `select auc from validation.kpi_lead_time where kpi = '${kpi}' order by months_before`,
+        )
+      ).map((row) => row.auc);
+    const late = await lead("late");
+    expect(late).toHaveLength(6);
+    expect(late[0] as number).toBeLessThan(0.1);
+    for (const auc of late.slice(1)) expect(Math.abs(auc - 0.5)).toBeLessThan(0.06);
+    const causal = await lead("causal");
+    expect(causal[0] as number).toBeLessThan(causal[2] as number);
+    expect(causal[2] as number).toBeLessThan(0.45);
+  });
+
+  it("stores influences that give the stored error", async () => {
+    const rows = await database.query<{ kpi: string; se: number; wanted: number }>(`
+select i.kpi, sqrt(count(case when i.psi <> 0 then 1 end) / (count(case when i.psi <> 0 then 1 end) - 1.0) * sum(i.psi * i.psi)) as se,
+  any_value(v.auc_se) as wanted
+from validation.account_influence as i
+inner join validation.kpi_verdict as v on v.kpi = i.kpi and v.definition = i.definition
+where i.statistic = 'main' group by i.kpi`);
+    expect(rows.length).toBe(12);
+    for (const { se, wanted } of rows) expect(se).toBeCloseTo(wanted, 9);
+  });
+
+  it("judges scores out of time, paired with the simple one", async () => {
+    const rows = await database.query<Record<string, unknown>>(
+      "select scorecard, state, n_churned, auc, simple_auc, difference_low from validation.scorecard_test where period = 'out_of_time' order by scorecard",
+    );
+    expect(rows.map((row) => [row.scorecard, row.state])).toEqual([
+      ["late", "not checked"],
+      ["naive_baseline", "no use"],
+      ["usage", "works"],
+    ]);
+    expect(rows[2]?.auc as number).toBeGreaterThan(rows[2]?.simple_auc as number);
+    const sentence = await database.scalar<string>(
+      "select sentence from validation.scorecard_test where scorecard = 'late' and period = 'out_of_time'",
+    );
+    expect(sentence).toBe("Not checked: 0 of 50 churned accounts needed.");
+    expect(
+      await database.scalar(
+        "select count(*) from validation.scorecard_test where period = 'all' and state is not null",
+      ),
+    ).toBe(0);
+  });
+
+  it("keeps a ledger whose bands add up, longer horizons losing more", async () => {
+    const rows = await database.query<{
+      days: number;
+      share: number;
+      n_rows: number;
+      churned: number;
+      rate: number;
+      lift: number;
+    }>(`
+select days, sum(share_of_churn) as share, sum(n_rows)::bigint as n_rows, sum(n_rows * rate) as churned,
+  max(case when band = 'red' then rate end) as rate, max(case when band = 'red' then lift end) as lift
+from validation.band_outcome where scorecard = 'usage' and mode = 'as_if' group by days order by days`);
+    expect(rows.map((row) => row.days)).toEqual([30, 60, 90, 180]);
+    for (const row of rows) expect(row.share).toBeCloseTo(1, 9);
+    for (let i = 1; i < rows.length; i += 1) {
+      expect(rows[i]?.rate as number).toBeGreaterThan(rows[i - 1]?.rate as number);
+      expect(rows[i]?.n_rows as number).toBeLessThan(rows[i - 1]?.n_rows as number);
+    }
+    expect(rows[0]?.lift as number).toBeGreaterThan(1.3);
+    // A decision in [s, s + 30) of a row whose 60 days are over, counted by hand from the periods.
+    const counted = await database.scalar<number>(`
+select count(*) from spine.account_snapshot as s
+inner join spine.account_period as p on p.account_id = s.account_id
+cross join meta.params as m
+where s.snapshot_date + 60 <= m.as_of and p.notice_on >= s.snapshot_date and p.notice_on < s.snapshot_date + 30`);
+    expect(rows[0]?.churned).toBeCloseTo(counted as number, 6);
+    const asWas = await database.scalar<number>(
+      "select sum(n_rows)::bigint from validation.band_outcome where scorecard = 'usage' and mode = 'as_was' and days = 30",
+    );
+    expect(asWas as number).toBeLessThan(rows[0]?.n_rows as number);
+  });
+});
+
+describe("histories that can tell nothing", () => {
+  const verdicts = async (panel: Panel, options = {}) => {
+    const database = await validatePanel(panel, options);
+    const rows = await database.query<{ kpi: string; rule: string; reason: string; sentence: string }>(
+      "select kpi, rule, reason, sentence from validation.kpi_verdict order by kpi",
+    );
+    database.close();
+    return rows;
+  };
+  const small = plantedPanel(3, 60, 14);
+  it("a dozen churned accounts: not enough data, and nothing more", async () => {
+    const rows = await verdicts(small);
+    expect(new Set(rows.map((row) => row.rule))).toEqual(new Set(["0"]));
+    expect(rows[0]?.sentence).toMatch(
+      /^Not tested: \d+ churned and \d+ staying accounts have a value, 50 of each are needed\.$/,
+    );
+  });
+  it("nobody left", async () => {
+    const rows = await verdicts({
+      ...small,
+      accounts: small.accounts.map((account) => ({ ...account, endedOn: null, noticeOn: null })),
+    });
+    expect(new Set(rows.map((row) => row.reason))).toEqual(new Set(["no_churn"]));
+  });
+  it("no row, and no labelled row", async () => {
+    expect(
+      new Set((await verdicts({ ...small, rows: [], accounts: [], unanswered: [] })).map((row) => row.reason)),
+    ).toEqual(new Set(["no_labelled_rows"]));
+    const young = await verdicts({
+      ...small,
+      asOf: "2022-05-01",
+      rows: small.rows.filter((row) => row.on < "2022-05-01"),
+    });
+    expect(new Set(young.map((row) => row.reason))).toEqual(new Set(["no_labelled_rows"]));
+  });
+  it("a value that the truncation test saw change is a leak, whatever the data", async () => {
+    const rows = await verdicts(small, {
+      truncation: "meta.truncated",
+      before: ["create table meta.truncated as select 'causal' as kpi, 46 as n_changed union all select 'noise_a', 0"],
+    });
+    expect(rows.find((row) => row.kpi === "causal")).toMatchObject({
+      rule: "L",
+      sentence: "Not usable: 46 values change when later rows are removed.",
+    });
+    expect(rows.find((row) => row.kpi === "noise_a")?.rule).toBe("0");
+  });
+});
