@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { z } from "zod";
 import { usageError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import { entities, entityIds, entityOf } from "./entities.ts";
+import { foundText, nearest, type Path, type Problem, readYaml, type YamlFile } from "./yaml.ts";
 
 /** What a user may call a source, a definition, a column of their own. */
 const id = z.string().regex(/^[a-z][a-z0-9_]*$/, "lower-case letters, digits and _, starting with a letter");
@@ -180,9 +180,9 @@ export async function readBook(
   const file = join(folder, "assay.yaml");
   const shown = relative(options.cwd, file);
   const text = await readFile(file, "utf8");
-  const fields = parseBook(text, shown.startsWith("..") ? file : shown);
+  const { value: fields, errorAt } = readBookFile(text, shown.startsWith("..") ? file : shown);
   const exportsRoot = expand(fields.exports_root, options.env, (name) =>
-    at(text, shown, ["exports_root"], `\${${name}} is not set in the environment, expected the folder of the exports`),
+    errorAt(["exports_root"], `\${${name}} is not set in the environment, expected the folder of the exports`),
   );
   return {
     ...fields,
@@ -194,250 +194,10 @@ export async function readBook(
 }
 
 /** Checks the text of an `assay.yaml`; `file` is the name that errors show. */
-export function parseBook(text: string, file: string): BookFields {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    throw usageError(`${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`);
-  }
-  const value: unknown = document.toJS() ?? {};
-  const result = bookSchema.safeParse(value);
-  const problems = result.success
-    ? crossCheck(result.data)
-    : misspelledFirst(result.error.issues as readonly Issue[]).flatMap((issue) => describeIssue(issue, value));
-  const [first, ...others] = problems.map((problem) => ({
-    ...problem,
-    line: lineOf(document, lines, problem.path),
-  }));
-  if (first !== undefined) {
-    const more = others.map(({ line, path }) => `${file}:${line} ${keyText(path)}`);
-    const hints = [first.hint, more.length > 0 ? `also wrong: ${more.join(", ")}` : undefined];
-    throw usageError(
-      `${file}:${first.line}: ${keyText(first.path)}: ${first.sentence}`,
-      hints.filter((hint) => hint !== undefined).join("; ") || undefined,
-    );
-  }
-  if (!result.success) throw result.error;
-  return result.data;
-}
+export const parseBook = (text: string, file: string): BookFields => readBookFile(text, file).value;
 
-type Path = readonly (string | number)[];
-interface Problem {
-  readonly path: Path;
-  readonly sentence: string;
-  readonly hint?: string;
-}
-/** The parts of zod's issues that are read here. */
-interface Issue {
-  readonly code: string;
-  readonly path: Path;
-  readonly message: string;
-  readonly keys?: readonly string[];
-  readonly expected?: string;
-  readonly values?: readonly unknown[];
-  readonly errors?: readonly (readonly Issue[])[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly origin?: string;
-  readonly format?: string;
-  readonly discriminator?: string;
-  readonly options?: readonly unknown[];
-  readonly issues?: readonly Issue[];
-}
-
-/** A misspelled key is also a missing one: the misspelling is what the user can act on. */
-const misspelledFirst = (issues: readonly Issue[]): readonly Issue[] =>
-  [...issues].sort((a, b) => Number(b.code === "unrecognized_keys") - Number(a.code === "unrecognized_keys"));
-
-const keyText = (path: Path): string =>
-  path.reduce<string>(
-    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text === "" ? part : `${text}.${part}`),
-    "",
-  ) || "the file";
-
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
-
-const valueAt = (value: unknown, path: Path): unknown =>
-  path.reduce<unknown>((inner, part) => (inner as Record<string | number, unknown> | undefined | null)?.[part], value);
-
-function foundText(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  object: "a mapping of keys",
-  record: "a mapping of keys",
-  array: "a list",
-  string: "a text",
-  number: "a number",
-  int: "a whole number",
-  boolean: "true or false",
-};
-
-/** One sentence per mistake: what was found, what would be right. */
-function describeIssue(issue: Issue, root: unknown, prefix: Path = []): readonly Problem[] {
-  const path = [...prefix, ...issue.path];
-  const found = foundText(valueAt(root, path));
-  const wrong = (right: string): readonly Problem[] => [{ path, sentence: `found ${found}, expected ${right}` }];
-  const oneOf = (values: readonly unknown[]): readonly Problem[] => {
-    const value = valueAt(root, path);
-    const near = typeof value === "string" ? nearest(value, values.map(String)) : undefined;
-    const [problem] = wrong(values.length === 1 ? foundText(values[0]) : `one of ${values.join(", ")}`);
-    return [{ ...(problem as Problem), ...(near === undefined ? {} : { hint: `did you mean ${near}?` }) }];
-  };
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return (issue.keys ?? []).map((key) => {
-        const known = knownKeys(path, root);
-        const near = nearest(key, known);
-        return {
-          path: [...path, key],
-          sentence: `found an unknown key, expected one of ${known.join(", ")}`,
-          ...(near === undefined ? {} : { hint: `did you mean ${near}?` }),
-        };
-      });
-    case "invalid_type":
-      return wrong(typeNames[issue.expected ?? ""] ?? issue.expected ?? "another type");
-    case "invalid_value":
-      return oneOf(issue.values ?? []);
-    case "invalid_key":
-      return [
-        {
-          path,
-          sentence: `found the key ${foundText(path.at(-1))}, expected ${issue.issues?.[0]?.message ?? "another"}`,
-        },
-      ];
-    case "too_small":
-      return wrong(
-        issue.origin === "array"
-          ? `at least ${issue.minimum} entry`
-          : issue.origin === "string"
-            ? "a text that is not empty"
-            : `at least ${issue.minimum}`,
-      );
-    case "too_big":
-      return wrong(issue.origin === "string" ? `a text of ${issue.maximum} character` : `at most ${issue.maximum}`);
-    case "invalid_format":
-      return wrong(issue.message);
-    case "invalid_union":
-      return describeUnion(issue, root, path);
-    default:
-      return wrong(lowerFirst(issue.message));
-  }
-}
-
-/** Of a union, the branch that fits the value's type: its own mistakes are what the user wants to hear. */
-function describeUnion(issue: Issue, root: unknown, path: Path): readonly Problem[] {
-  if (issue.discriminator !== undefined) {
-    const full = [...path];
-    if (full.at(-1) !== issue.discriminator) full.push(issue.discriminator);
-    const kinds = ["subscription_end", "event", "inactivity", "account_flag"];
-    return describeIssue({ code: "invalid_value", path: full, message: "", values: kinds }, root);
-  }
-  const branches = issue.errors ?? [];
-  const near = branches.filter(
-    (branch) =>
-      !branch.some((inner) => inner.path.length === 0 && ["invalid_type", "invalid_value"].includes(inner.code)),
-  );
-  const fits = near.filter(
-    (branch) => !branch.some((inner) => inner.code === "invalid_value" && inner.path.at(-1) === "from"),
-  );
-  const branch = fits[0] ?? near[0];
-  if (branch !== undefined) return branch.flatMap((inner) => describeIssue(inner, root, path));
-  const wanted = branches.map((inner) => {
-    const [only] = inner;
-    if (only?.code === "invalid_value") return (only.values ?? []).join(", ");
-    return typeNames[only?.expected ?? ""] ?? only?.expected ?? only?.message;
-  });
-  return [{ path, sentence: `found ${foundText(valueAt(root, path))}, expected ${wanted.join(" or ")}` }];
-}
-
-interface JsonSchema {
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly additionalProperties?: JsonSchema | boolean;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly items?: JsonSchema;
-  readonly const?: unknown;
-}
-
-/** The keys that the schema allows at a path; of a union, those of the branch whose constants agree with the value. */
-function knownKeys(path: Path, root: unknown): readonly string[] {
-  let schemas: readonly JsonSchema[] = [bookJsonSchema() as JsonSchema];
-  const flatten = (schema: JsonSchema): readonly JsonSchema[] => {
-    const inner = schema.anyOf ?? schema.oneOf;
-    return inner === undefined ? [schema] : inner.flatMap(flatten);
-  };
-  for (const part of path) {
-    schemas = schemas.flatMap(flatten).flatMap((schema) => {
-      const next = typeof part === "number" ? schema.items : (schema.properties?.[part] ?? schema.additionalProperties);
-      return next === undefined || typeof next === "boolean" ? [] : [next];
-    });
-  }
-  const value = valueAt(root, path) as Readonly<Record<string, unknown>>;
-  const objects = schemas.flatMap(flatten).filter((schema) => schema.properties !== undefined);
-  const agreeing = objects.filter((schema) =>
-    Object.entries(schema.properties ?? {}).every(
-      ([key, inner]) => inner.const === undefined || inner.const === value[key],
-    ),
-  );
-  const chosen = agreeing.length > 0 ? agreeing : objects;
-  return [...new Set(chosen.flatMap((schema) => Object.keys(schema.properties ?? {})))];
-}
-
-/** The candidate that is at most a third of its letters away (Levenshtein), if any. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best !== undefined && bestDistance <= Math.max(1, Math.ceil(best.length / 3)) ? best : undefined;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const change = (previous[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, (previous[j] as number) + 1, (current[j - 1] as number) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] as number;
-}
-
-/** The line of the key at a path, or of the nearest part of it that the file has. */
-function lineOf(document: Document.Parsed, lines: LineCounter, path: Path): number {
-  let node: Node | null | undefined = document.contents;
-  let offset = node?.range?.[0] ?? 0;
-  for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
-      if (pair === undefined) break;
-      offset = (pair.key as Node).range?.[0] ?? offset;
-      node = pair.value as Node | null;
-    } else {
-      const next: unknown = document.getIn(path.slice(0, path.indexOf(part) + 1), true);
-      if (next === undefined || next === null || typeof next !== "object") break;
-      node = next as Node;
-      offset = node.range?.[0] ?? offset;
-    }
-  }
-  return lines.linePos(offset).line;
-}
-
-/** An error at a key, for checks that come after the file has been read. */
-function at(text: string, file: string, path: Path, sentence: string): Error {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  return usageError(`${file}:${lineOf(document, lines, path)}: ${keyText(path)}: ${sentence}`);
-}
+const readBookFile = (text: string, file: string): YamlFile<BookFields> =>
+  readYaml({ text, file, schema: bookSchema, check: crossCheck });
 
 function expand(
   text: string,

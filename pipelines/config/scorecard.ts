@@ -1,8 +1,7 @@
 /** What a scorecard file may say: `<folder>/v<N>.yaml`, one version a file. See docs/scorecards.md. */
-import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from "yaml";
 import { z } from "zod";
-import { usageError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
+import { type Path, readYaml } from "./yaml.ts";
 
 const id = z
   .string()
@@ -12,7 +11,7 @@ const id = z
     "an id of lower-case letters, digits and underscores that starts with a letter and has at most 63",
   );
 const isoDate = z.iso.date("a calendar date like 2026-01-31");
-const text = z.string().min(1);
+const words = z.string().min(1);
 const sixDigits = (value: number): boolean => /^-?\d+(\.\d{1,6})?$/.test(String(value));
 
 /** A value of a KPI, where points start, end or change. */
@@ -82,27 +81,27 @@ const kpiSchema = z.strictObject({
   neutral: point.optional(),
 });
 
-const leafFields = { id, label: text.optional(), weight: weight.default(1) };
+const leafFields = { id, label: words.optional(), weight: weight.default(1) };
 const kpiList = z.array(kpiSchema).min(1);
 const subgroup = z.strictObject({ ...leafFields, kpis: kpiList });
 const group = z
   .strictObject({ ...leafFields, kpis: kpiList.optional(), groups: z.array(subgroup).min(1).optional() })
   .refine((g) => (g.kpis === undefined) !== (g.groups === undefined), "either kpis or groups");
 
-const condition = z.array(text).min(1);
-const cut = z.strictObject({ id, label: text.optional(), to: point });
+const condition = z.array(words).min(1);
+const cut = z.strictObject({ id, label: words.optional(), to: point });
 
 const fields = z.strictObject({
   scorecard: id,
   version: z.int().min(1).max(9999),
-  label: text.optional(),
-  description: text.optional(),
+  label: words.optional(),
+  description: words.optional(),
   created_on: isoDate,
   /** The first snapshot that people saw with this version; absent: always. */
   in_force_from: isoDate.optional(),
   purpose: z.enum(["churn_risk", "behaviour_index", "expansion", "loyalty"]),
-  desired_outcome: text.optional(),
-  owner: text.optional(),
+  desired_outcome: words.optional(),
+  owner: words.optional(),
   audience: z.array(z.enum(["managers", "leadership"])).default(["managers", "leadership"]),
   /** Which accounts get this scorecard; absent: all. Every key must hold. */
   applies_to: z
@@ -132,7 +131,7 @@ const fields = z.strictObject({
       z
         .strictObject({
           id,
-          label: text.optional(),
+          label: words.optional(),
           kpi: id,
           min: limit.optional(),
           max: limit.optional(),
@@ -144,7 +143,7 @@ const fields = z.strictObject({
   bands: z.strictObject({ edge: z.enum(["upper", "lower"]), list: z.array(cut).min(2).max(12) }),
   grades: z.strictObject({ letters: z.record(z.string().min(1).max(3), point) }).optional(),
   /** A person's sign-off; not part of what makes a version immutable. */
-  validated: z.strictObject({ on: isoDate, by: text }).optional(),
+  validated: z.strictObject({ on: isoDate, by: words }).optional(),
   valid_for: z
     .string()
     .regex(/^[1-9]\d* (day|week|month|year)s?$/, "a duration like 6 months")
@@ -288,8 +287,6 @@ export interface AppliedScorecard {
 export const scorecardJsonSchema = (): Record<string, unknown> =>
   z.toJSONSchema(fields, { io: "input" }) as Record<string, unknown>;
 
-type Path = readonly (string | number)[];
-
 export interface ParsedScorecard {
   readonly card: Scorecard;
   readonly definition: string;
@@ -299,113 +296,8 @@ export interface ParsedScorecard {
 }
 
 /** Reads the text of a scorecard file; `file` is the name that errors show. Throws a usage error with line and key. */
-export function parseScorecard(source: string, file: string): ParsedScorecard {
-  const lines = new LineCounter();
-  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    throw usageError(`${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`);
-  }
-  const raw: unknown = document.toJS() ?? {};
-  const errorAt = (path: Path, sentence: string, hint?: string): Error =>
-    usageError(`${file}:${lineOf(document.contents, lines, path)}: ${keyText(path)}: ${sentence}`, hint);
-  const result = scorecardSchema.safeParse(raw);
-  if (!result.success) {
-    // A misspelled key is also a missing one: the misspelling is what the user can act on.
-    const issues = (result.error.issues as readonly Issue[])
-      .flatMap((issue) =>
-        (issue.keys ?? [undefined]).map((key) => ({
-          issue,
-          path: key === undefined ? issue.path : [...issue.path, key],
-        })),
-      )
-      .sort((a, b) => Number(b.issue.code === "unrecognized_keys") - Number(a.issue.code === "unrecognized_keys"));
-    const [first, ...others] = issues as [(typeof issues)[number], ...typeof issues];
-    const places = [
-      ...new Set(others.map(({ path }) => `${file}:${lineOf(document.contents, lines, path)} ${keyText(path)}`)),
-    ];
-    throw errorAt(
-      first.path,
-      issueSentence(first.issue, raw, first.path),
-      places.length > 0 ? `also wrong: ${places.join(", ")}` : undefined,
-    );
-  }
+export function parseScorecard(text: string, file: string): ParsedScorecard {
+  const { value: card, raw, errorAt } = readYaml({ text, file, schema: scorecardSchema });
   const { validated: _on, valid_for: _for, ...defining } = raw as Record<string, unknown>;
-  const definition = canonicalJson(raw);
-  return { card: result.data, definition, definition_sha256: sha256(canonicalJson(defining)), errorAt };
-}
-
-/** The parts of zod's issues that are read here. */
-interface Issue {
-  readonly code: string;
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-  readonly keys?: readonly string[];
-  readonly expected?: string;
-  readonly values?: readonly unknown[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly origin?: string;
-  readonly issues?: readonly { readonly message: string }[];
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  object: "a mapping of keys",
-  record: "a mapping of keys",
-  array: "a list",
-  tuple: "a list of two",
-  string: "a text",
-  number: "a number",
-  int: "a whole number",
-};
-
-function issueSentence(issue: Issue, raw: unknown, path: Path): string {
-  const value = path.reduce<unknown>((inner, part) => (inner as Record<string | number, unknown> | null)?.[part], raw);
-  const found = value === undefined ? "nothing" : (JSON.stringify(value) ?? "nothing");
-  const shown = found.length > 60 ? `${found.slice(0, 57)}...` : found;
-  const isLength = issue.origin === "array" || issue.origin === "string";
-  switch (issue.code) {
-    case "unrecognized_keys":
-      return "found a key that a scorecard does not have here, expected one of docs/scorecards.md";
-    case "invalid_type":
-      return `found ${shown}, expected ${typeNames[issue.expected ?? ""] ?? issue.expected}`;
-    case "invalid_value":
-      return `found ${shown}, expected one of ${(issue.values ?? []).join(", ")}`;
-    case "invalid_key":
-      return `found the key ${JSON.stringify(path.at(-1))}, expected ${issue.issues?.[0]?.message ?? "another"}`;
-    case "too_small":
-      return `found ${shown}, expected ${isLength ? "a length of " : ""}at least ${issue.minimum}`;
-    case "too_big":
-      return `found ${shown}, expected ${isLength ? "a length of " : ""}at most ${issue.maximum}`;
-    default:
-      return `found ${shown}, expected ${issue.message}`;
-  }
-}
-
-const keyText = (path: Path): string =>
-  path.reduce<string>(
-    (key, part) => (typeof part === "number" ? `${key}[${part}]` : key === "" ? part : `${key}.${part}`),
-    "",
-  ) || "the file";
-
-const lowerFirst = (sentence: string): string => sentence.charAt(0).toLowerCase() + sentence.slice(1);
-
-/** The line of the key at a path, or of the nearest part of it that the file has. */
-function lineOf(contents: ParsedNode | null, lines: LineCounter, path: Path): number {
-  let node: unknown = contents;
-  let offset = contents?.range[0] ?? 0;
-  for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
-      if (pair === undefined) break;
-      offset = (pair.key as ParsedNode).range[0];
-      node = pair.value;
-    } else {
-      const item = (node as { readonly items?: readonly unknown[] } | null)?.items?.[Number(part)];
-      if (item === undefined || item === null) break;
-      node = item;
-      offset = (item as ParsedNode).range?.[0] ?? offset;
-    }
-  }
-  return lines.linePos(offset).line;
+  return { card, definition: canonicalJson(raw), definition_sha256: sha256(canonicalJson(defining)), errorAt };
 }

@@ -1,6 +1,7 @@
 /** How one file of a source becomes typed rows: its header, the mapping onto the entity, and the SQL that reads it. */
-import { type Book, type ColumnOptions, nearest, type Source } from "../config/book.ts";
+import type { Book, ColumnOptions, Source } from "../config/book.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
+import { nearest } from "../config/yaml.ts";
 import { refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Database } from "../warehouse/database.ts";

@@ -74,8 +74,8 @@ export function cardModel(applied: AppliedScorecard): Model {
   const isMean = card.combine === "weighted_mean";
   const clamps = card.combine === "start_and_clamp";
   const start = clamps ? (card.start ?? 0) : 0;
-  const { factors, denominators, ...rest } = reweigh(card, kpis);
-  const type = scoreType(card, kpis, { factors, denominators, ...rest });
+  const reweighed = reweigh(card, kpis);
+  const type = scoreType(card, kpis, reweighed);
   if (type === null) throw new Error(`${applied.file}: weights that do not fit passed the checks`);
   /** Bare literals are 32-bit, and so are their products. */
   const wide = (expression: Sql): Sql => sql`cast(${expression} as ${sql.raw(type)})`;
@@ -124,8 +124,8 @@ export function cardModel(applied: AppliedScorecard): Model {
         decimal(extreme("highest")).as("highest"),
       ],
     },
-    { name: "grouped", columns: denominators.map(({ name, sql: left }) => wide(left).as(name)) },
-    { name: "weighed", columns: kpis.map(({ kpi }, i) => wide(factors[i] as Sql).as(`factor_${kpi}`)) },
+    { name: "grouped", columns: reweighed.denominators.map(({ name, sql: left }) => wide(left).as(name)) },
+    { name: "weighed", columns: kpis.map(({ kpi }, i) => wide(reweighed.factors[i] as Sql).as(`factor_${kpi}`)) },
     {
       name: "summed",
       columns: [

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { bookJsonSchema, durationSeconds, nearest, parseBook, readBook } from "../../pipelines/config/book.ts";
+import { bookJsonSchema, durationSeconds, parseBook, readBook } from "../../pipelines/config/book.ts";
+import { nearest } from "../../pipelines/config/yaml.ts";
 import type { AssayError } from "../../pipelines/lib/errors.ts";
 
 const text = `book: demo

@@ -144,7 +144,7 @@ describe("a scorecard file", () => {
       "a misspelled key",
       "in_force_from",
       "in_forse_from",
-      "v3.yaml:4: in_forse_from: found a key that a scorecard does not have here, expected one of docs/scorecards.md",
+      "v3.yaml:4: in_forse_from: found an unknown key, expected one of scorecard, version, label",
     ],
     [
       "no purpose",
