@@ -39,7 +39,12 @@ export function responsive(render: (width: number) => Node, alt: string): HTMLEl
     if (width === 0 || width === drawn) return;
     drawn = width;
     // In the next frame: a chart drawn inside the notification would change sizes while they are being told.
-    requestAnimationFrame(() => box.replaceChildren(render(width)));
+    requestAnimationFrame(() => {
+      const drawing = render(width) as Element;
+      // The box speaks for the drawing; its parts have labels of their own that mean nothing without it.
+      drawing.setAttribute("aria-hidden", "true");
+      box.replaceChildren(drawing);
+    });
   });
   observer.observe(box);
   return box;

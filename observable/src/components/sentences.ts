@@ -139,23 +139,22 @@ export function changeSentence(rows: readonly BandChange[], release: Release): S
   return say`Since ${date(first.before_on)}, ${count(riskier)} of ${count(both)} accounts moved to a riskier band and ${count(healthier)} to a healthier one, under one scorecard version.`;
 }
 
-export function dataSentence(sources: readonly DataSource[], release: Release): Sentence {
+/**
+ * How far the data goes and which source ends first. `today` is the reader's: the files must not depend on the day on
+ * which they are read. as_of is the first instant that the data does not cover, so a row of the day before is up to date.
+ */
+export function dataSentence(sources: readonly DataSource[], release: Release, today: Date): Sentence {
   const dated = sources.filter((s): s is DataSource & { last_day: string } => s.last_day !== null);
   const oldest = [...dated].sort((a, b) => a.last_day.localeCompare(b.last_day) || a.source.localeCompare(b.source))[0];
-  const head = say`Data to ${date(release.as_of)}.`;
+  const age = daysBetween(release.as_of, today.toISOString());
+  const ago = age <= 0 ? "" : age === 1 ? ", yesterday" : `, ${plural(age, "day")} ago`;
+  const head = say`Data to ${date(release.as_of)}${[ago]}.`;
   if (oldest === undefined) return [...head, " No source carries dates, so none can be called old."];
-  const behind = daysBetween(oldest.last_day, release.as_of);
+  const behind = daysBetween(oldest.last_day, release.as_of) - 1;
   return [
     ...head,
-    ...say` The oldest source is ${oldest.source}: its last row is of ${date(oldest.last_day)}${[behind > 1 ? `, ${plural(behind, "day")} before that` : ""]}.`,
+    ...say` The oldest source is ${oldest.source}: its last row is of ${date(oldest.last_day)}${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
   ];
-}
-
-/** Said by the browser, because the files must not depend on the day they are read. */
-export function ageSentence(asOf: string, today: Date): string {
-  const days = daysBetween(asOf, today.toISOString());
-  if (days <= 0) return "";
-  return days === 1 ? " That was yesterday." : ` That is ${plural(days, "day")} ago.`;
 }
 
 export function historySentence(fact: ValidationFact | undefined): Sentence {
@@ -190,6 +189,8 @@ export function rulesSentence(rules: readonly RuleNotApplied[]): Sentence {
   return say`${[rules.length === 1 ? "One rule of the verdicts is" : `${rules.length} rules of the verdicts are`]} not applied yet: ${[what]}. A KPI that one of them would catch stands under another label here.`;
 }
 
+const lowerFirst = (text: string): string => `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;
+
 /** What history says of the assigned scorecards themselves, in the words of the validation. */
 export function stateSentence(states: readonly ScorecardState[], cards: readonly Scorecard[]): Sentence {
   const assigned = assignedCards(cards);
@@ -201,7 +202,7 @@ export function stateSentence(states: readonly ScorecardState[], cards: readonly
       i === 0 ? "" : " ",
       ...(state === undefined
         ? say`${[name]}: not checked against history in this release.`
-        : say`${[name]}: ${state.state}. ${[state.sentence]}`),
+        : say`${[name]}: ${[lowerFirst(state.sentence)]}`),
     ];
   });
 }

@@ -43,13 +43,15 @@ export function bandsOverTime(
     0.065,
   );
   const narrow = isNarrow(width);
+  // Beside a small chart a letter has to do; the legend above it says what it stands for.
+  const brief = width < 560;
   const title = (cell: (typeof cells)[number]): string =>
     `${date(cell.iso)}\n${cell.name}: ${percent(cell.share)} of ${what}`;
   const common = {
     width,
     height: narrow ? 240 : 300,
     marginLeft: 44,
-    marginRight: narrow ? 78 : 104,
+    marginRight: brief ? 60 : 112,
     marginTop: 24,
     style: chartStyle,
     y: { domain: [0, 1], label: `↑ of all ${what}`, grid: true, ticks: 5, tickFormat: percentTick },
@@ -91,11 +93,10 @@ export function bandsOverTime(
       Plot.text(labels, {
         x: "on",
         y: "y",
-        text: (d) => `${d.letter}  ${d.name} ${percent(d.share)}`,
+        text: (d) => (brief ? `${d.letter}  ${percent(d.share)}` : `${d.letter}  ${d.name} ${percent(d.share)}`),
         textAnchor: "start",
         dx: 6,
         fill: "currentColor",
-        lineWidth: 9,
       }),
       Plot.ruleY([0]),
       Plot.tip(cells, Plot.pointer({ x: "on", y: (d) => (d.from + d.to) / 2, title })),

@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import { type BandStyle, styleOf } from "../bands.js";
 import { percent, plural } from "../format.js";
 import type { LeaverBand } from "../rows.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, fitLabel, isNarrow } from "./frame.js";
 
 /** One square per customer that left, by the band it stood in before; one row of squares per score, on one axis. */
 export function leavers(
@@ -39,7 +39,7 @@ export function leavers(
     marks: [
       Plot.text(series, {
         y: "name",
-        text: "name",
+        text: (d) => fitLabel(d.name, width),
         frameAnchor: "left",
         textAnchor: "start",
         dy: -(band / 2) + 12,

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { onHundred, plural } from "../format.js";
-import { chartStyle, isNarrow, pairDomain } from "./frame.js";
+import { chartStyle, pairDomain } from "./frame.js";
 
 export interface PairPoint {
   readonly label: string;
@@ -21,23 +21,25 @@ export function pairLine(
   const [low, high] = pairDomain(rows.flatMap((d) => [d.auc_low, d.auc_high, d.auc]));
   const at = (auc: number | null): number | null => (auc === null ? null : 100 * auc);
   const gap = rows.filter(({ isInGap }) => isInGap === true);
-  const narrow = isNarrow(width);
+  const longest = Math.max(1, ...rows.map((d) => d.label.length));
+  const isRotated = longest * 6.6 + 8 > (width - 54) / Math.max(1, rows.length);
   return Plot.plot({
     width,
-    height: 250,
+    height: 250 + (isRotated ? longest * 3.6 : 0),
     marginLeft: 42,
     marginRight: 12,
     marginTop: 28,
-    marginBottom: 42,
+    marginBottom: 42 + (isRotated ? longest * 3.6 : 0),
     style: chartStyle,
     x: {
       type: "point",
       domain: rows.map((d) => d.label),
       label,
+      labelOffset: isRotated ? 36 + longest * 3.6 : 36,
       padding: 0.6,
       labelAnchor: "center",
       labelArrow: "none",
-      tickRotate: narrow && rows.length > 5 ? -40 : 0,
+      tickRotate: isRotated ? -35 : 0,
     },
     y: { domain: [low, high], label: "↑ of 100 pairs, leavers had more", grid: true, ticks: 5 },
     marks: [

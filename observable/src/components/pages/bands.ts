@@ -19,7 +19,14 @@ import type {
   Statement,
   WeightOnEvidence,
 } from "../rows.js";
-import { assignedCards, distributionSentence, ledgerOf, ledgerSentence, stateSentence, weightSentence } from "../sentences.js";
+import {
+  assignedCards,
+  distributionSentence,
+  ledgerOf,
+  ledgerSentence,
+  stateSentence,
+  weightSentence,
+} from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface BandsData {
@@ -127,6 +134,7 @@ function timeFigure(card: Scorecard, all: readonly BandMonth[], styles: Styles, 
     alt:
       now.map((r) => `${styleOf(styles, r.band).name} ${percent(r.n_accounts / r.n_total)}`).join(", ") ||
       "No accounts to show.",
+    legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what: "accounts" }),
     empty: `Fewer than ${count(release.min_cell)} accounts have paid at any date.`,
     table: { name: `bands-over-time-${card.scorecard}`, rows, columns },

@@ -3,7 +3,7 @@ import { type Column, dataTable } from "../figure.js";
 import { count, date, daysBetween, percent, plural } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
-import { ageSentence, dataSentence } from "../sentences.js";
+import { dataSentence } from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface DataData {
@@ -23,7 +23,7 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
   const files = data.data_source.reduce((sum, s) => sum + s.n_deliveries, 0);
   const odd = data.data_check.filter(({ n_rows }) => n_rows > 0);
   return html`<div class="report">
-    ${paragraph([...dataSentence(data.data_source, release), ageSentence(release.as_of, today)], "lede")}
+    ${paragraph(dataSentence(data.data_source, release, today), "lede")}
     ${paragraph(say`${plural(files, "file")} from ${plural(data.data_source.length, "source")} were read, ${plural(read, "row")} in all; ${count(rejected)} (${percent(read === 0 ? 0 : rejected / read)}) were set aside with a reason.`)}
     ${paragraph(
       data.data_check.length === 0

@@ -22,7 +22,6 @@ import type {
   WeightOnEvidence,
 } from "../rows.js";
 import {
-  ageSentence,
   aheadSentence,
   assignedCards,
   changeSentence,
@@ -70,7 +69,7 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
       },
       { question: "Weight", sentence: weightSentence(data.weight_on_evidence, data.scorecard) },
       { question: "Change", sentence: changeSentence(data.band_change, release) },
-      { question: "Data", sentence: [...dataSentence(data.data_source, release), ageSentence(release.as_of, today)] },
+      { question: "Data", sentence: dataSentence(data.data_source, release, today) },
     ])}
     ${moneyFigure(data, styles, release)}
     ${renewalFigure(data.renewal_month, styles, release)}
@@ -124,6 +123,7 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
       dates.length === 0
         ? "No accounts to show."
         : `${riskiest.name} held ${at(dates[0])} of ${what} on ${date(dates[0])} and ${at(dates.at(-1))} on ${date(dates.at(-1))}.`,
+    legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what, marks }),
     empty: `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`,
     table: { name: "money-by-band", rows, columns },

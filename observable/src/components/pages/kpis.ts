@@ -7,7 +7,7 @@ import { count, missing, onHundred, pairs, percent } from "../format.js";
 import { paragraph, plain, say } from "../prose.js";
 import type { Kpi, RuleNotApplied, Statement, ValidationFact } from "../rows.js";
 import { historySentence, kpiSummarySentence, powerSentence, rulesSentence } from "../sentences.js";
-import { section, sqlSection } from "./parts.js";
+import { caption, section, sqlSection } from "./parts.js";
 
 export interface KpisData {
   readonly kpi: readonly Kpi[];
@@ -15,6 +15,9 @@ export interface KpisData {
   readonly validation_fact: readonly ValidationFact[];
   readonly statement: readonly Statement[];
 }
+
+const howToRead =
+  "How to read the charts: line and dot are like for like with the 95 % interval; below them, the hollow dot is the plain comparison and the arrow what size, age and segment change.";
 
 const pageOf = (kpi: Kpi): string => `./${kpi.kpi}.html`;
 
@@ -27,6 +30,7 @@ export function kpisPage(data: KpisData): HTMLElement {
     ${paragraph(historySentence(data.validation_fact[0]))}
     ${paragraph(powerSentence(data.kpi))}
     ${rules.length === 0 ? null : paragraph(rules, "notice")}
+    ${caption(howToRead)}
     ${actionGroups.map((group) => groupSection(group, data.kpi, domain))}
     ${data.kpi.length === 0 ? null : section("All KPIs", dataTable({ name: "kpis", label: "All KPIs", rows: data.kpi, columns, search: true }))}
     ${sqlSection(data.statement, ["marts.kpi", "marts.validation_fact"])}
@@ -41,8 +45,7 @@ function groupSection(
   const rows = kpis.filter(({ action_group }) => action_group === group.group);
   const labels = kpis.map(({ label }) => label);
   const drawn = rows.filter(({ auc }) => auc !== null);
-  const subtitle =
-    "of 100 pairs of a leaver and a like account, how often the leaver had more; line and dot: like for like with its 95 % interval; below it, from the hollow dot of the plain comparison, an arrow for what size, age and segment change";
+  const subtitle = "of 100 pairs of a leaver and a like account, how often the leaver had more";
   return section(
     `${group.group} (${rows.length})`,
     html`<p class="note-line">${group.what}</p>` as Node,

@@ -62,7 +62,7 @@ const glossary = (release: Release): readonly (readonly [string, string])[] => [
     "Of 100 pairs",
     "a leaver and a like account that stayed, drawn 100 times: how often the leaver has more (ties count half)",
   ],
-  ["95 % interval", "where the number would lie in 95 of 100 repeats of such a history"],
+  ["95 % interval", "a range drawn so that, of 100 such histories, it holds the true number in 95"],
   ["Plain comparison", "the same count without asking that the two are alike"],
   ["Band", "the range of a score: red, yellow, green; not scored when too little of the score has a value"],
   [
