@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdir, rename } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { Book, Source } from "../config/book.ts";
+import { addDays, isoDate } from "../lib/clock.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
@@ -82,7 +83,7 @@ export async function rollUp(options: {
   };
 }
 
-const plus = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
+const plusDays = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
 
 /** The statements of a month read `usage_row`; the text is the same for all months, only the files behind it differ. */
 interface Statement {
@@ -226,7 +227,7 @@ async function rollUpSource(
       arrivalKnown: String(facts?.arrivalKnown ?? false),
       latencyDays: String(source.latency_days),
     },
-    plus,
+    plusDays,
   );
   const isDaily = source.entity === "usage_daily";
   const statements = isDaily ? [accountDay] : [accountDay, userDay];
@@ -251,7 +252,17 @@ async function rollUpSource(
     const inputs = deliveries.filter(({ rows }) =>
       [...held].some(([month, stored]) => wanted.has(month) && stored.includes(basename(rows))),
     );
-    await build(database, { isDaily, visible, statements, inputs, missing, repeats: facts?.repeats?.path ?? null });
+    await build(database, {
+      isDaily,
+      visible,
+      arrivalKnown: facts?.arrivalKnown ?? false,
+      latencyDays: source.latency_days,
+      statements,
+      inputs,
+      held: [...held.keys()],
+      missing,
+      repeats: facts?.repeats?.path ?? null,
+    });
   }
   return { events: paths.account_day ?? [], users: paths.user_day ?? [], months };
 }
@@ -295,29 +306,35 @@ async function build(
   work: {
     readonly isDaily: boolean;
     readonly visible: string;
+    readonly arrivalKnown: boolean;
+    readonly latencyDays: number;
     readonly statements: readonly Statement[];
     readonly inputs: readonly Delivery[];
+    readonly held: readonly string[];
     readonly missing: readonly { readonly month: string; readonly paths: Readonly<Record<string, string>> }[];
     readonly repeats: string | null;
   },
 ): Promise<void> {
   const { isDaily, visible, statements, inputs, missing, repeats } = work;
-  const stored = `read_parquet(${fileList([...new Set(inputs.map(({ rows }) => rows))])}, filename = true, file_row_number = true)`;
   const dropped =
     repeats === null
       ? 0
       : ((await database.scalar<number>(`select count(*) from read_parquet(${literal(repeats)})`)) ?? 0);
-  const kept =
+  const files = fileList([...new Set(inputs.map(({ rows }) => rows))]);
+  const stored = `read_parquet(${files}${dropped === 0 ? "" : ", filename = true, file_row_number = true"}) as stored`;
+  const isKept =
     dropped === 0
-      ? ""
-      : `\n  where not exists (
-    select 1
-    from read_parquet(${literal(repeats)}) as repeated
-    where repeated.file = parse_filename(stored.filename) and repeated.row_number = stored.file_row_number
-  )`;
-  const months = `(${missing.map(({ month }) => `date ${literal(month)}`).join(", ")})`;
-  const usageRow = `with stored_row as (
-  select
+      ? []
+      : [
+          `not exists (
+      select 1
+      from read_parquet(${literal(repeats ?? "")}) as repeated
+      where repeated.file = parse_filename(stored.filename) and repeated.row_number = stored.file_row_number
+    )`,
+        ];
+  const parts = reachOf(work).map((reach) => {
+    const conditions = [...reach, ...isKept];
+    return `  select
     account_id as account_ref,
     ${isDaily ? "activity_date" : "cast(event_time as date) as activity_date"},
     known_at,
@@ -325,7 +342,11 @@ async function build(
     ${isDaily ? "cast(null as varchar) as user_id" : "user_id"},
     ${isDaily ? "coalesce(n_events, 0)" : "cast(1 as bigint)"} as n_events,
     quantity
-  from ${stored} as stored${kept}
+  from ${stored}${conditions.length === 0 ? "" : `\n  where ${conditions.join("\n    and ")}`}`;
+  });
+  const months = missing.map(({ month }) => `date ${literal(month)}`).join(", ");
+  const usageRow = `with stored_row as (
+${parts.join("\n  union all\n")}
 ),
 usage_row as (
   select
@@ -338,23 +359,60 @@ usage_row as (
     quantity,
     cast(date_trunc('month', ${visible}) as date) as visible_month
   from stored_row
-  where cast(date_trunc('month', ${visible}) as date) in ${months}
+  where cast(date_trunc('month', ${visible}) as date) in (${months})
 )`;
   for (const { name, sql } of statements) {
-    const whole = `rolled_${name}`;
+    const write = async (path: string, select: string): Promise<void> => {
+      await database.run(`copy (${select}) to ${literal(`${path}.tmp`)} (format parquet)`);
+      await rename(`${path}.tmp`, path);
+    };
+    const [only, ...others] = missing;
+    if (only !== undefined && others.length === 0) {
+      await write(only.paths[name] as string, `select * exclude (visible_month) from (${usageRow}\n${sql}) as rolled`);
+      continue;
+    }
     try {
-      await database.run(`create or replace temp table ${whole} as\n${usageRow}\n${sql}`);
+      await database.run(`create or replace temp table rolled as\n${usageRow}\n${sql}`);
       for (const { month, paths } of missing) {
-        const path = paths[name] as string;
-        if (existsSync(path)) continue;
-        const aside = `${path}.tmp`;
-        await database.run(
-          `copy (select * exclude (visible_month) from ${whole} where visible_month = date ${literal(month)}) to ${literal(aside)} (format parquet)`,
+        await write(
+          paths[name] as string,
+          `select * exclude (visible_month) from rolled where visible_month = date ${literal(month)}`,
         );
-        await rename(aside, path);
       }
     } finally {
-      await database.run(`drop table if exists ${whole}`);
+      await database.run("drop table if exists rolled");
     }
   }
+}
+
+/**
+ * Conditions on stored columns that no row of the missing months fails, so that Parquet's own statistics skip the rest: a new night in one
+ * large file does not read all of it. Each entry is one scan; no row passes two.
+ */
+function reachOf(work: {
+  readonly isDaily: boolean;
+  readonly arrivalKnown: boolean;
+  readonly latencyDays: number;
+  readonly held: readonly string[];
+  readonly missing: readonly { readonly month: string }[];
+}): readonly (readonly string[])[] {
+  const months = work.missing.map(({ month }) => month).sort();
+  const from = months[0] as string;
+  const at = work.isDaily ? "activity_date" : "event_time";
+  const before = (date: string, days: number): string =>
+    `${work.isDaily ? "date" : "timestamp"} ${literal(addDays(date, -days) + (work.isDaily ? "" : " 00:00:00"))}`;
+  const isFirst = work.held.every((month) => month >= from);
+  const isLast = work.held.every((month) => month <= (months.at(-1) as string));
+  const upper = isLast ? [] : [`${at} < ${before(nextMonth(months.at(-1) as string), 1)}`];
+  if (isFirst) return [upper];
+  const day = before(from, 1 + work.latencyDays);
+  const recent = [`${at} >= ${day}`, ...upper];
+  if (!work.arrivalKnown) return [recent];
+  return [recent, [`${at} < ${day}`, `known_at >= timestamp ${literal(`${addDays(from, -1)} 00:00:00`)}`, ...upper]];
+}
+
+function nextMonth(month: string): string {
+  const at = new Date(`${month}T00:00:00Z`);
+  at.setUTCMonth(at.getUTCMonth() + 1);
+  return isoDate(at);
 }
