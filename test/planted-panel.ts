@@ -205,7 +205,7 @@ create table spine.account_snapshot (account_id varchar, snapshot_date date, per
 create table features.account_kpi (account_id varchar, snapshot_date date, ${kpis.map((kpi) => `${kpi} double`).join(", ")});
 create table features.kpi_why_null (account_id varchar, snapshot_date date, kpi varchar, why varchar);
 create table features.kpi_definition (id varchar, label varchar, healthier varchar, says_less varchar, says_more varchar);
-create table scores.scorecard (scorecard varchar, version integer, label varchar, purpose varchar, created_on date);
+create table scores.scorecard (scorecard varchar, version integer, label varchar, purpose varchar, created_on date, bands varchar);
 create table scores.account_score (account_id varchar, snapshot_date date, scorecard varchar, version integer,
   is_in_force boolean, score decimal(18,6), band varchar);
 create table staging.churn_event (account_id varchar, occurred_on date, reason varchar, is_voluntary boolean, is_reactivation boolean, visible_on date, superseded_on date, source varchar);

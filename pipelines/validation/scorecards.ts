@@ -84,6 +84,9 @@ interface StatisticRow {
   readonly simple_auc: number | null;
   readonly difference: number | null;
   readonly difference_se: number | null;
+  readonly median_months_of_warning: number | null;
+  readonly share_1m: number | null;
+  readonly share_3m: number | null;
 }
 
 /**
@@ -169,9 +172,9 @@ export const testScorecards: Step = {
           difference: row.difference,
           difference_low: twelveDigits(evidence.differenceLow),
           difference_high: twelveDigits(evidence.differenceHigh),
-          median_months_of_warning: null,
-          share_1m: null,
-          share_3m: null,
+          median_months_of_warning: row.median_months_of_warning,
+          share_1m: row.share_1m,
+          share_3m: row.share_3m,
         };
       }),
     );

@@ -1,7 +1,7 @@
 -- model: validation.scorecard_statistic
 -- grain: scorecard, version, period
 -- depends: scores.account_score, scores.scorecard, validation.definition, validation.score_auc, validation.score_influence,
---   validation.stratum
+--   validation.score_warning, validation.stratum
 -- What the state of a scorecard is judged by, for `all` labelled rows and for those `out_of_time`. A score is oriented so
 -- that low is risky: auc is the share of like-for-like pairs in which the leaver has the lower score.
 with period as (
@@ -73,6 +73,18 @@ difference as (
     group by i.subject, p.period, i.account_no
   ) as d
   group by subject, period
+),
+warning as (
+  select
+    w.scorecard,
+    w.version,
+    p.period,
+    quantile_cont(w.months_of_warning, 0.5) as median_months,
+    count(case when w.months_of_warning >= 1 then 1 end) / cast(count(*) as double) as share_1m,
+    count(case when w.months_of_warning >= 3 then 1 end) / cast(count(*) as double) as share_3m
+  from validation.score_warning as w
+  inner join period as p on p.period = 'all' or w.is_out_of_time
+  group by w.scorecard, w.version, p.period
 )
 select
   c.scorecard,
@@ -90,7 +102,10 @@ select
   twelve_digits(r.lift_10) as lift_10,
   twelve_digits(1e0 - s.auc) as simple_auc,
   twelve_digits(s.auc - b.auc) as difference,
-  twelve_digits(f.se) as difference_se
+  twelve_digits(f.se) as difference_se,
+  twelve_digits(m.median_months) as median_months_of_warning,
+  twelve_digits(m.share_1m) as share_1m,
+  twelve_digits(m.share_3m) as share_3m
 from scores.scorecard as c
 cross join period as p
 left join asked as q on q.scorecard = c.scorecard and q.version = c.version and q.period = p.period
@@ -100,4 +115,5 @@ left join validation.score_auc as b
   on b.subject = c.scorecard || '@' || c.version and b.statistic = 'paired_' || p.period
 left join validation.score_auc as s
   on s.subject = c.scorecard || '@' || c.version and s.statistic = 'simple_' || p.period
+left join warning as m on m.scorecard = c.scorecard and m.version = c.version and m.period = p.period
 left join difference as f on f.subject = c.scorecard || '@' || c.version and f.period = p.period

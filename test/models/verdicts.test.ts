@@ -4,7 +4,11 @@ import type { Database } from "../../pipelines/warehouse/database.ts";
 import { type Panel, plantedPanel, validatePanel } from "../planted-panel.ts";
 
 const scores = [
-  "insert into scores.scorecard values ('naive_baseline', 1, 'n', 'churn_risk', date '2020-01-01'), ('usage', 1, 'u', 'churn_risk', date '2023-01-01'), ('late', 1, 'l', 'churn_risk', date '2024-05-01')",
+  `insert into scores.scorecard
+select *, '{"list":[{"id":"red","to":30},{"id":"green","to":100}]}' from (values
+  ('naive_baseline', 1, 'n', 'churn_risk', date '2020-01-01'),
+  ('usage', 1, 'u', 'churn_risk', date '2023-01-01'),
+  ('late', 1, 'l', 'churn_risk', date '2024-05-01')) as t`,
   `insert into scores.account_score
 select account_id, snapshot_date, 'naive_baseline', 1, false, cast(noise_a as decimal(18,6)), 'all' from features.account_kpi
 union all select account_id, snapshot_date, 'usage', 1, snapshot_date >= '2023-01-01', cast(causal as decimal(18,6)),
