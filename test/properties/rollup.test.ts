@@ -115,7 +115,7 @@ describe("roll-ups", () => {
           }
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 6 },
     );
   });
 
