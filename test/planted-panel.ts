@@ -1,5 +1,6 @@
 /** A small panel with known truth at the level of spine, features and scores: what validation reads. Seeded. */
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Book, bookSchema } from "../pipelines/config/book.ts";
 import type { KpiDefinition } from "../pipelines/config/kpi.ts";
@@ -175,12 +176,16 @@ export interface PanelOptions {
   readonly truncation?: string;
 }
 
-const quoted = (value: string | null): string => (value === null ? "null" : `'${value}'`);
+type PanelCell = string | number | boolean | null | undefined;
 
-async function insert(database: Database, table: string, rows: readonly string[]): Promise<void> {
-  for (let from = 0; from < rows.length; from += 2000) {
-    await database.run(`insert into ${table} values ${rows.slice(from, from + 2000).join(",")}`);
-  }
+/** Through a CSV file: thousands of rows as one statement of values take the parser seconds. */
+async function insert(database: Database, table: string, rows: readonly (readonly PanelCell[])[]): Promise<void> {
+  if (rows.length === 0) return;
+  const folder = await mkdtemp(join(tmpdir(), "assay-panel-"));
+  const file = join(folder, "rows.csv");
+  await writeFile(file, rows.map((row) => row.map((cell) => cell ?? "").join(",")).join("\n"));
+  await database.run(`copy ${table} from '${file}' (format csv, header false, nullstr '')`);
+  await rm(folder, { recursive: true });
 }
 
 /** A warehouse in memory with the tables that validation reads, before validation runs. */
@@ -218,34 +223,38 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
   await insert(
     database,
     "spine.account_period",
-    panel.accounts.map((a) => `('${a.id}', '${a.startedOn}', ${quoted(a.endedOn)}, null, ${quoted(a.noticeOn)})`),
+    panel.accounts.map((a) => [a.id, a.startedOn, a.endedOn, null, a.noticeOn]),
   );
   const starts = new Map(panel.accounts.map((account) => [account.id, account.startedOn]));
   await insert(
     database,
     "spine.account_snapshot",
-    panel.rows.map(
-      (r) =>
-        `('${r.account}', '${r.on}', '${starts.get(r.account)}', ${r.tenureDays}, '${r.segment}', null, ${r.seats === null ? "null" : r.seats * 1000}, ${r.seats}, false, null, false, true, true)`,
-    ),
+    panel.rows.map((r) => {
+      const mrr = r.seats === null ? null : r.seats * 1000;
+      const period = starts.get(r.account);
+      return [r.account, r.on, period, r.tenureDays, r.segment, null, mrr, r.seats, false, null, false, true, true];
+    }),
   );
   await insert(
     database,
     "features.account_kpi",
-    panel.rows.map((r) => `('${r.account}', '${r.on}', ${kpis.map((kpi) => r.values[kpi] ?? "null").join(", ")})`),
+    panel.rows.map((r) => [r.account, r.on, ...kpis.map((kpi) => r.values[kpi])]),
   );
   await insert(
     database,
     "features.kpi_why_null",
-    panel.unanswered.map((r) => `('${r.account}', '${r.on}', '${r.kpi}', 'unanswered')`),
+    panel.unanswered.map((r) => [r.account, r.on, r.kpi, "unanswered"]),
   );
   await insert(
     database,
     "features.kpi_definition",
-    kpis.map(
-      (kpi) =>
-        `('${kpi}', '${kpi.replaceAll("_", " ")}', '${options.healthier?.[kpi] ?? (kpi.startsWith("noise") ? "tested" : "higher")}', 'had less ${kpi}', 'had more ${kpi}')`,
-    ),
+    kpis.map((kpi) => [
+      kpi,
+      kpi.replaceAll("_", " "),
+      options.healthier?.[kpi] ?? (kpi.startsWith("noise") ? "tested" : "higher"),
+      `had less ${kpi}`,
+      `had more ${kpi}`,
+    ]),
   );
   for (const statement of options.before ?? []) await database.run(statement);
   const book: Book = {
