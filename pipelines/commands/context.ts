@@ -47,13 +47,14 @@ export async function openRelease(
     readOnly: true,
     allowedDirectories: [release.folder, join(state, "store")],
     prepare: [
-      "attach ':memory:' as store",
+      "attach ':memory:' as store (read_write)",
       ...Object.entries(release.manifest.store)
         .filter(([, files]) => files.length > 0)
         .map(([view, files]) => {
           const paths = files.map((file) => literal(isAbsolute(file) ? file : join(state, "store", file)));
-          return `create view store.${view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
+          return `create view store.${view === "usage" ? "usage_event" : view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
         }),
+      "use warehouse",
     ],
   });
   return { book, state, release, database };

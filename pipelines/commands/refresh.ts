@@ -33,6 +33,7 @@ import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { resolveScorecards } from "../scores/library.ts";
 import { validationNodes } from "../validation/nodes.ts";
+import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
@@ -48,7 +49,8 @@ export interface RefreshOptions {
   /** False leaves the site out: for trials and benchmarks. */
   readonly site?: boolean | undefined;
   readonly now: () => Date;
-  readonly settleSeconds: number;
+  /** Instead of each source's own `settle`: 0 where the files were just written by us. */
+  readonly settleSeconds?: number | undefined;
   readonly log: Log;
 }
 
@@ -89,10 +91,17 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const warnings: string[] = off.map(({ id, why }) => `KPI ${id} is off: ${why}`);
 
   const load = await timed("load exports", async (note) => {
-    const result = await loadDeliveries({ book, state, log, now, settleSeconds: options.settleSeconds });
+    const result = await loadDeliveries({
+      book,
+      state,
+      log,
+      now,
+      ...(options.settleSeconds === undefined ? {} : { settleSeconds: options.settleSeconds }),
+    });
     note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
     return result;
   });
+  warnings.push(...load.warnings);
   const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book);
 
   const code = await codeSha256();
@@ -136,7 +145,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       })}`,
     );
 
-    const staging = sortNodes(await stagingNodes(book, load, state), new Set());
+    const staging = sortNodes(await stagingNodes(book, load), new Set());
     const staged = await timed("stage", () => runNodes(database, staging, log, () => performance.now()));
     const rolled = await timed("roll up usage", async (note) => {
       const result = await rollUp({ database, book, load, state, log });
@@ -176,7 +185,9 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     }
 
     await writeCompiled(build, [...staging, ...nodes]);
-    const artefacts = await timed("artefacts", () => writeArtefacts({ database, folder: join(build, "artefacts") }));
+    const artefacts = await timed("artefacts", () =>
+      writeArtefacts({ database, folder: join(build, "artefacts"), rulesNotApplied }),
+    );
     await database.run(
       "drop view if exists staging.usage_event; drop schema if exists rollup cascade; drop schema if exists raw cascade",
     );

@@ -1,0 +1,50 @@
+import { usageError } from "../lib/errors.ts";
+import { scoreRows } from "../scores/preview.ts";
+import { type BookOptions, type Context, openRelease } from "./context.ts";
+import { formatTable } from "./table.ts";
+
+/** Scores of a release: every account in a table, or one account with the parts of its score. */
+export async function score(
+  context: Context,
+  name: string,
+  options: BookOptions & {
+    readonly account?: string;
+    readonly at?: string;
+    readonly scorecard?: string;
+    readonly json?: boolean;
+  },
+): Promise<void> {
+  const { book, database } = await openRelease(context, name, options);
+  try {
+    const { account, at, scorecard } = options;
+    const rows = await scoreRows({ query: database.query, account, at, scorecard });
+    if (rows.length === 0) {
+      throw usageError(
+        `${book.book} has no scorecard in force`,
+        book.compare.length > 0 ? `name one: --scorecard ${book.compare[0]}` : "add one to 'scorecards:' in assay.yaml",
+      );
+    }
+    if (options.json) context.print(JSON.stringify(rows, null, 2));
+    else if (account === undefined) {
+      context.print(
+        formatTable(
+          rows.map((row) => ({
+            account: row.account_id,
+            band: row.band,
+            score: row.score,
+            low: row.score_low,
+            high: row.score_high,
+            coverage: `${Math.round(row.coverage * 100)} %`,
+          })),
+        ),
+      );
+    } else {
+      for (const row of rows) {
+        const head = `${row.account_id}, ${row.scorecard} v${row.version} on ${row.snapshot_date}: ${row.words}`;
+        context.print([head, ...row.parts.map((part) => `  ${part.words}`)].join("\n"));
+      }
+    }
+  } finally {
+    database.close();
+  }
+}
