@@ -121,7 +121,8 @@ where date_diff('day', activity_date, coalesce(next_on, p.as_of)) > ${definition
     [...depends],
     ["as_of"],
     `
-with evidence as (${parts.join("\nunion all\n")}
+with evidence as (
+${parts.map((part) => part.trim()).join("\nunion all\n")}
 )
 select e.definition, e.account_id, e.period_started_on, e.decided_on, e.kind, e.undone_on
 from evidence as e

@@ -4,7 +4,8 @@
 --   validation.kpi_coverage, validation.kpi_difference, validation.kpi_fifth, validation.kpi_lens, validation.kpi_shape,
 --   validation.kpi_side_auc, validation.period, validation.stratum
 -- audits: unique(kpi, definition)
--- Everything that the rules of a verdict read, one row a KPI and definition. p-values follow in validation.kpi_verdict.
+-- Everything that the rules of a verdict read, one row a KPI and definition. p-values follow in validation.kpi_test. Halves
+-- count only where 25 churned accounts have a value in each.
 with statistic as (
   select
     definition,
@@ -29,7 +30,12 @@ with statistic as (
     max(case when statistic = 'half_1' then se end) as half_1_se,
     max(case when statistic = 'half_2' then auc end) as half_2_auc,
     max(case when statistic = 'half_2' then se end) as half_2_se,
-    max(case when statistic = 'half_2' then z end) as half_2_z
+    max(case when statistic = 'half_2' then z end) as half_2_z,
+    coalesce(
+      max(case when statistic = 'half_1' then n_churned end) >= 25
+      and max(case when statistic = 'half_2' then n_churned end) >= 25,
+      false
+    ) as has_halves
   from validation.kpi_auc
   where statistic in ('main', 'crude', 'late', 'missing', 'half_1', 'half_2')
   group by definition, subject
@@ -89,12 +95,14 @@ select
   s.late_churned,
   s.missing_auc,
   s.missing_z,
-  s.half_1_auc,
-  s.half_1_se,
-  s.half_2_auc,
-  s.half_2_se,
-  s.half_2_z,
-  twelve_digits((s.half_1_auc - s.half_2_auc) / nullif(f.halves_se, 0e0)) as halves_z,
+  case when s.has_halves then s.half_1_auc end as half_1_auc,
+  case when s.has_halves then s.half_1_se end as half_1_se,
+  case when s.has_halves then s.half_2_auc end as half_2_auc,
+  case when s.has_halves then s.half_2_se end as half_2_se,
+  case when s.has_halves then s.half_2_z end as half_2_z,
+  case
+    when s.has_halves then twelve_digits((s.half_1_auc - s.half_2_auc) / nullif(f.halves_se, 0e0))
+  end as halves_z,
   p.split_on,
   h.chi2 as shape_chi2,
   h.df as shape_df,

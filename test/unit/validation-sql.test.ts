@@ -1,0 +1,95 @@
+/** The statements of validation whose shape depends on the book, and what rule L reads of a definition. */
+import { describe, expect, it } from "vitest";
+import { type Book, bookSchema } from "../../pipelines/config/book.ts";
+import { kpiSchema } from "../../pipelines/config/kpi.ts";
+import { labelAgreementModel } from "../../pipelines/validation/labels.ts";
+import { kpiValueModel, lineageOf } from "../../pipelines/validation/nodes.ts";
+import { checkNotice, decisionModel, definitionModel } from "../../pipelines/validation/outcomes.ts";
+import { rankModels } from "../../pipelines/validation/rank.ts";
+import { expectGolden } from "../golden.ts";
+
+const book: Book = {
+  ...bookSchema.parse({
+    book: "b",
+    sources: { usage: { entity: "usage_event", files: "x.csv" } },
+    kpis: ["a"],
+    baseline: ["tenure", "segment"],
+    churn: {
+      primary: "ends",
+      definitions: {
+        ends: { type: "subscription_end" },
+        cancel: { type: "event", entity: "churn_event" },
+        silent: { type: "inactivity", days: 60 },
+        crm: { type: "account_flag", column: "churn_flag" },
+      },
+    },
+  }),
+  folder: "/",
+  file: "assay.yaml",
+  config_sha256: "",
+};
+const kpi = (changes: Record<string, unknown>) =>
+  kpiSchema.parse({
+    id: "k",
+    label: "K",
+    description: "k",
+    factor: "control",
+    kind: "objective",
+    side: "reactive",
+    unit: "k",
+    measure: "count",
+    entity: "usage_event",
+    healthier: "tested",
+    says: { less: "had less", more: "had more" },
+    ...changes,
+  });
+
+describe("compiled statements", () => {
+  it.each([
+    ["validation.definition", definitionModel(book)],
+    ["validation.decision", decisionModel(book)],
+    ["validation.label_agreement", labelAgreementModel(book)],
+    ["validation.kpi_value", kpiValueModel([{ id: "logins_28d" }, { id: "nps" }])],
+    ["validation.kpi_cell", rankModels({ name: "kpi", source: "validation.kpi_observed" })[0]],
+  ] as const)("%s", async (name, model) => {
+    expect(model?.name).toBe(name);
+    await expectGolden(`${name}.sql`, `${model?.sql}\n`);
+  });
+  it("depends on what the book's definitions read, and on nothing else", () => {
+    expect([...decisionModel(book).depends].sort()).toEqual([
+      "rollup.account_day",
+      "spine.account_period",
+      "staging.churn_event",
+    ]);
+    const { definitions: _, ...churn } = book.churn;
+    const events = {
+      ...book,
+      churn: { ...churn, primary: "c", definitions: { c: { type: "event", entity: "churn_event" } } },
+    } as Book;
+    expect(decisionModel(events).depends).toEqual(["staging.churn_event"]);
+    expect(checkNotice(events)).toBeNull();
+  });
+  it("refuses a flag's column that is not a plain name", () => {
+    const definitions = { ...book.churn.definitions, crm: { type: "account_flag", column: 'x"; drop' } } as const;
+    expect(() => labelAgreementModel({ ...book, churn: { ...book.churn, definitions } } as Book)).toThrow(
+      /churn\.definitions\.crm\.column/,
+    );
+  });
+});
+
+describe("lineage (rule L)", () => {
+  const leaks = (changes: Record<string, unknown>) => lineageOf(book, [kpi(changes)]).get("k");
+  it("a KPI made from churn events or plays records the decision", () => {
+    expect(leaks({ entity: "churn_event" })).toBe("churn_event");
+    expect(leaks({ entity: "play" })).toBe("play");
+  });
+  it("so does one that reads a notice, an end or its reason, as a value or in a filter", () => {
+    expect(leaks({ entity: "subscription", filter: { notice_on: { not: null } } })).toBe("subscription.notice_on");
+    expect(leaks({ entity: "subscription", measure: "latest", value: "end_reason" })).toBe("subscription.end_reason");
+    expect(leaks({ entity: "subscription", measure: "sum", value: "seats" })).toBeUndefined();
+  });
+  it("and one that reads the flag of a definition; a ticket's end is not a contract's", () => {
+    expect(leaks({ entity: "account", measure: "latest", value: "churn_flag" })).toBe("account.churn_flag");
+    expect(leaks({ entity: "ticket", filter: { closed_at: null } })).toBeUndefined();
+  });
+});
