@@ -23,8 +23,8 @@ select
 from range(${-span.history}, ${span.months}) as r(m);
 `;
 
-/** One row per account that ever paid: segment, start, size and the traits that stay with it for life. */
-export const accountTable = (span: Span, ever: number): string => `
+/** One row per account that ever paid (the share `opening` of them started before the data): segment, start, size and the traits that stay with it for life. */
+export const accountTable = (span: Span, ever: number, opening: number): string => `
 create table account as
 with numbered as (
   select cast(i as integer) as account_no from range(1, ${ever + 1}) as r(i)
@@ -37,9 +37,8 @@ placed as (
       when uniform_a(draw('segment', account_no, 0)) < 0.89 then 'studio'
       else 'enterprise'
     end as segment,
-    -- A young company: its first accounts came a little faster.
-      case
-        when uniform_a(draw('start', account_no, 0)) < 0.46
+          case
+        when uniform_a(draw('start', account_no, 0)) < ${opening.toFixed(4)}
           then cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.history}) as integer) - ${span.history}
         else cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.months}) as integer)
       end as start_month,
@@ -263,9 +262,10 @@ rated as (
       + ${plan.silence} * (cast(is_silent as integer) - 0.35)
       + ${plan.wrongWay} * wrong_way
       + ${plan.reversed} * reversed
+      -- Habits outlive the redesign by two months: what was seen before it still counts for decisions soon after it.
       + case
-          when day < ${date(span.redesign)} then ${plan.fading[0]} * fading
-          else ${plan.fading[1]} * fading + ${(plan.fading[0] ** 2 * 0.4).toFixed(4)}
+          when day < ${date(span.redesign)} + 60 then ${plan.fading[0]} * fading
+          else ${plan.fading[1]} * fading + ${(plan.fading[0] ** 2 * 0.35).toFixed(4)}
         end
     ) end as raw
   from situated

@@ -19,7 +19,7 @@ import { crmTables } from "./crm.ts";
 import { exportStatements } from "./exports.ts";
 import { type Kind, plans, roles } from "./plan.ts";
 import { randomMacros } from "./random.ts";
-import { keptShare, rateTable, usageOfMonth, usageTable } from "./usage.ts";
+import { eventsPerExpected, rateTable, usageOfMonth, usageTable } from "./usage.ts";
 
 /** The first instant that simulated data do not cover. Fixed, so that a book does not depend on the clock. */
 const endOfData = "2026-07-01";
@@ -33,7 +33,7 @@ const addMonths = (iso: string, months: number): string => {
 export interface SimulateOptions {
   /** The folder of the book; what an earlier run wrote there is replaced. */
   readonly out: string;
-  /** About how many accounts pay at any time; about 2.7 times as many ever do. Of a tiny book: all accounts, 120. */
+  /** About how many accounts pay at any time; in 36 months about 2.75 times as many ever do. Of a tiny book: all accounts, 120. */
   readonly accounts: number;
   /** Calendar months with data, ending 2026-07-01. */
   readonly months: number;
@@ -74,7 +74,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     redesign: addMonths(start, Math.floor(months / 2)),
   };
   const plan = plans[kind];
-  const ever = kind === "tiny" ? 120 : Math.round((options.accounts * everPerPaying * (span.history + months)) / 60);
+  const history = options.accounts * openingShare;
+  const ever = kind === "tiny" ? 120 : Math.round(history + options.accounts * monthlyArrivals * months);
 
   const database = await Database.open({
     path: ":memory:",
@@ -84,7 +85,7 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     await log.step("accounts and decisions", async (note) => {
       await database.run(randomMacros(seed));
       await database.run(monthTable(span));
-      await database.run(accountTable(span, ever));
+      await database.run(accountTable(span, ever, kind === "tiny" ? 0.6 : history / ever));
       await database.run(latentTable(span));
       await database.run(spellTables);
       await database.run(firstSpells);
@@ -100,7 +101,7 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
           `select sum(mean * (active_to - active_from) / (ends_on - starts_on)) from rate`,
         );
         await database.run("drop table rate");
-        await database.run(rateTable(options.events / ((base ?? 1) * keptShare)));
+        await database.run(rateTable(options.events / ((base ?? 1) * eventsPerExpected)));
       }
       await database.run(usageTable);
       for (let month = 0; month < months; month++) await database.run(usageOfMonth(span, month));
@@ -124,5 +125,9 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
   }
 }
 
-/** Accounts that ever paid in 72 months for each that pays at a time: how fast they come and go. */
-const everPerPaying = 2.75;
+/**
+ * Accounts that started in the two years before the data, and that start in each month of it, for each that pays at a
+ * time: how fast they come and go.
+ */
+const openingShare = 1.27;
+const monthlyArrivals = 0.041;

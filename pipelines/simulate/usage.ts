@@ -74,8 +74,8 @@ join (
 ) as kind (event, event_no) using (event);
 `;
 
-/** The share of a full-strength rate that weekday, season and the missing ends of months leave over, roughly. */
-export const keptShare = 0.74;
+/** Events for each one that the rates expect: weekday and season take away a quarter, payments follow invoices. */
+export const eventsPerExpected = 0.905;
 
 /**
  * All events, one table clustered by month. A draw of 64 bits places each: the day (16 bits), weekday and season by thinning

@@ -1,0 +1,268 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readBook } from "../../pipelines/config/book.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { simulate } from "../../pipelines/simulate/simulate.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { literal } from "../../pipelines/warehouse/literal.ts";
+
+const work = mkdtempSync(join(tmpdir(), "assay-simulate-"));
+const plain = join(work, "plain");
+const small = { accounts: 120, months: 12, seed: 5, kind: "plain", log: silentLog } as const;
+let database: Database;
+let made: { events: number; accounts: number };
+
+/** SHA-256 of every file below a folder, by its path in it. */
+function digests(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile())
+    .sort();
+  return Object.fromEntries(
+    files.map((path) => [relative(folder, path), createHash("sha256").update(readFileSync(path)).digest("hex")]),
+  );
+}
+
+beforeAll(async () => {
+  made = await simulate({ ...small, out: plain, threads: 2 });
+  database = await Database.open({ path: ":memory:" });
+  const file = (name: string): string => literal(join(plain, "exports", name));
+  await database.run(`
+    create view usage as select * from read_parquet(${file("usage/*.parquet")}, filename = true);
+    create view subscription as select * from read_csv(${file("subscriptions_2026-06-30.csv")});
+    create view earlier as select * from read_csv(${file("subscriptions_2026-02-28.csv")});
+    create view account as select * from read_csv(${file("accounts_2026-06-30.csv")});
+    create view ticket as select * from read_csv(${file("tickets_*.csv")}, all_varchar = true);
+    create view rating as select * from read_csv(${file("csm_ratings_*.csv")}, all_varchar = true);
+    create view survey as select * from read_csv(${file("surveys_*.csv")});
+    create view play as select * from read_csv(${file("plays_*.csv")});
+  `);
+}, 120_000);
+afterAll(() => {
+  database.close();
+  rmSync(work, { recursive: true, force: true });
+});
+
+const count = async (sql: string): Promise<number> => Number(await database.scalar(`select count(*) from ${sql}`));
+
+describe("the bytes of a book", () => {
+  test("depend on the seed and not on threads, or on what lay in the folder", async () => {
+    const again = join(work, "again");
+    await simulate({ ...small, seed: 6, months: 7, out: again });
+    const other = digests(again);
+    await simulate({ ...small, out: again, threads: 1 });
+    expect(digests(again)).toEqual(digests(plain));
+    expect(digests(again)["exports/accounts_2026-06-30.csv"]).not.toBe(other["exports/accounts_2026-06-30.csv"]);
+  }, 120_000);
+});
+
+describe("the book", () => {
+  test("has a configuration that Assay reads, and files for each of its sources", async () => {
+    const book = await readBook(plain, { cwd: work, env: {} });
+    expect(book.segments.by).toBe("plan");
+    expect(book.scorecards).toEqual(["freshsuccess_40_30_30"]);
+    expect(Object.keys(book.sources)).toHaveLength(9);
+    const names = Object.keys(digests(join(plain, "exports")));
+    for (const source of Object.values(book.sources)) {
+      const [head = "", tail = ""] = String(source.files).replace("exports/", "").split("*");
+      expect(names.filter((name) => name.startsWith(head) && name.endsWith(tail)).length).toBeGreaterThan(0);
+    }
+  });
+
+  test("says what is planted, for every KPI but the one that only the naive score reads", async () => {
+    const book = await readBook(plain, { cwd: work, env: {} });
+    const truth = JSON.parse(readFileSync(join(plain, "truth.json"), "utf8")) as {
+      kpis: Record<string, { role: string }>;
+    };
+    expect(Object.keys(truth.kpis).sort()).toEqual(book.kpis.filter((id) => id !== "feature_events_28d").sort());
+    expect(Object.values(truth.kpis).filter(({ role }) => role === "noise")).toHaveLength(5);
+  });
+
+  test("ends on a month start, and counts what it wrote", async () => {
+    expect(await database.scalar("select cast(max(cast(event_time as date)) as varchar) from usage")).toBe(
+      "2026-06-30",
+    );
+    expect(await database.scalar("select cast(min(cast(event_time as date)) as varchar) from usage")).toBe(
+      "2025-07-01",
+    );
+    expect(await database.scalar("select count(distinct event_id) from usage")).toBe(made.events);
+    expect(await count("account")).toBe(made.accounts);
+  });
+
+  test("is one in which accounts started before the data did, and about as many pay as were asked for", async () => {
+    expect(await count("subscription where started_on < '2024-07-01'")).toBeGreaterThan(20);
+    const paying = await count(
+      "subscription where started_on <= '2026-01-01' and (ended_on is null or ended_on > '2026-01-01')",
+    );
+    expect(paying).toBeGreaterThan(90);
+    expect(paying).toBeLessThan(150);
+  });
+});
+
+describe("subscriptions", () => {
+  test("of annual plans are one row a term that follow without a gap, and a leaver's notice keeps its period", async () => {
+    const annual = "subscription where plan <> 'solo'";
+    expect(await count(`${annual} and (ended_on <> renews_on or ended_on <> started_on + interval 12 month)`)).toBe(0);
+    expect(await count(`${annual} and notice_on > renews_on - cast(notice_days as integer)`)).toBe(0);
+    expect(
+      await database.query(`select plan, min(notice_days) as least, max(notice_days) as most, max(term_months) as term
+        from subscription group by plan order by plan`),
+    ).toEqual([
+      { plan: "enterprise", least: 90, most: 90, term: 12 },
+      { plan: "solo", least: 0, most: 0, term: 1 },
+      { plan: "studio", least: 30, most: 30, term: 12 },
+    ]);
+    expect(
+      await count(`(
+        select ended_on, lead(started_on) over (partition by split_part(subscription_id, '-', 1), split_part(subscription_id, '-', 2) order by started_on) as next_on
+        from ${annual}
+      ) where next_on is not null and next_on <> ended_on`),
+    ).toBe(0);
+  });
+
+  test("of the monthly plan end at most a month after the cancel click", async () => {
+    const left = "subscription where plan = 'solo' and notice_on is not null";
+    expect(await count(left)).toBeGreaterThan(20);
+    expect(await count(`${left} and (ended_on <= notice_on or ended_on > notice_on + interval 1 month)`)).toBe(0);
+  });
+
+  test("say when notice was given for nearly every account that left", async () => {
+    const left = await count("subscription where end_reason is not null");
+    expect(await count("subscription where end_reason is not null and notice_on is not null")).toBeGreaterThanOrEqual(
+      left * 0.95,
+    );
+  });
+
+  test("come in two deliveries, and the first knows nothing of what came after it", async () => {
+    expect(
+      await count(
+        "earlier where notice_on > '2026-02-28' or started_on > '2026-02-28' or (plan = 'solo' and end_reason is not null and ended_on > '2026-02-28')",
+      ),
+    ).toBe(0);
+    const changed = `earlier join subscription as later using (subscription_id)
+      where (earlier.plan, earlier.seats, earlier.mrr_minor, earlier.notice_days) <> (later.plan, later.seats, later.mrr_minor, later.notice_days)`;
+    expect(await count(changed)).toBe(0);
+    expect(
+      await count(
+        "earlier join subscription as later using (subscription_id) where earlier.notice_on is null and later.notice_on is not null",
+      ),
+    ).toBeGreaterThan(0);
+  });
+
+  test("let some who left come back", async () => {
+    expect(
+      await count(
+        "(select account_id from subscription group by 1 having count(distinct split_part(subscription_id, '-', 2)) > 1)",
+      ),
+    ).toBeGreaterThan(0);
+  });
+});
+
+describe("the feeds", () => {
+  test("hold no use outside paid time", async () => {
+    expect(
+      await count(`usage where not exists (
+        select 1 from subscription as s where s.account_id = usage.account_id
+          and event_time >= s.started_on and (s.ended_on is null or event_time < s.ended_on)
+      )`),
+    ).toBe(0);
+  });
+
+  test("bring some rows late and some twice, the second time in the next file and unchanged", async () => {
+    expect(await count("usage where loaded_at <= event_time")).toBe(0);
+    const late = (await count("usage where loaded_at > event_time + interval 1 day")) / made.events;
+    expect(late).toBeGreaterThan(0.01);
+    expect(late).toBeLessThan(0.03);
+    expect(await count("(select event_id from usage group by 1 having count(*) > 1)")).toBeGreaterThan(50);
+    expect(
+      await count(
+        "(select event_id from usage group by 1 having count(distinct (account_id, user_id, event, event_time, loaded_at)) > 1 or count(distinct filename) <> count(*))",
+      ),
+    ).toBe(0);
+  });
+
+  test("are quieter on Sundays", async () => {
+    const perDay = (day: number): Promise<number> => count(`usage where isodow(event_time) = ${day}`);
+    expect(await perDay(7)).toBeLessThan(0.5 * (await perDay(2)));
+  });
+
+  test("have two weeks without a ticket, said in a note", async () => {
+    const day = "cast(try_cast(opened_at as timestamp) as date)";
+    expect(await count(`ticket where ${day} between '2025-11-16' and '2025-11-30'`)).toBe(0);
+    expect(await count(`ticket where ${day} between '2025-11-10' and '2025-11-15'`)).toBeGreaterThan(0);
+    expect(readFileSync(join(plain, "exports", "notes_2026-06-30.csv"), "utf8")).toBe(
+      "on,label,kind\n2025-11-16,Ticket feed down until 2025-11-30,incident\n2026-01-01,Redesign of the app,launch\n",
+    );
+  });
+
+  test("have a few rows that cannot be read, well under what a delivery may have", async () => {
+    const bad = await count("ticket where try_cast(opened_at as timestamp) is null");
+    expect(bad).toBeGreaterThan(0);
+    expect(bad / (await count("ticket"))).toBeLessThan(0.0025);
+    expect((await count("rating where try_cast(rating as integer) is null")) / (await count("rating"))).toBeLessThan(
+      0.003,
+    );
+  });
+
+  test("show a manager's rating fall in the last 25 days before notice, and not before", async () => {
+    const mean = (from: number, to: number): Promise<number | null> =>
+      database.scalar<number>(`select avg(try_cast(rating as integer)) from rating join subscription as s using (account_id)
+        where s.notice_on is not null and cast(rated_at as date) >= s.notice_on - ${from} and cast(rated_at as date) < s.notice_on - ${to}`);
+    const [late, early] = [await mean(25, 0), await mean(150, 25)];
+    expect(Number(early) - Number(late)).toBeGreaterThan(1.2);
+    expect(
+      Math.abs(Number(early) - Number(await database.scalar("select avg(try_cast(rating as integer)) from rating"))),
+    ).toBeLessThan(0.6);
+  });
+
+  test("leave part of the surveys without an answer, and name rescues", async () => {
+    const silent = (await count("survey where responded_at is null")) / (await count("survey"));
+    expect(silent).toBeGreaterThan(0.25);
+    expect(silent).toBeLessThan(0.6);
+    expect(await count("play where play = 'rescue call'")).toBeGreaterThan(0);
+  });
+});
+
+describe("other books", () => {
+  test("tiny: 120 accounts of which about a dozen left", async () => {
+    const out = join(work, "tiny");
+    const { accounts } = await simulate({ out, accounts: 1500, months: 18, seed: 1, kind: "tiny", log: silentLog });
+    expect(accounts).toBe(120);
+    const left = Number(
+      await database.scalar(
+        `select count(distinct account_id) from read_csv(${literal(join(out, "exports", "subscriptions_2026-06-30.csv"))}) where notice_on is not null`,
+      ),
+    );
+    expect(left).toBeGreaterThan(2);
+    expect(left).toBeLessThan(25);
+  }, 60_000);
+
+  test("null: nothing is planted but size, and no rating falls", async () => {
+    const out = join(work, "null");
+    await simulate({ ...small, out, kind: "null", months: 6 });
+    const truth = JSON.parse(readFileSync(join(out, "truth.json"), "utf8")) as {
+      kpis: Record<string, { role: string }>;
+    };
+    expect(new Set(Object.values(truth.kpis).map(({ role }) => role))).toEqual(new Set(["size", "noise", "constant"]));
+  }, 60_000);
+
+  test("a volume that was asked for is met within a tenth, as CSV too", async () => {
+    const out = join(work, "volume");
+    const { events } = await simulate({ ...small, out, months: 6, events: 60_000, usageFormat: "csv" });
+    expect(Math.abs(events - 60_000)).toBeLessThan(6_000);
+    const files = literal(join(out, "exports", "usage", "*.csv"));
+    expect(await database.scalar(`select count(distinct event_id) from read_csv(${files})`)).toBe(events);
+  }, 60_000);
+
+  test("that cannot be are refused in one sentence", async () => {
+    const out = join(work, "no");
+    await expect(simulate({ ...small, out, accounts: 0 })).rejects.toThrow(
+      "simulate needs a positive whole number of accounts: 0",
+    );
+    await expect(simulate({ ...small, out, months: 3 })).rejects.toThrow("simulate needs 6 to 96 months: 3");
+    await expect(simulate({ ...small, out, seed: 1.5 })).rejects.toThrow("1.5");
+  });
+});
