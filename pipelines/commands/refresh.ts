@@ -31,7 +31,7 @@ import {
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
-import { resolveScorecards } from "../scores/library.ts";
+import { checkImmutability, recordOf, resolveScorecards } from "../scores/library.ts";
 import { validationNodes } from "../validation/nodes.ts";
 import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
@@ -88,6 +88,9 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
 
   const { kpis, off } = await resolveKpis(book);
   const cards = await resolveScorecards(book, kpis);
+  const current = await findCurrentRelease(state);
+  const known = current?.manifest.scorecards ?? [];
+  checkImmutability(known, cards);
   const warnings: string[] = off.map(({ id, why }) => `KPI ${id} is off: ${why}`);
 
   const load = await timed("load exports", async (note) => {
@@ -107,7 +110,6 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const code = await codeSha256();
   const definitions = sha256(canonicalJson({ kpis, cards }));
   const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions, code, asOf]));
-  const current = await findCurrentRelease(state);
   if (options.full !== true && current?.manifest.release_id === releaseId) {
     return { outcome: "unchanged", release: current, warnings: current.manifest.warnings, seconds };
   }
@@ -204,6 +206,12 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       inputs_sha256: load.inputs_sha256,
       code_sha256: code,
       store: rolled.store,
+      scorecards: [
+        ...known,
+        ...recordOf(cards).filter(
+          (row) => !known.some((k) => k.scorecard === row.scorecard && k.version === row.version),
+        ),
+      ],
       artefacts,
       warnings,
     };

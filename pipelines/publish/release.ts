@@ -24,6 +24,12 @@ export interface Manifest {
     readonly account_day: readonly string[];
     readonly user_day: readonly string[];
   };
+  /** Every scorecard version that this release or an earlier one used: a number never changes its content. */
+  readonly scorecards: readonly {
+    readonly scorecard: string;
+    readonly version: number;
+    readonly definition_sha256: string;
+  }[];
   readonly artefacts: readonly ArtefactFile[];
   /** Warnings of the build, one sentence each. */
   readonly warnings: readonly string[];
