@@ -151,7 +151,8 @@ order by s.definition, s.kpi`);
             auc_se: evidence.se,
             crude_auc: evidence.crudeAuc,
             late_auc: evidence.lateAuc,
-            p: twelveDigits(p.main),
+            // A KPI outside its family was not tested: it has neither p nor q.
+            p: isInFamily ? twelveDigits(p.main) : null,
             q: twelveDigits(evidence.q.main),
             coverage: evidence.coverage,
             n_accounts: number(row, "n_accounts"),
@@ -168,7 +169,7 @@ order by s.definition, s.kpi`);
               decision.verdict === "predicts" && evidence.auc !== null
                 ? strengthOf(Math.abs(evidence.auc - 0.5))
                 : null,
-            small_print: smallPrintOf(evidence, wording),
+            small_print: decision.verdict === "not_tested" ? null : smallPrintOf(evidence, wording),
           });
           for (const family of families) {
             const q = evidence.q[family];

@@ -159,9 +159,14 @@ where s.snapshot_date + 60 <= m.as_of and p.notice_on >= s.snapshot_date and p.n
 describe("histories that can tell nothing", () => {
   const verdicts = async (panel: Panel, options = {}) => {
     const database = await validatePanel(panel, options);
-    const rows = await database.query<{ kpi: string; rule: string; reason: string; sentence: string }>(
-      "select kpi, rule, reason, sentence from validation.kpi_verdict order by kpi",
-    );
+    const rows = await database.query<{
+      kpi: string;
+      rule: string;
+      reason: string;
+      sentence: string;
+      p: number | null;
+      small_print: string | null;
+    }>("select kpi, rule, reason, sentence, p, small_print from validation.kpi_verdict order by kpi");
     database.close();
     return rows;
   };
@@ -169,6 +174,7 @@ describe("histories that can tell nothing", () => {
   it("a dozen churned accounts: not enough data, and nothing more", async () => {
     const rows = await verdicts(small);
     expect(new Set(rows.map((row) => row.rule))).toEqual(new Set(["0"]));
+    expect(rows.map((row) => [row.p, row.small_print])).toEqual(rows.map(() => [null, null]));
     expect(rows[0]?.sentence).toMatch(
       /^Not tested: \d+ churned and \d+ staying accounts have a value, 50 of each are needed\.$/,
     );
