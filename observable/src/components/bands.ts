@@ -15,7 +15,7 @@ const styles: Readonly<Record<string, Omit<BandStyle, "band">>> = {
   yellow: { name: "yellow", letter: "Y", colour: "var(--band-yellow)" },
   green: { name: "green", letter: "G", colour: "var(--band-green)" },
   unknown: { name: "not scored", letter: "?", colour: "var(--band-unknown)" },
-  no_snapshot: { name: "not yet a customer", letter: "-", colour: "var(--band-none)" },
+  no_snapshot: { name: "not yet paying", letter: "-", colour: "var(--band-none)" },
 };
 
 /** Bands of other names take steps of one scale from risky to healthy. */

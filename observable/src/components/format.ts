@@ -18,6 +18,7 @@ export const count = (value: Maybe): string => (known(value) ? whole.format(valu
 export function percent(rate: Maybe): string {
   if (!known(rate)) return missing;
   const value = rate * 100;
+  if (value > 0 && value < 0.05) return "under 0.1 %";
   return `${value === 0 || Math.abs(value) >= 9.95 ? whole.format(value) : tenth.format(value)} %`;
 }
 

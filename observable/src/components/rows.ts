@@ -100,6 +100,7 @@ export interface DataSource {
   readonly first_day: string | null;
   readonly last_day: string | null;
   readonly delivered_on: string | null;
+  readonly is_read: boolean;
 }
 
 export interface Delivery {

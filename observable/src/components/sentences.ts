@@ -144,16 +144,16 @@ export function changeSentence(rows: readonly BandChange[], release: Release): S
  * which they are read. as_of is the first instant that the data does not cover, so a row of the day before is up to date.
  */
 export function dataSentence(sources: readonly DataSource[], release: Release, today: Date): Sentence {
-  const dated = sources.filter((s): s is DataSource & { last_day: string } => s.last_day !== null);
+  const dated = sources.filter((s): s is DataSource & { last_day: string } => s.is_read && s.last_day !== null);
   const oldest = [...dated].sort((a, b) => a.last_day.localeCompare(b.last_day) || a.source.localeCompare(b.source))[0];
   const age = daysBetween(release.as_of, today.toISOString());
   const ago = age <= 0 ? "" : age === 1 ? ", yesterday" : `, ${plural(age, "day")} ago`;
   const head = say`Data to ${date(release.as_of)}${[ago]}.`;
-  if (oldest === undefined) return [...head, " No source carries dates, so none can be called old."];
+  if (oldest === undefined) return [...head, " No source that a KPI reads carries dates, so none can be called old."];
   const behind = daysBetween(oldest.last_day, release.as_of) - 1;
   return [
     ...head,
-    ...say` The oldest source is ${oldest.source}: its last row is of ${date(oldest.last_day)}${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
+    ...say` The oldest source is ${oldest.source}: it ends on ${date(oldest.last_day)}${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
   ];
 }
 
@@ -215,11 +215,10 @@ export function distributionSentence(rows: readonly BandMonth[], styles: readonl
     .sort()
     .at(-1);
   if (last === undefined) return say`There are too few accounts to show by band.`;
-  const now = [...styles]
-    .reverse()
-    .flatMap(({ band, name }) =>
-      mine.filter((r) => r.snapshot_date === last && r.band === band).map((r) => ({ name, r })),
-    );
+  const isScored = ({ band }: BandStyle): boolean => band !== "unknown" && band !== "no_snapshot";
+  const now = [...styles.filter(isScored).reverse(), ...styles.filter((style) => !isScored(style))].flatMap(
+    ({ band, name }) => mine.filter((r) => r.snapshot_date === last && r.band === band).map((r) => ({ name, r })),
+  );
   const parts: Sentence = now.flatMap(
     ({ name, r }, i): Sentence => [
       i === 0 ? "" : i === now.length - 1 ? " and " : ", ",

@@ -23,10 +23,10 @@ export function ledger(
   const narrow = isNarrow(width);
   return Plot.plot({
     width,
-    height: 40 + days.length * (20 + 22 * order.length),
+    height: 40 + days.length * (30 + 22 * order.length),
     marginLeft: 92,
     marginRight: narrow ? 16 : 90,
-    marginTop: 20,
+    marginTop: 24,
     marginBottom: 36,
     style: chartStyle,
     x: {
@@ -43,7 +43,7 @@ export function ledger(
         fy: (d) => d,
         text: (d) => `within ${d} days`,
         frameAnchor: "top-left",
-        dy: -14,
+        dy: -18,
         dx: -88,
         textAnchor: "start",
         fontWeight: 600,

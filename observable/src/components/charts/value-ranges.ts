@@ -57,8 +57,9 @@ export function valueRanges(
     },
     y: {
       domain: order,
-      label: `↑ ${unit}`,
+      label: unit,
       labelAnchor: "top",
+      labelArrow: "none",
       tickSize: 0,
       tickFormat: (label: string) => (label === " " ? "" : label),
     },

@@ -15,7 +15,7 @@ export function weightOnEvidence(
     .sort((a, b) => (order.get(a.action_group) ?? 9) - (order.get(b.action_group) ?? 9));
   const name = (d: WeightOnEvidence): string => names.get(d.scorecard) ?? d.scorecard;
   const colour = new Map<string, string>(actionGroups.map((g) => [g.group, g.colour]));
-  const labels = [...new Set(rows.map(name))];
+  const labels = [...names.values()].filter((label) => rows.some((d) => name(d) === label));
   return Plot.plot({
     width,
     height: 34 + 58 * labels.length,

@@ -68,6 +68,7 @@ function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement
       value: (r) => (r.last_day === null ? null : daysBetween(r.last_day, release.as_of) - 1),
       isNumber: true,
     },
+    { name: "In the KPIs", text: (r) => (r.is_read ? "yes" : "no") },
     { name: "Files", text: (r) => count(r.n_deliveries), value: (r) => r.n_deliveries, isNumber: true },
     { name: "Rows read", text: (r) => count(r.rows_read), value: (r) => r.rows_read, isNumber: true },
     { name: "Set aside", text: (r) => count(r.rows_rejected), value: (r) => r.rows_rejected, isNumber: true },

@@ -158,9 +158,7 @@ function renewalFigure(rows: readonly RenewalMonth[], styles: Styles, release: R
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => renewals(rows, { width, styles, currency: release.currency }),
     empty: "No renewal dates were delivered, or too few to show.",
-    ...(merged
-      ? { note: `Months with fewer than ${release.min_cell} renewals are merged with their neighbours.` }
-      : {}),
+    note: `Accounts without a known renewal in these months are not shown, customers who pay by the month among them.${merged ? ` Months with fewer than ${release.min_cell} renewals are merged with their neighbours.` : ""}`,
     table: { name: "renewals-by-month", rows, columns },
   });
 }

@@ -32,7 +32,7 @@ export function kpisPage(data: KpisData): HTMLElement {
     ${rules.length === 0 ? null : paragraph(rules, "notice")}
     ${caption(howToRead)}
     ${actionGroups.map((group) => groupSection(group, data.kpi, domain))}
-    ${data.kpi.length === 0 ? null : section("All KPIs", dataTable({ name: "kpis", label: "All KPIs", rows: data.kpi, columns, search: true }))}
+    ${data.kpi.length === 0 ? null : section("All KPIs", dataTable({ name: "kpis", label: "All KPIs", rows: data.kpi, columns: data.kpi.some((k) => k.held !== null) ? [...columns, held] : columns, search: true }))}
     ${sqlSection(data.statement, ["marts.kpi", "marts.validation_fact"])}
   </div>` as HTMLElement;
 }
@@ -99,5 +99,11 @@ const columns: readonly Column<Kpi>[] = [
   { name: "Last days", text: (k) => onHundred(k.late_auc), value: (k) => k.late_auc, isNumber: true },
   { name: "Has a value", text: (k) => percent(k.coverage), value: (k) => k.coverage, isNumber: true },
   { name: "Churned", text: (k) => count(k.n_churned), value: (k) => k.n_churned, isNumber: true },
-  { name: "Held", text: (k) => (k.held === null ? missing : `${k.held} of 6`), value: (k) => k.held, isNumber: true },
 ];
+
+const held: Column<Kpi> = {
+  name: "Held",
+  text: (k) => (k.held === null ? missing : `${k.held} of 6`),
+  value: (k) => k.held,
+  isNumber: true,
+};

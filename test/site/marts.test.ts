@@ -1,0 +1,332 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { readModels } from "../../pipelines/models/header.ts";
+import type { Model } from "../../pipelines/models/model.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { literal, SqlDate } from "../../pipelines/warehouse/literal.ts";
+
+/** Models of sql/marts over rows written by hand. As of 2026-01-01, min_cell 3. */
+let database: Database;
+afterEach(() => database?.close());
+
+type Value = string | number | boolean | null;
+
+async function open(
+  tables: Readonly<Record<string, { readonly columns: string; readonly rows: readonly (readonly Value[])[] }>>,
+): Promise<void> {
+  database = await Database.open({ path: ":memory:", threads: 1 });
+  await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
+  for (const schema of ["meta", "spine", "scores", "validation", "features", "marts"])
+    await database.run(`create schema ${schema}`);
+  await database.run(
+    "create table meta.params as select date '2026-01-01' as as_of, 28 as window_days, 30 as gap_days, 90 as horizon_days, " +
+      "'end' as primary_definition, 3 as min_cell",
+  );
+  for (const [name, { columns, rows }] of Object.entries(tables)) {
+    await database.run(`create table ${name} (${columns})`);
+    const values = rows.map(
+      (row) =>
+        `(${row.map((v) => (typeof v === "string" && /^\d{4}-\d\d-\d\d$/.test(v) ? literal(new SqlDate(v)) : literal(v))).join(", ")})`,
+    );
+    if (values.length > 0) await database.run(`insert into ${name} values ${values.join(", ")}`);
+  }
+}
+
+const models = readModels("marts");
+async function build(...names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const model = (await models).find((m) => m.name === name) as Model;
+    await database.run(`create ${model.kind} ${name} as ${model.sql}`);
+  }
+}
+
+const snapshots = {
+  columns: "snapshot_date date, is_scored boolean",
+  rows: [
+    ["2024-01-01", true],
+    ["2025-01-01", true],
+    ["2026-01-01", true],
+  ] as const,
+};
+const accountColumns =
+  "account_id varchar, snapshot_date date, mrr_minor bigint, segment varchar, renews_on date, is_scored boolean";
+const paying = (id: string, on: string, mrr: number | null, renews: string | null = null): readonly Value[] => [
+  id,
+  on,
+  mrr,
+  "all",
+  renews,
+  true,
+];
+
+describe("kept_money", () => {
+  test("gross counts each customer at most at its old money, net all of it; new and trial customers are out", async () => {
+    await open({
+      "spine.snapshot": snapshots,
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: [
+          // Grew, shrank, left, unknown money at the end, and one that is new.
+          paying("grew", "2025-01-01", 1000),
+          paying("grew", "2026-01-01", 1500),
+          paying("shrank", "2025-01-01", 1000),
+          paying("shrank", "2026-01-01", 400),
+          paying("left", "2025-01-01", 2000),
+          paying("unknown", "2025-01-01", 5000),
+          paying("unknown", "2026-01-01", null),
+          paying("new", "2026-01-01", 9000),
+        ],
+      },
+    });
+    await build("marts.kept_money");
+    const rows = await database.query("select * from marts.kept_money");
+    // The year before has no customer at its start: it is left out rather than blank.
+    expect(rows).toEqual([
+      {
+        period_no: 0,
+        base_on: "2025-01-01",
+        end_on: "2026-01-01",
+        n_base: 4,
+        n_kept: 3,
+        n_money_unknown: 1,
+        base_minor: 4000,
+        kept_minor: 1400,
+        end_minor: 1900,
+        gross_rate: 0.35,
+        net_rate: 0.475,
+        kept_rate: 0.75,
+      },
+    ]);
+  });
+});
+
+describe("renewal_month", () => {
+  const scored = { columns: "scorecard varchar, version integer, bands varchar", rows: [] };
+  const scores = {
+    columns:
+      "account_id varchar, snapshot_date date, scorecard varchar, version integer, is_in_force boolean, score double, band varchar",
+    rows: [["a", "2026-01-01", "s", 1, true, 10, "red"]] as const,
+  };
+  test("months under min_cell are merged with the next, the last with those before; each account once", async () => {
+    const due = [
+      "2026-01-10",
+      "2026-02-03",
+      "2026-02-04",
+      "2026-04-01",
+      "2026-04-02",
+      "2026-04-03",
+      "2026-12-01",
+      "2027-01-01",
+      "2025-12-31",
+    ];
+    await open({
+      "scores.scorecard": scored,
+      "scores.account_score": scores,
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: due.map((on, i) => paying("abcdefghi"[i] as string, "2026-01-01", 100, on)),
+      },
+    });
+    await build("marts.account_band", "marts.renewal_month");
+    expect(
+      await database.query(
+        "select from_month, to_month, band, n_accounts, n_total, mrr_minor from marts.renewal_month",
+      ),
+    ).toEqual([
+      // One of January joins the two of February; the lone one of December joins the three of April.
+      { from_month: "2026-01-01", to_month: "2026-02-01", band: "red", n_accounts: 1, n_total: 3, mrr_minor: 100 },
+      { from_month: "2026-01-01", to_month: "2026-02-01", band: "unknown", n_accounts: 2, n_total: 3, mrr_minor: 200 },
+      { from_month: "2026-04-01", to_month: "2026-12-01", band: "unknown", n_accounts: 4, n_total: 4, mrr_minor: 400 },
+    ]);
+  });
+
+  test("fewer than min_cell renewals in all show nothing", async () => {
+    await open({
+      "scores.scorecard": scored,
+      "scores.account_score": scores,
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: [paying("a", "2026-01-01", 100, "2026-02-01"), paying("b", "2026-01-01", 100, "2026-03-01")],
+      },
+    });
+    await build("marts.account_band", "marts.renewal_month", "marts.renewal_ahead");
+    expect(await database.query("select * from marts.renewal_month")).toEqual([]);
+    expect(await database.query("select * from marts.renewal_ahead")).toEqual([]);
+  });
+});
+
+describe("leaver_band", () => {
+  test("looks gap_days back, at a scored snapshot; exits that the customer did not decide are left out", async () => {
+    await open({
+      "scores.scorecard": { columns: "scorecard varchar, version integer, bands varchar", rows: [] },
+      "scores.account_score": {
+        columns:
+          "account_id varchar, snapshot_date date, scorecard varchar, version integer, is_in_force boolean, score double, band varchar",
+        rows: [
+          ["a", "2025-06-01", "s", 1, true, 90, "green"],
+          ["a", "2025-06-29", "s", 1, true, 5, "red"],
+          ["b", "2025-06-01", "s", 1, true, 5, "red"],
+          ["c", "2025-06-01", "s", 1, true, 50, "yellow"],
+          ["d", "2025-06-01", "s", 1, true, 5, "red"],
+        ],
+      },
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: [
+          paying("a", "2025-06-01", 1),
+          paying("a", "2025-06-29", 1),
+          paying("b", "2025-06-01", 1),
+          paying("c", "2025-06-01", 1),
+          paying("d", "2025-06-01", 1),
+          paying("e", "2025-06-29", 1),
+        ],
+      },
+      "validation.decision": {
+        columns: "definition varchar, account_id varchar, decided_on date, kind varchar",
+        rows: [
+          // a: green at the last reading 30 days before, red only in between.
+          ["end", "a", "2025-07-03", "end"],
+          ["end", "b", "2025-07-01", "notice"],
+          ["end", "c", "2025-07-02", "end"],
+          ["end", "d", "2025-07-01", "other_exit"],
+          ["other", "d", "2025-07-01", "end"],
+          // e had not begun to pay 30 days before; f decided too long ago.
+          ["end", "e", "2025-07-10", "end"],
+          ["end", "f", "2024-12-31", "end"],
+        ],
+      },
+    });
+    await build("marts.account_band", "marts.leaver_band");
+    expect(await database.query("select * from marts.leaver_band")).toEqual([
+      { series: "in_force", band: "green", n_leavers: 1, n_total: 4 },
+      { series: "in_force", band: "no_snapshot", n_leavers: 1, n_total: 4 },
+      { series: "in_force", band: "red", n_leavers: 1, n_total: 4 },
+      { series: "in_force", band: "yellow", n_leavers: 1, n_total: 4 },
+    ]);
+  });
+});
+
+describe("cohorts", () => {
+  const dates = ["2024-01-29", "2024-02-05", "2024-05-06", "2024-08-05", "2025-02-03", "2025-05-05", "2026-01-01"];
+  const periods: readonly (readonly Value[])[] = [
+    // Before the data: only those who stayed are known, so they are cut.
+    ["old", "2023-12-30", null],
+    ["a", "2024-01-10", null],
+    ["b", "2024-02-01", "2025-01-20"],
+    ["c", "2024-02-10", "2025-02-10"],
+    ["d", "2024-03-31", null],
+    // Left and came back: paying again at twelve months.
+    ["e", "2024-04-01", "2024-08-01"],
+    ["e", "2025-03-01", null],
+    ["f", "2024-05-01", null],
+    // Too few and too late to have matured: joins the quarters before.
+    ["g", "2025-11-01", null],
+  ];
+  test("quarters are merged up to min_cell; twelve months count to the day; only matured cohorts show", async () => {
+    await open({
+      "spine.snapshot": { columns: "snapshot_date date, is_scored boolean", rows: dates.map((d) => [d, true]) },
+      "spine.account_period": { columns: "account_id varchar, started_on date, ended_on date", rows: periods },
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: dates.map((d) => paying("a", d, d < "2025" ? 1000 : 1200)),
+      },
+    });
+    await database.run("update meta.params set min_cell = 2");
+    await build("marts.cohort_account", "marts.cohort_heat", "marts.cohort_retention");
+    expect(await database.query("select account_id, cohort_from, cohort_to from marts.cohort_account")).toEqual([
+      ...["a", "b", "c", "d"].map((account_id) => ({ account_id, cohort_from: "2024-01-01", cohort_to: "2024-04-01" })),
+      // The lone one of 2025 Q4 is merged into 2024 Q2, which therefore has not matured.
+      ...["e", "f", "g"].map((account_id) => ({ account_id, cohort_from: "2024-04-01", cohort_to: "2026-01-01" })),
+    ]);
+    const [row, ...others] = await database.query("select * from marts.cohort_retention");
+    expect(others).toEqual([]);
+    // b ended before its year, c on the very day: an end is exclusive, so neither pays at twelve months.
+    expect(row).toMatchObject({ cohort_from: "2024-01-01", n_accounts: 4, n_kept: 2, kept_rate: 0.5, money_rate: 1.2 });
+    // Wilson's interval of 2 of 4, from statsmodels' proportion_confint(2, 4, method="wilson").
+    expect(row?.rate_low).toBeCloseTo(0.150039, 6);
+    expect(row?.rate_high).toBeCloseTo(0.849961, 6);
+  });
+});
+
+describe("kpi_range", () => {
+  const columns =
+    "kpi varchar, bin integer, value_from double, value_to double, mean_value double, n_rows bigint, n_accounts bigint, n_churned bigint, rate double, rate_low double, rate_high double, expected_rate double";
+  const bin = (no: number, from: number | null, to: number | null, accounts: number, rate = 0.1): readonly Value[] => [
+    "k",
+    no,
+    from,
+    to,
+    from,
+    100,
+    accounts,
+    1,
+    rate,
+    rate / 2,
+    rate * 2,
+    0.1,
+  ];
+  test("bounds are no account's: ends open, whole numbers kept where they follow each other, else the middle of the gap", async () => {
+    await open({
+      "validation.kpi_decile": {
+        columns,
+        rows: [bin(0, null, null, 9), bin(1, 0, 0, 9), bin(2, 1, 7, 9), bin(3, 8, 113, 9), bin(4, 240, 999, 9)],
+      },
+    });
+    await build("marts.kpi_range");
+    expect(await database.query("select range_no, is_missing, value_from, value_to from marts.kpi_range")).toEqual([
+      { range_no: 0, is_missing: true, value_from: null, value_to: null },
+      { range_no: 1, is_missing: false, value_from: 0, value_to: 0 },
+      { range_no: 2, is_missing: false, value_from: 1, value_to: 7 },
+      { range_no: 3, is_missing: false, value_from: 8, value_to: 180 },
+      { range_no: 4, is_missing: false, value_from: 180, value_to: null },
+    ]);
+  });
+
+  test("ranges under min_cell are merged, weighted by their rows; the missing ones are left out", async () => {
+    await open({
+      "validation.kpi_decile": {
+        columns,
+        rows: [bin(0, null, null, 2), bin(1, 1, 3, 2, 0.3), bin(2, 4, 6, 9, 0.1), bin(3, 7, 9, 2, 0.7)],
+      },
+    });
+    await build("marts.kpi_range");
+    const rows = await database.query(
+      "select range_no, value_from, value_to, n_rows, n_accounts, rate from marts.kpi_range",
+    );
+    expect(rows).toEqual([
+      { range_no: 1, value_from: null, value_to: null, n_rows: 300, n_accounts: 9, rate: 0.366666666667 },
+    ]);
+  });
+});
+
+describe("weight_on_evidence", () => {
+  test("points by verdict group sum to 100; a KPI without a verdict is not known", async () => {
+    await open({
+      "scores.scorecard_weight": {
+        columns: "scorecard varchar, version integer, group_id varchar, kpi varchar, share decimal(18,6)",
+        rows: [
+          ["s", 1, "g", "a", 40],
+          ["s", 1, "g", "b", 30],
+          ["s", 1, "g", "nowhere", 30],
+        ],
+      },
+      "marts.kpi": {
+        columns: "kpi varchar, action_group varchar",
+        rows: [
+          ["a", "Use"],
+          ["b", "Leave out"],
+        ],
+      },
+    });
+    await build("marts.weight_on_evidence");
+    expect(await database.query("select action_group, points from marts.weight_on_evidence")).toEqual([
+      { action_group: "Use", points: 40 },
+      { action_group: "Use with care", points: 0 },
+      { action_group: "Score differently", points: 0 },
+      { action_group: "Leave out", points: 30 },
+      { action_group: "Not known", points: 30 },
+    ]);
+  });
+});
