@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -81,6 +81,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const store = join(state, "store");
   const ledger = join(state, "ledger.jsonl");
   await mkdir(store, { recursive: true });
+  await removeUnfinished(store);
   const history = await readLedger(ledger);
   const lines: LedgerLine[] = [...history.lines];
   const warnings: string[] = [];
@@ -149,6 +150,12 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     database.close();
     await rm(join(state, "spill"), { recursive: true, force: true });
   }
+}
+
+/** What a killed run was writing: nothing refers to it. */
+async function removeUnfinished(store: string): Promise<void> {
+  const names = (await readdir(store, { recursive: true })).filter((name) => name.endsWith(".tmp"));
+  for (const name of names) await rm(join(store, name), { force: true });
 }
 
 /** A file is taken when it has stood still for `settle`. */
@@ -231,14 +238,16 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
     const total = counts.rows + counts.broken;
     let rows = temporary.rows;
     if (rejected > 0) {
-      await writeRejects(database, shape, temporary.rows, temporary.rejects);
-      if (rejected > source.max_rejected * total)
+      const lineOf = await writeRejects(database, shape, temporary.rows, temporary.rejects);
+      if (rejected > source.max_rejected * total) {
         throw await tooManyRejected(database, options, temporary.rejects, rejected, total);
+      }
       await database.run(
-        `copy (select kept.* exclude (_reject, file_row_number, _line), line_of_row._line, kept._reject
-         from read_parquet(${literal(temporary.rows)}, file_row_number = true) as kept
-         join line_of_row on line_of_row.row_number = kept.file_row_number
-         where kept._reject is null order by kept.file_row_number) to ${literal(temporary.whole)} (format parquet)`,
+        `copy (
+           select stored.* exclude (_reject, file_row_number, _line), ${lineOf.line} as _line, stored._reject
+           from read_parquet(${literal(temporary.rows)}, file_row_number = true) as stored ${lineOf.join}
+           where stored._reject is null${lineOf.join === "" ? "" : " order by stored.file_row_number"}
+         ) to ${literal(temporary.whole)} (format parquet)`,
       );
       rows = temporary.whole;
     }
@@ -289,11 +298,11 @@ async function countRows(database: Database, rows: string, shape: FileShape): Pr
 }
 
 /**
- * Writes `line`, `column`, `reason`, `value` of everything that was rejected, and leaves the temporary table `line_of_row`: the
- * line of the file on which each row of the store starts. A record's place among records is its line unless values before it
- * hold line breaks or lines before it were broken; both are counted here, and only here, since it takes a second read.
+ * Writes `line`, `column`, `reason`, `value` of everything that was rejected, and returns how to tell the line of a row. A record's
+ * place among records is its line unless values before it hold line breaks or lines before it were broken; both are counted
+ * here, and only here, since it takes a second read.
  */
-async function writeRejects(database: Database, shape: FileShape, rows: string, rejects: string): Promise<void> {
+async function writeRejects(database: Database, shape: FileShape, rows: string, rejects: string): Promise<LineOf> {
   await database.run(
     shape.isText
       ? `create or replace temp table broken as
@@ -304,7 +313,7 @@ async function writeRejects(database: Database, shape: FileShape, rows: string, 
            lower(error_message[1:1]) || error_message[2:] as reason,
            csv_text[1:200] as value
          from (
-           select line, min(error_message) as error_message, any_value(trim(csv_line, chr(10) || chr(13))) as csv_text
+           select line, min(error_message) as error_message, min(trim(csv_line, chr(10) || chr(13))) as csv_text
            from broken_line group by line
          )`
       : `create or replace temp table broken as
@@ -312,47 +321,60 @@ async function writeRejects(database: Database, shape: FileShape, rows: string, 
   );
   await database.run("drop table if exists broken_line; drop table if exists broken_scan");
   const text = `concat_ws('', ${shape.columns.map((_, i) => `c${i}`).join(", ")})`;
+  const hasBreaks =
+    shape.isText &&
+    (await database.scalar(`select count(*) > 0 from ${shape.from} where contains(${text}, chr(10))`)) === true;
+  await database.run("drop table if exists broken_line; drop table if exists broken_scan");
+  // What pushes the records after `pos` further down than their place says: breaks inside a record, and whole broken lines.
   await database.run(
-    shape.isText
-      ? `create or replace temp table line_break as
-         select pos, length(text) - length(replace(text, chr(10), '')) as adds
-         from (select row_number() over () as pos, ${text} as text from ${shape.from})
-         where contains(text, chr(10))`
-      : "create or replace temp table line_break as select 1 as pos, 1 as adds where false",
+    `create or replace temp table shift as
+     select pos, cast(sum(adds) over (order by pos, seq) as bigint) as lines, seq
+     from (
+       select pos, seq, adds from broken
+       ${
+         hasBreaks
+           ? `union all
+       select pos, 0 as seq, length(text) - length(replace(text, chr(10), '')) as adds
+       from (select row_number() over () as pos, ${text} as text from ${shape.from}) where contains(text, chr(10))`
+           : ""
+}
+     )`,
   );
-  // Marks in the order of the file: a row's own breaks come after the row, broken lines after the row that they follow.
-  await database.run(
-    `create or replace temp table line_of_row as
-     with mark as (
-       select file_row_number + 1 as pos, 0 as seq, 0 as adds, file_row_number as row_number
-       from read_parquet(${literal(rows)}, file_row_number = true)
-       union all
-       select pos, 1, adds, null from line_break
-       union all
-       select pos, seq + 1, adds, null from broken
-     )
-     select
-       row_number,
-       seq - 1 as broken_seq,
-       ${shape.headerLines} + pos + case when row_number is null then 1 else 0 end
-         + coalesce(sum(adds) over (order by pos, seq rows between unbounded preceding and 1 preceding), 0) as _line
-     from mark
-     qualify row_number is not null or seq > 1`,
-  );
+  const hasShift = (await database.scalar("select count(*) > 0 from shift")) === true;
+  const place = `stored.file_row_number + 1 + ${shape.headerLines}`;
+  const lineOf: LineOf = hasShift
+    ? {
+        line: `${place} + coalesce(shifted.lines, 0)`,
+        join: "asof left join (select pos, max(lines) as lines from shift group by pos) as shifted on shifted.pos <= stored.file_row_number",
+      }
+    : { line: place, join: "" };
   await database.run(
     `copy (
        with wrong as (
-         select file_row_number, unnest(_reject) as wrong
-         from read_parquet(${literal(rows)}, file_row_number = true) where _reject is not null
+         select ${lineOf.line} as line, unnest(stored._reject) as wrong
+         from read_parquet(${literal(rows)}, file_row_number = true) as stored ${lineOf.join}
+         where stored._reject is not null
        )
-       select line_of_row._line as line, wrong.wrong."column" as "column", wrong.wrong.reason as reason, wrong.wrong.value as value
-       from wrong join line_of_row on line_of_row.row_number = wrong.file_row_number
+       select line, wrong."column" as "column", wrong.reason as reason, wrong.value as value
+       from wrong
        union all
-       select line_of_row._line, '' as "column", broken.reason, broken.value
-       from broken join line_of_row on line_of_row.row_number is null and line_of_row.broken_seq = broken.seq
+       select
+         ${shape.headerLines} + 1 + broken.pos
+           + coalesce((select max(shift.lines) from shift where (shift.pos, shift.seq) < (broken.pos, broken.seq)), 0) as line,
+         '' as "column",
+         broken.reason,
+         broken.value
+       from broken
        order by line, "column"
      ) to ${literal(rejects)} (format parquet)`,
   );
+  return lineOf;
+}
+
+/** The line of the file on which a row of `stored` starts: an expression, and the join that it needs. */
+interface LineOf {
+  readonly line: string;
+  readonly join: string;
 }
 
 async function tooManyRejected(

@@ -418,6 +418,20 @@ describe("the ledger remembers", () => {
     expect((await stored(made, "tickets", "account_id")).rows).toEqual([{ account_id: "a" }]);
   });
 
+  it("clears away what a killed run was writing, and reads the file that it had not finished", async () => {
+    const made = await book(tickets, { "tickets.csv": "account_id,opened_at\na,2024-02-01\n" });
+    await made.load();
+    const [name] = (await readdir(join(made.state, "store"))).filter((entry) => /^[0-9a-f]{32}\.parquet$/.test(entry));
+    await writeFile(join(made.state, "store", `.${name}.99.rows.tmp`), "half a file");
+    // Killed between the rename and the ledger: the rows are there, nothing refers to them.
+    const ledger = (await readFile(join(made.state, "ledger.jsonl"), "utf8")).split("\n");
+    await writeFile(join(made.state, "ledger.jsonl"), ledger.filter((line) => !line.includes("tickets")).join("\n"));
+    const { rows, load } = await stored(made, "tickets", "account_id");
+    expect(rows).toEqual([{ account_id: "a" }]);
+    expect(load.newDeliveries).toBe(1);
+    expect((await readdir(join(made.state, "store"))).filter((entry) => entry.endsWith(".tmp"))).toEqual([]);
+  });
+
   it("waits until a file has stood still", async () => {
     const { loadDeliveries } = await import("../../pipelines/load/load.ts");
     const { silentLog } = await import("../../pipelines/lib/log.ts");
