@@ -1,0 +1,301 @@
+import { describe, expect, test } from "vitest";
+import { bandStyles } from "../../observable/src/components/bands.ts";
+import { toCsv } from "../../observable/src/components/figure.ts";
+import {
+  count,
+  daysBetween,
+  money,
+  monthSpan,
+  pairs,
+  percent,
+  plural,
+  quarters,
+} from "../../observable/src/components/format.ts";
+import { rangeLabels } from "../../observable/src/components/pages/kpi.ts";
+import { list, plain, say } from "../../observable/src/components/prose.ts";
+import type { KpiRange, Release, Scorecard } from "../../observable/src/components/rows.ts";
+import * as sentences from "../../observable/src/components/sentences.ts";
+
+const release = { as_of: "2026-01-01", currency: "USD", min_cell: 5, gap_days: 30, horizon_days: 90 } as Release;
+const styles = bandStyles([
+  { band: "red", band_no: 1 },
+  { band: "yellow", band_no: 2 },
+  { band: "green", band_no: 3 },
+]);
+const card: Scorecard = {
+  scorecard: "s",
+  version: 2,
+  label: "Health",
+  description: null,
+  purpose: "churn_risk",
+  created_on: null,
+  in_force_from: null,
+  is_assigned: true,
+  bands_in_words: null,
+};
+const year = (period_no: number, gross: number | null, net: number | null, kept: number, unknown = 0) => ({
+  period_no,
+  base_on: "2025-01-01",
+  end_on: "2026-01-01",
+  n_base: 100,
+  n_kept: kept * 100,
+  n_money_unknown: unknown,
+  gross_rate: gross,
+  net_rate: net,
+  kept_rate: kept,
+});
+
+describe("home", () => {
+  test("kept: both years, one year, no money, nothing", () => {
+    const say = (...rows: ReturnType<typeof year>[]) => plain(sentences.keptSentence(rows, release));
+    expect(say(year(0, 0.87, 1.04, 0.82), year(1, 0.89, 1.07, 0.84))).toBe(
+      "In the year to 1 Jan 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; a year earlier 89, 107 and 84.",
+    );
+    expect(say(year(0, 0.87, 1.04, 0.82, 3))).toBe(
+      "In the year to 1 Jan 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of the first two.",
+    );
+    expect(say(year(0, null, null, 0.82, 100), year(1, 0.89, 1.07, 0.84))).toBe(
+      "In the year to 1 Jan 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered; a year earlier 84 of 100 customers.",
+    );
+    expect(say()).toBe(
+      "What was kept over 12 months is not known: the data does not reach back to 5 customers who paid a year ago.",
+    );
+  });
+
+  test("ahead: money, or accounts where no money is known, or too few", () => {
+    const row = (band: string, n_accounts: number, mrr_minor: number) => ({
+      band,
+      n_accounts,
+      n_total: 12,
+      n_money_unknown: 0,
+      mrr_minor,
+    });
+    expect(
+      plain(
+        sentences.aheadSentence(
+          [row("red", 2, 31_000_00), row("unknown", 1, 9_500_00), row("green", 9, 149_500_00)],
+          styles,
+          release,
+        ),
+      ),
+    ).toBe("$190k of monthly revenue (12 accounts) comes up for renewal in 90 days: $31.0k red, $9.5k not scored.");
+    expect(plain(sentences.aheadSentence([row("red", 2, 0), row("green", 10, 0)], styles, release))).toBe(
+      "12 accounts come up for renewal in 90 days: 2 red, 0 not scored.",
+    );
+    expect(plain(sentences.aheadSentence([], styles, release))).toContain("Fewer than 5 renewals are known");
+  });
+
+  test("trust: bands from risky to healthy, then those without; under min_cell words only", () => {
+    const row = (series: string, band: string, n_leavers: number) => ({ series, band, n_leavers, n_total: 96 });
+    const rows = [
+      row("in_force", "green", 33),
+      row("in_force", "red", 41),
+      row("in_force", "yellow", 22),
+      row("naive_baseline", "red", 40),
+      row("naive_baseline", "green", 56),
+    ];
+    expect(plain(sentences.trustSentence(rows, styles, release))).toBe(
+      "Of 96 customers that decided to leave in the last 12 months, 41 were red, 22 yellow and 33 green 30 days before.",
+    );
+    expect(plain(sentences.simpleScoreSentence(rows, styles))).toContain("had 40 of them red");
+    expect(plain(sentences.trustSentence([], styles, release))).toContain("Fewer than 5 customers decided to leave");
+  });
+
+  test("weight and state follow the newest version of each assigned scorecard", () => {
+    const points = (version: number, action_group: string, n: number) => ({
+      scorecard: "s",
+      version,
+      action_group,
+      action_no: 1,
+      points: n,
+    });
+    const rows = [points(1, "Use", 70), points(2, "Use", 0), points(2, "Leave out", 40)];
+    expect(plain(sentences.weightSentence(rows, [{ ...card, version: 1 }, card]))).toBe(
+      "0 of this score's 100 points rest on an early warning; 40 rest on KPIs that history says to leave out.",
+    );
+    expect(plain(sentences.weightSentence(rows, [{ ...card, is_assigned: false }]))).toContain(
+      "No scorecard is assigned",
+    );
+    const state = {
+      scorecard: "s",
+      version: 2,
+      state: "not checked",
+      sentence: "Not checked: 12 of 50 churned accounts needed.",
+    };
+    expect(plain(sentences.stateSentence([state], [card]))).toBe(
+      "The score: not checked: 12 of 50 churned accounts needed.",
+    );
+    expect(plain(sentences.stateSentence([], [card]))).toBe("The score: not checked against history in this release.");
+  });
+
+  test("change counts scored moves only, by the order of the bands", () => {
+    const move = (from_band: string, to_band: string, from_no: number, to_no: number, n_accounts: number) => ({
+      before_on: "2025-12-01",
+      from_band,
+      to_band,
+      from_no,
+      to_no,
+      n_accounts,
+      n_total: 100,
+    });
+    const rows = [
+      move("green", "red", 3, 1, 4),
+      move("red", "green", 1, 3, 9),
+      move("red", "red", 1, 1, 80),
+      move("unknown", "red", 99, 1, 7),
+    ];
+    expect(plain(sentences.changeSentence(rows, release))).toBe(
+      "Since 1 Dec 2025, 4 of 93 accounts moved to a riskier band and 9 to a healthier one, under one scorecard version.",
+    );
+    expect(plain(sentences.changeSentence([], release))).toContain("is not known");
+  });
+
+  test("data: the oldest source that a KPI reads; a row of the day before is up to date", () => {
+    const source = (name: string, last_day: string | null, is_read = true) => ({
+      source: name,
+      entity: name,
+      n_deliveries: 1,
+      rows_read: 1,
+      rows_loaded: 1,
+      rows_rejected: 0,
+      first_day: null,
+      last_day,
+      delivered_on: null,
+      is_read,
+    });
+    const today = new Date("2026-01-05T12:00:00Z");
+    expect(
+      plain(
+        sentences.dataSentence(
+          [source("usage", "2025-12-31"), source("tickets", "2025-12-12"), source("notes", "2024-01-01", false)],
+          release,
+          today,
+        ),
+      ),
+    ).toBe("Data to 1 Jan 2026, 4 days ago. The oldest source is tickets: it ends on 12 Dec 2025, 19 days behind.");
+    expect(
+      plain(sentences.dataSentence([source("usage", "2025-12-31")], release, new Date("2026-01-01T08:00:00Z"))),
+    ).toBe("Data to 1 Jan 2026. The oldest source is usage: it ends on 31 Dec 2025.");
+    expect(plain(sentences.dataSentence([source("accounts", null)], release, today))).toContain(
+      "none can be called old",
+    );
+  });
+});
+
+test("rules that are not applied are said, and nothing when all are", () => {
+  expect(
+    plain(
+      sentences.rulesSentence([
+        { rule: "5", what: "opposite signs" },
+        { rule: "18", what: "twins" },
+      ]),
+    ),
+  ).toBe(
+    "2 rules of the verdicts are not applied yet: opposite signs (rule 5) and twins (rule 18). A KPI that one of them would catch stands under another label here.",
+  );
+  expect(sentences.rulesSentence([])).toEqual([]);
+});
+
+test("the ledger says when the bands are not shown to differ", () => {
+  const row = (band: string, band_no: number, rate: number, low: number, high: number) => ({
+    scorecard: "s",
+    version: 2,
+    mode: "as_if",
+    days: 90,
+    band,
+    band_no,
+    n_rows: 10,
+    n_accounts: 10,
+    n_churned: 1,
+    rate,
+    rate_low: low,
+    rate_high: high,
+    lift: 1,
+    share_of_churn: 0.25,
+  });
+  expect(
+    plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.15, 0.25), row("green", 3, 0.05, 0.03, 0.08)], styles)),
+  ).toBe(
+    "Within 90 days, 20 % of red readings led to leaving, against 5.0 % of green ones. 25 % of those who left were green.",
+  );
+  expect(
+    plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.05, 0.4), row("green", 3, 0.1, 0.03, 0.2)], styles)),
+  ).toContain("the intervals overlap, so the bands are not shown to differ");
+  expect(plain(sentences.ledgerSentence([], styles))).toContain("is not known yet");
+  expect(
+    sentences.ledgerOf([row("red", 1, 0.2, 0.1, 0.3), { ...row("red", 1, 0.3, 0.1, 0.4), mode: "as_was" }], card),
+  ).toHaveLength(1);
+});
+
+test("value ranges in words: open ends, one value, no value last", () => {
+  const range = (value_from: number | null, value_to: number | null, is_missing = false) =>
+    ({ kpi: "k", range_no: 1, is_missing, value_from, value_to, n_accounts: 9 }) as KpiRange;
+  const labels = rangeLabels([
+    range(null, null, true),
+    range(0, 0),
+    range(1, 7),
+    range(8, 0.25e4),
+    range(2500, null),
+  ]).map(({ label }) => label);
+  expect(labels).toEqual(["0", "1 to 7", "8 to 2,500", "2,500 and more", "no value"]);
+  expect(rangeLabels([range(null, 3), range(null, null)]).map(({ label }) => label)).toEqual(["up to 3", "any value"]);
+});
+
+describe("numbers", () => {
+  test("every missing number is words", () => {
+    expect([count(null), percent(Number.NaN), money(undefined, "USD"), pairs(null)]).toEqual(
+      Array(4).fill("not enough data"),
+    );
+  });
+  test("rates, money, pairs, dates", () => {
+    expect([percent(0), percent(0.0004), percent(0.041), percent(0.1), percent(0.9949), percent(1)]).toEqual([
+      "0 %",
+      "under 0.1 %",
+      "4.1 %",
+      "10 %",
+      "99 %",
+      "100 %",
+    ]);
+    expect([
+      money(1_234_00, "USD"),
+      money(12_345_00, "USD"),
+      money(1_900_000_00, "EUR"),
+      money(-5_00, "USD"),
+      money(99_00, "CHF"),
+      money(999_600_00, "USD"),
+    ]).toEqual(["$1.2k", "$12.3k", "€1.9M", "-$5", "99 CHF", "$1.0M"]);
+    expect([pairs(0.42), pairs(0.58), pairs(0.5)]).toEqual(["58", "58", "50"]);
+    expect([monthSpan("2025-11-01", "2026-01-01"), monthSpan("2025-01-01", "2025-01-01", true)]).toEqual([
+      "Nov 2025 to Jan 2026",
+      "Jan 25",
+    ]);
+    expect([quarters("2024-01-01", "2024-04-01"), quarters("2024-01-01", "2024-10-01")]).toEqual([
+      "2024 Q1",
+      "2024 Q1 to 2024 Q3",
+    ]);
+    expect(daysBetween("2024-02-28", "2024-03-01")).toBe(2);
+    expect([plural(1, "account"), plural(1200, "account"), list(["a", "b", "c"])]).toEqual([
+      "1 account",
+      "1,200 accounts",
+      "a, b and c",
+    ]);
+  });
+});
+
+test("a CSV cell is never a formula, and quotes are doubled", () => {
+  const columns = [{ name: "label", text: (row: { label: string }) => row.label }];
+  expect(toCsv([{ label: "=1+1" }, { label: 'a "b", c' }, { label: "@x" }], columns)).toBe(
+    'label\r\n\'=1+1\r\n"a ""b"", c"\r\n\'@x\r\n',
+  );
+});
+
+test("bands of other names get steps of one scale, in the order of the scorecard", () => {
+  const five = bandStyles(["e", "d", "c", "b", "a"].map((band, i) => ({ band, band_no: i + 1 })));
+  expect(five.slice(0, 5).map(({ letter }) => letter)).toEqual(["E", "D", "C", "B", "A"]);
+  expect(new Set(five.slice(0, 5).map(({ colour }) => colour)).size).toBe(5);
+});
+
+test("facts are marked, plain text is not", () => {
+  expect(say`a ${1} b ${["c"]}`).toEqual(["a ", { fact: "1" }, " b ", "c"]);
+  expect(plain(say`a ${1} b ${["c"]}`)).toBe("a 1 b c");
+});
