@@ -11,15 +11,15 @@ export function randomMacros(seed: number): string {
 create macro draw(stream, entity, idx) as
   (md5_number(concat(${literal(`${seed}.`)}, stream, '.', entity, '.', idx)) & 18446744073709551615::uhugeint)::ubigint;
 -- Two independent uniforms on [0, 1), from the low and the high half of one draw.
-create macro uniform_a(h) as (h & 4294967295)::double / 4294967296.0;
+create macro uniform_a(h) as (h & 4294967295::ubigint)::double / 4294967296.0;
 create macro uniform_b(h) as (h >> 32)::double / 4294967296.0;
 -- A uniform on [0, 1) from some of the bits of a draw.
-create macro uniform_bits(h, first_bit, n_values) as ((h >> first_bit) & (n_values - 1))::double / n_values;
+create macro uniform_bits(h, first_bit, n_values) as ((h >> first_bit) & (n_values - 1)::ubigint)::double / n_values;
 -- Two independent standard normals from one draw (Box and Muller 1958), rounded so that sums of them are exact.
 create macro normal_a(h) as
-  round(10000 * sqrt(-2 * ln(((h & 4294967295) + 1)::double / 4294967296.0)) * cos(2 * pi() * uniform_b(h)))::integer;
+  round(10000 * sqrt(-2 * ln(((h & 4294967295::ubigint)::double + 1) / 4294967296.0)) * cos(2 * pi() * uniform_b(h)))::integer;
 create macro normal_b(h) as
-  round(10000 * sqrt(-2 * ln(((h & 4294967295) + 1)::double / 4294967296.0)) * sin(2 * pi() * uniform_b(h)))::integer;
+  round(10000 * sqrt(-2 * ln(((h & 4294967295::ubigint)::double + 1) / 4294967296.0)) * sin(2 * pi() * uniform_b(h)))::integer;
 -- The same as doubles.
 create macro gauss_a(h) as normal_a(h) / 10000.0;
 create macro gauss_b(h) as normal_b(h) / 10000.0;

@@ -132,7 +132,7 @@ placed as (
 kept as (
   select
     *,
-    day_us + 25200000000 + (h >> 28 & 65535)::bigint * 701000 as occurred_us
+    day_us + 25200000000 + (h >> 28 & 65535::ubigint)::bigint * 701000 as occurred_us
   from placed
   where day_us >= active_from_us and day_us < active_to_us
     and uniform_bits(h, 16, 4096)
@@ -148,7 +148,7 @@ matched as (
     user_prefix,
     seats,
     'payment_matched' as event,
-    occurred_us + (g & 1)::bigint * 86400000000 + 60000000 + (g >> 6 & 4095)::bigint * 700000 as occurred_us,
+    occurred_us + (g & 1::ubigint)::bigint * 86400000000 + 60000000 + (g >> 6 & 4095::ubigint)::bigint * 700000 as occurred_us,
     g as h,
     ended_us
   from (select *, draw('matched', event_id, 0) as g from kept where event = 'invoice_sent')
@@ -164,21 +164,21 @@ arrived as (
     *,
     -- One row in fifty comes from a device that was offline for up to nine days; the others within the half hour.
     occurred_us + case
-      when uniform_bits(h, 54, 1024) < 0.02 then 86400000000 + (h >> 30 & 16383)::bigint * 42000000
-      else 60000000 + (h >> 30 & 1023)::bigint * 1700000
+      when uniform_bits(h, 54, 1024) < 0.02 then 86400000000 + (h >> 30 & 16383::ubigint)::bigint * 42000000
+      else 60000000 + (h >> 30 & 1023::ubigint)::bigint * 1700000
     end as loaded_us
   from both_kinds
 )
 select
   event_id,
   account_id,
-  user_prefix || (1 + (h >> 44 & 1023)::bigint * seats // 1024) as user_id,
+  user_prefix || (1 + (h >> 44 & 1023::ubigint)::bigint * seats // 1024) as user_id,
   event,
   make_timestamp(occurred_us) as event_time,
   make_timestamp(loaded_us) as loaded_at,
   cast(date_trunc('month', make_timestamp(loaded_us)) as date) as load_month,
   -- One row in 400 is delivered again with the next month's file.
-  (h >> 28) % 400 = 7 as is_repeated
+  (h >> 28) % 400::ubigint = 7 as is_repeated
 from arrived
 where loaded_us < epoch_us(${date(span.end)});
 `;
