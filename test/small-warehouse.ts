@@ -107,9 +107,9 @@ function insertSql(table: string, types: readonly (readonly [string, string])[],
   return `insert into ${quoteTable(table)} values ${lines.join(", ")}`;
 }
 
-/** Builds nodes in their order; what they depend on and nobody makes must be given. */
-export async function build(database: Database, nodes: readonly Node[]): Promise<void> {
-  const given = new Set([...givenColumns().keys()]);
+/** Builds nodes in their order; what they depend on and nobody makes must be given, or named in `built`. */
+export async function build(database: Database, nodes: readonly Node[], built: readonly string[] = []): Promise<void> {
+  const given = new Set([...givenColumns().keys(), ...built]);
   for (const node of sortNodes(nodes, given)) {
     if (node.kind === "step") throw new Error(`${node.name} is a step`);
     try {
