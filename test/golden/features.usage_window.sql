@@ -1,0 +1,274 @@
+with
+  usage_seen as (
+    select
+      used.account_id,
+      seen.snapshot_date as seen_from,
+      coalesce(until_28.snapshot_date, date '9999-12-31') as until_28,
+      cast(
+        sum(
+          case
+            when event = 'login' then n_events
+            else 0
+          end
+        ) as bigint
+      ) as logins_28d
+    from
+      "rollup".account_day as used
+      inner join spine.snapshot_day as seen on seen.day = greatest(used.visible_on, date '1970-01-01')
+      left join spine.snapshot_day as until_28 on until_28.day = greatest(
+        date_add('day', 29, used.activity_date),
+        date '1970-01-01'
+      )
+    where
+      event = 'login'
+      and used.account_id is not null
+    group by
+      used.account_id,
+      seen.snapshot_date,
+      until_28.snapshot_date
+  ),
+  active_day as (
+    select
+      used.account_id,
+      used.activity_date,
+      min(
+        case
+          when event = 'mobile_session' then seen.snapshot_date
+          else null
+        end
+      ) as mobile_days_28d
+    from
+      "rollup".account_day as used
+      inner join spine.snapshot_day as seen on seen.day = greatest(used.visible_on, date '1970-01-01')
+    where
+      event = 'mobile_session'
+      and used.account_id is not null
+    group by
+      used.account_id,
+      used.activity_date
+  ),
+  active_day_until as (
+    select
+      active_day.account_id,
+      active_day.mobile_days_28d as mobile_days_28d,
+      coalesce(until_28.snapshot_date, date '9999-12-31') as until_28
+    from
+      active_day
+      left join spine.snapshot_day as until_28 on until_28.day = greatest(
+        date_add('day', 29, active_day.activity_date),
+        date '1970-01-01'
+      )
+  ),
+  user_28_interval as (
+    select
+      used.account_id,
+      used.user_id as item,
+      seen.snapshot_date as seen_from,
+      max(coalesce(gone.snapshot_date, date '9999-12-31')) as seen_until
+    from
+      "rollup".user_day as used
+      inner join spine.snapshot_day as seen on seen.day = greatest(used.visible_on, date '1970-01-01')
+      left join spine.snapshot_day as gone on gone.day = greatest(
+        date_add('day', 29, used.activity_date),
+        date '1970-01-01'
+      )
+    where
+      used.account_id is not null
+      and used.user_id is not null
+    group by
+      used.account_id,
+      used.user_id,
+      seen.snapshot_date
+  ),
+  user_28_covered as (
+    select
+      account_id,
+      seen_from,
+      seen_until,
+      max(seen_until) over (
+        partition by
+          account_id,
+          item
+        order by
+          seen_from rows between unbounded preceding
+          and 1 preceding
+      ) as covered_until
+    from
+      user_28_interval
+  ),
+  user_28_piece as (
+    select
+      account_id,
+      case
+        when covered_until > seen_from then covered_until
+        else seen_from
+      end as seen_from,
+      seen_until
+    from
+      user_28_covered
+    where
+      (
+        covered_until is null
+        or seen_until > covered_until
+      )
+  ),
+  paying_account as (
+    select
+      account_id
+    from
+      spine.account_snapshot
+    group by
+      account_id
+  ),
+  opens_1 as (
+    select
+      account_id,
+      seen_from as snapshot_date,
+      cast(sum(logins_28d) as bigint) as logins_28d
+    from
+      usage_seen
+    where
+      seen_from < until_28
+    group by
+      account_id,
+      seen_from
+  ),
+  closes_1 as (
+    select
+      account_id,
+      until_28 as snapshot_date,
+      cast(sum(logins_28d) as bigint) as logins_28d
+    from
+      usage_seen
+    where
+      seen_from < until_28
+      and until_28 < date '9999-12-31'
+    group by
+      account_id,
+      until_28
+  ),
+  opens_2 as (
+    select
+      account_id,
+      mobile_days_28d as snapshot_date,
+      cast(sum(1) as bigint) as mobile_days_28d
+    from
+      active_day_until
+    where
+      mobile_days_28d < until_28
+    group by
+      account_id,
+      mobile_days_28d
+  ),
+  closes_2 as (
+    select
+      account_id,
+      until_28 as snapshot_date,
+      cast(sum(1) as bigint) as mobile_days_28d
+    from
+      active_day_until
+    where
+      mobile_days_28d < until_28
+      and until_28 < date '9999-12-31'
+    group by
+      account_id,
+      until_28
+  ),
+  opens_3 as (
+    select
+      account_id,
+      seen_from as snapshot_date,
+      cast(sum(1) as bigint) as active_users_28d
+    from
+      user_28_piece
+    where
+      seen_from < seen_until
+    group by
+      account_id,
+      seen_from
+  ),
+  closes_3 as (
+    select
+      account_id,
+      seen_until as snapshot_date,
+      cast(sum(1) as bigint) as active_users_28d
+    from
+      user_28_piece
+    where
+      seen_from < seen_until
+      and seen_until < date '9999-12-31'
+    group by
+      account_id,
+      seen_until
+  ),
+  change as (
+    select
+      paying_account.account_id,
+      calendar.snapshot_date,
+      "row".account_id is not null as is_row,
+      coalesce(opens_1.logins_28d, 0) - coalesce(closes_1.logins_28d, 0) as logins_28d,
+      coalesce(opens_2.mobile_days_28d, 0) - coalesce(closes_2.mobile_days_28d, 0) as mobile_days_28d,
+      coalesce(opens_3.active_users_28d, 0) - coalesce(closes_3.active_users_28d, 0) as active_users_28d
+    from
+      paying_account
+      cross join spine."snapshot" as calendar
+      left join spine.account_snapshot as "row" on "row".account_id = paying_account.account_id
+      and "row".snapshot_date = calendar.snapshot_date
+      left join opens_1 on opens_1.account_id = paying_account.account_id
+      and opens_1.snapshot_date = calendar.snapshot_date
+      left join closes_1 on closes_1.account_id = paying_account.account_id
+      and closes_1.snapshot_date = calendar.snapshot_date
+      left join opens_2 on opens_2.account_id = paying_account.account_id
+      and opens_2.snapshot_date = calendar.snapshot_date
+      left join closes_2 on closes_2.account_id = paying_account.account_id
+      and closes_2.snapshot_date = calendar.snapshot_date
+      left join opens_3 on opens_3.account_id = paying_account.account_id
+      and opens_3.snapshot_date = calendar.snapshot_date
+      left join closes_3 on closes_3.account_id = paying_account.account_id
+      and closes_3.snapshot_date = calendar.snapshot_date
+  ),
+  running as (
+    select
+      account_id,
+      snapshot_date,
+      is_row,
+      cast(
+        sum(logins_28d) over (
+          partition by
+            account_id
+          order by
+            snapshot_date rows between unbounded preceding
+            and current row
+        ) as bigint
+      ) as logins_28d,
+      cast(
+        sum(mobile_days_28d) over (
+          partition by
+            account_id
+          order by
+            snapshot_date rows between unbounded preceding
+            and current row
+        ) as bigint
+      ) as mobile_days_28d,
+      cast(
+        sum(active_users_28d) over (
+          partition by
+            account_id
+          order by
+            snapshot_date rows between unbounded preceding
+            and current row
+        ) as bigint
+      ) as active_users_28d
+    from
+      change
+  )
+select
+  account_id,
+  snapshot_date,
+  logins_28d as logins_28d,
+  mobile_days_28d as mobile_days_28d,
+  active_users_28d as active_users_28d
+from
+  running
+where
+  is_row = true
