@@ -89,12 +89,12 @@ with weighed as (
 select
   definition, subject, statistic, account_no, block, segment,
   count(*) as n_rows,
-  sum(y) as n_event_rows,
-  exact_sum(won) as won,
-  exact_sum(met) as met,
-  exact_sum(case when y = 1 then won else 0e0 end) as event_won,
-  exact_sum(case when y = 1 then met else 0e0 end) as event_met,
-  exact_sum(tied) as event_tied
+  cast(sum(y) as bigint) as n_event_rows,
+  exact_share_sum(won) as won,
+  exact_share_sum(met) as met,
+  exact_share_sum(case when y = 1 then won else 0e0 end) as event_won,
+  exact_share_sum(case when y = 1 then met else 0e0 end) as event_met,
+  exact_share_sum(tied) as event_tied
 from weighed
 group by definition, subject, statistic, account_no, block, segment`,
     ),
@@ -119,8 +119,8 @@ select
   exact_sum(event_won) / nullif(exact_sum(event_met), 0e0) as auc,
   exact_sum(event_met) as pairs,
   exact_sum(event_tied) / nullif(exact_sum(event_met), 0e0) as tied,
-  sum(n_rows) as n_rows,
-  sum(n_event_rows) as n_event_rows,
+  cast(sum(n_rows) as bigint) as n_rows,
+  cast(sum(n_event_rows) as bigint) as n_event_rows,
   count(distinct account_no) as n_accounts,
   count(distinct case when n_event_rows > 0 then account_no end) as n_churned,
   count(distinct case when n_rows > n_event_rows then account_no end) as n_staying

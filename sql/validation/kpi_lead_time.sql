@@ -78,10 +78,10 @@ part as (
     months_before,
     account_no,
     max(is_event) as has_event,
-    exact_sum(won) as won,
-    exact_sum(met) as met,
-    exact_sum(case when is_event = 1 then won else 0e0 end) as event_won,
-    exact_sum(case when is_event = 1 then met else 0e0 end) as event_met
+    exact_share_sum(won) as won,
+    exact_share_sum(met) as met,
+    exact_share_sum(case when is_event = 1 then won else 0e0 end) as event_won,
+    exact_share_sum(case when is_event = 1 then met else 0e0 end) as event_met
   from weighed
   group by kpi, months_before, account_no
 ),

@@ -36,9 +36,9 @@ select
   definition,
   kpi,
   account_no,
-  exact_sum(residual * (case when bin_5 = 1 then 1e0 else 0e0 end - share_1)) as u_1,
-  exact_sum(residual * (case when bin_5 = 2 then 1e0 else 0e0 end - share_2)) as u_2,
-  exact_sum(residual * (case when bin_5 = 3 then 1e0 else 0e0 end - share_3)) as u_3,
-  exact_sum(residual * (case when bin_5 = 4 then 1e0 else 0e0 end - share_4)) as u_4
+  exact_share_sum(residual * (case when bin_5 = 1 then 1e0 else 0e0 end - share_1)) as u_1,
+  exact_share_sum(residual * (case when bin_5 = 2 then 1e0 else 0e0 end - share_2)) as u_2,
+  exact_share_sum(residual * (case when bin_5 = 3 then 1e0 else 0e0 end - share_3)) as u_3,
+  exact_share_sum(residual * (case when bin_5 = 4 then 1e0 else 0e0 end - share_4)) as u_4
 from residual
 group by definition, kpi, account_no

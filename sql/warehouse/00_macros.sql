@@ -6,6 +6,9 @@ create or replace macro date_add(unit, n, day) as case unit when 'day' then day 
 -- Integer division, rounded to the nearest whole number, halves away from zero. d > 0.
 create or replace macro divide_half_up(n, d) as (2 * (n) + sign(n) * (d)) // (2 * (d));
 
+-- As exact_sum, faster, for terms between -999 and 999: each is rounded to 15 decimals first.
+create or replace macro exact_share_sum(x) as cast(sum(cast(x as decimal(18, 15))) as double);
+
 -- A sum of doubles that is the same on any number of threads: each term is rounded to 20 decimals first. Terms below 1e18.
 create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as double);
 
