@@ -74,7 +74,7 @@ describe("resolveKpis", () => {
 
   it("says in one sentence what is wrong, where, and what would be right", async () => {
     await expect(resolveKpis(smallBook({ kpis: ["login_28d"] }))).rejects.toThrow(
-      "assay.yaml: kpis[0]: found login_28d, expected an id of the library or a definition",
+      "assay.yaml: kpis[0]: found login_28d, expected a definition or an id of the library",
     );
     await expect(resolveKpis(smallBook({ kpis: ["nps", "nps"] }))).rejects.toThrow("kpis[1]: found nps a second time");
     expect(await mistake({ measure: "counts" })).toMatch(
@@ -85,18 +85,20 @@ describe("resolveKpis", () => {
     );
     expect(await mistake({ says: { less: "did less" } })).toMatch(/says\.more: found nothing, expected a text/);
     expect(await mistake({ windowdays: 28 })).toMatch(/windowdays: found an unknown key/);
-    expect(await mistake({ id: "Report views" })).toMatch(/id: found "Report views", expected an id/i);
+    expect(await mistake({ id: "Report views" })).toMatch(/id: found "Report views", expected an id/);
     expect(await mistake({ window_days: 0 })).toMatch(/window_days: found 0/);
-    expect(await mistake({ measure: "sum" })).toMatch(/value: the measure sum needs a value column/);
+    expect(await mistake({ measure: "sum" })).toMatch(
+      /value: found nothing, expected otherwise: the measure sum needs a value column/,
+    );
     expect(await mistake({ entity: "tickets" })).toMatch(
       /entity: found tickets, expected one of account, .*did you mean ticket\?/,
     );
     expect(await mistake({ filter: { evnt: "x" } })).toMatch(
-      /filter: found evnt, expected a column of usage_event.*did you mean event\?/,
+      /filter\.evnt: found evnt, expected a column of usage_event.*did you mean event\?/,
     );
     expect(await mistake({ filter: { event: 3 } })).toMatch(/filter\.event: found 3, expected a text/);
     expect(await mistake({ filter: { event: { less_than: 3 } } })).toMatch(/filter\.event: found a comparison of size/);
-    expect(await mistake({ filter: { user_id: "u" } })).toMatch(/filter: found user_id, expected event/);
+    expect(await mistake({ filter: { user_id: "u" } })).toMatch(/filter\.user_id: found user_id, expected event/);
     expect(await mistake({ entity: "ticket", filter: { opened_at: { at_least: "2024-02-30" } } })).toMatch(
       /filter\.opened_at: found "2024-02-30", expected a date like/,
     );
