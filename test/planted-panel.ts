@@ -217,7 +217,10 @@ create table staging.churn_event (account_id varchar, occurred_on date, reason v
 create table staging.account (account_id varchar, name varchar, created_at timestamp, churned varchar, segment varchar, visible_on date, superseded_on date, source varchar);
 create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar);
 create table staging.ticket (account_id varchar, opened_at timestamp, visible_on date, superseded_on date, source varchar);
-create table staging.source_arrival (source varchar, arrival_known boolean, reason varchar);
+create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
+create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);
+create table staging.source_repeat (source varchar, n_repeats bigint, n_corrections bigint);
+create table raw.usage_event (_source varchar, _via varchar, account_id varchar, event_time timestamp, known_at timestamp);
 create table rollup.account_day (account_id varchar, activity_date date, visible_on date, event varchar, n_events bigint, quantity decimal(18,6));
 `);
   await insert(
@@ -295,6 +298,9 @@ const given = [
   "staging.ticket",
   "staging.usage_event",
   "staging.source_arrival",
+  "staging.account_identity",
+  "staging.source_repeat",
+  "raw.usage_event",
   "staging.feed_day",
   "rollup.account_day",
   "rollup.user_day",

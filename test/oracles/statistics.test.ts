@@ -97,7 +97,11 @@ create table validation.kpi_coverage as select 'd' as definition, kpi, 9 as n_di
 afterAll(() => database?.close());
 
 describe("stratified AUC with clustered variance", () => {
-  it.each(["x", "heavy", "x_one_stratum"] as const)("%s equals scikit-learn and the reference formula", async (subject) => {
+  it.each([
+    "x",
+    "heavy",
+    "x_one_stratum",
+  ] as const)("%s equals scikit-learn and the reference formula", async (subject) => {
     const [row] = await database.query<{ auc: number; se: number; tied: number }>(
       `select auc, se, tied from validation.t_auc where subject = '${subject}'`,
     );

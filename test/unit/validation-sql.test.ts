@@ -3,9 +3,11 @@ import { describe, expect, it } from "vitest";
 import { type Book, bookSchema } from "../../pipelines/config/book.ts";
 import { kpiSchema } from "../../pipelines/config/kpi.ts";
 import { labelAgreementModel } from "../../pipelines/validation/labels.ts";
-import { kpiValueModel, lineageOf } from "../../pipelines/validation/nodes.ts";
+import { kpiValueModel, lineageOf, validationNodes } from "../../pipelines/validation/nodes.ts";
 import { checkNotice, decisionModel, definitionModel } from "../../pipelines/validation/outcomes.ts";
 import { rankModels } from "../../pipelines/validation/rank.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { literal } from "../../pipelines/warehouse/literal.ts";
 import { expectGolden } from "../golden.ts";
 
 const book: Book = {
@@ -74,6 +76,28 @@ describe("compiled statements", () => {
     expect(() => labelAgreementModel({ ...book, churn: { ...book.churn, definitions } } as Book)).toThrow(
       /churn\.definitions\.crm\.column/,
     );
+  });
+});
+
+describe("every model of the layer", () => {
+  it("declares the tables and parameters that its statement reads", async () => {
+    const database = await Database.open({ path: ":memory:", threads: 1 });
+    const nodes = await validationNodes(book, [kpi({})], []);
+    for (const node of nodes) {
+      if (node.kind === "step") continue;
+      const tree = String(await database.scalar(`select cast(json_serialize_sql(${literal(node.sql)}) as varchar)`));
+      expect([node.name, tree.slice(0, 14)]).toEqual([node.name, '{"error":false']);
+      const read = [...tree.matchAll(/"schema_name":"(\w+)","table_name":"(\w+)"/g)].map(([, s, t]) => `${s}.${t}`);
+      const tables = [...new Set(read)].filter((table) => table !== "meta.params").sort();
+      expect([node.name, tables]).toEqual([node.name, [...node.depends].sort()]);
+      const params = [
+        ...new Set(
+          [...node.sql.matchAll(/\b(?:p|params)\.([a-z_]+_days|as_of|validate_every)\b/g)].map(([, name]) => name),
+        ),
+      ];
+      expect([node.name, params.sort()]).toEqual([node.name, [...node.params].sort()]);
+    }
+    database.close();
   });
 });
 

@@ -1,0 +1,62 @@
+/** Oddities of exports, counted on rows written by hand. */
+import { expect, it } from "vitest";
+import { type Panel, validatePanel } from "../planted-panel.ts";
+
+const panel: Panel = {
+  asOf: "2024-12-31",
+  accounts: [
+    { id: "a", startedOn: "2024-01-10", endedOn: "2024-06-01", noticeOn: null },
+    { id: "b", startedOn: "2024-01-10", endedOn: null, noticeOn: null },
+  ],
+  rows: [],
+  unanswered: [],
+  kpis: ["k"],
+};
+
+it("counts rows as delivered, repeats included, with up to three examples", async () => {
+  const database = await validatePanel(
+    panel,
+    {
+      before: [
+        "insert into staging.account (account_id, created_at) values ('a', '2024-01-05'), ('b', '2024-01-05 12:00')",
+        "insert into staging.subscription (source, account_id, subscription_id, started_on) values ('subs', 'a', 's1', '2024-01-10'), ('subs', 'b', 's2', '2024-01-10')",
+        "insert into staging.account_identity values ('subs', null, 's1', 'a', '0001-01-01', '9999-12-31'), ('subs', null, 's2', 'b', '0001-01-01', '9999-12-31')",
+        `insert into raw.usage_event values
+          ('usage', 'subs', 's1', '2024-01-09 23:59', null),
+          ('usage', 'subs', 's1', '2024-01-09 23:59', null),
+          ('usage', 'subs', 's1', '2024-01-10', null),
+          ('usage', 'subs', 's2', '2024-01-04', null),
+          ('usage', 'subs', 's1', '2024-05-31', '2024-05-30'),
+          ('usage', 'subs', 's1', '2024-06-01', '2024-06-02'),
+          ('usage', 'subs', 's9', '2024-06-03', null),
+          ('app', null, 'b', '2024-12-31', null)`,
+        "insert into staging.source_arrival values ('usage', 'usage_event', true, ''), ('tickets', 'ticket', true, '')",
+        "insert into staging.source_repeat values ('usage', 7, 2), ('tickets', 3, 1)",
+        `insert into staging.ticket (account_id, opened_at, superseded_on) values
+          ('a', '2024-01-04 10:00', null), ('b', '2024-01-05 11:00', null), ('b', '2024-01-05 12:00', null), ('a', '2024-06-01', null), (null, '2024-03-01', null), ('a', '2024-01-01', '2024-02-01')`,
+        "insert into staging.churn_event (account_id, occurred_on) values ('a', '2024-01-04'), ('b', '2024-01-05')",
+      ],
+    },
+    ["validation.data_check"],
+  );
+  const rows = await database.query<{ check: string; n: number; examples: string | null }>(
+    'select "check", n, examples from validation.data_check order by "check"',
+  );
+  database.close();
+  expect(Object.fromEntries(rows.map(({ check, n, examples }) => [check, [n, examples]]))).toEqual({
+    usage_before_subscription: [3, "s1, s2"],
+    usage_before_sign_up: [1, "b"],
+    usage_after_leaving: [1, "a"],
+    usage_known_before_it_happened: [1, "s1"],
+    usage_without_account: [1, "s9"],
+    usage_in_the_future: [1, "b"],
+    usage_ids_with_other_content: [2, "usage"],
+    repeated_rows: [10, "tickets, usage"],
+    tickets_before_sign_up: [2, "a, b"],
+    tickets_after_leaving: [1, "a"],
+    tickets_without_account: [1, null],
+    churn_events_before_sign_up: [1, "a"],
+    // Usage on 4, 9, 10 January, 31 May, 1 and 3 June, 31 December 2024.
+    days_without_usage: [4 + 141 + 1 + 210, "2024-01-05, 2024-01-11, 2024-06-02"],
+  });
+});
