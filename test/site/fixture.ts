@@ -125,12 +125,12 @@ create table meta.params as select 'fixture' as book, ${literal(title)} as title
   'week' as score_every, 'month' as validate_every, 'USD' as currency, 'subscription_end' as primary_definition, 5 as min_cell;
 create table meta.release as select repeat('0123456789abcdef', 4) as release_id, date '2026-01-01' as as_of,
   '0.1.0' as assay_version, 'v1.5.5' as duckdb_version, 'c' as config_sha256, 'i' as inputs_sha256;
-create table meta.delivery as select 'd' || i as delivery_id, s.source, s.source as entity,
+create table meta.delivery as select 'd' || i as delivery_id, s.source, s.entity,
   s.source || '_' || i || '.csv' || ${literal(label)} as file, md5(s.source || i) as sha256,
   timestamp '2024-01-01' + to_days(cast(i * 30 as integer)) as delivered_at, 1000 + i as rows_read, 998 + i as rows_loaded,
   2 as rows_rejected, timestamp '2023-01-01' as first_event_at,
   timestamp '2024-01-01' + to_days(cast(i * 30 - s.late as integer)) as last_event_at
-  from range(24) as r (i) cross join (values ('subscriptions', 0), ('tickets', 20), ('usage', 1)) as s (source, late);
+  from range(24) as r (i) cross join (values ('subscriptions', 'subscription', 0), ('tickets', 'ticket', 20), ('usage', 'usage_event', 1)) as s (source, entity, late);
 create table meta.reject as select 'f' || i as file, i as line, 'event_time' as "column", 'usage' as source,
   case when i % 3 = 0 then 'not a time' else 'no account' || ${literal(label)} end as reason, 'acc_' || i as value from range(48) as r (i);
 create table spine.snapshot as

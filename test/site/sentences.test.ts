@@ -109,9 +109,9 @@ describe("home", () => {
       action_no: 1,
       points: n,
     });
-    const rows = [points(1, "Use", 70), points(2, "Use", 0), points(2, "Leave out", 40)];
+    const rows = [points(1, "Use", 70), points(2, "Use", 0), points(2, "Leave out", 40), points(2, "Not known", 60)];
     expect(plain(sentences.weightSentence(rows, [{ ...card, version: 1 }, card]))).toBe(
-      "0 of this score's 100 points rest on an early warning; 40 rest on KPIs that history says to leave out.",
+      "0 of this score's 100 points rest on an early warning; 40 on KPIs to leave out and 60 on KPIs of which history cannot tell.",
     );
     expect(plain(sentences.weightSentence(rows, [{ ...card, is_assigned: false }]))).toContain(
       "No scorecard is assigned",

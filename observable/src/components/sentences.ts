@@ -115,12 +115,27 @@ export function weightSentence(rows: readonly WeightOnEvidence[], cards: readonl
   const of = (card: Scorecard, group: string): number =>
     rows.find((r) => r.scorecard === card.scorecard && r.version === card.version && r.action_group === group)
       ?.points ?? 0;
+  const others = [
+    ["Use with care", "on KPIs to use with care"],
+    ["Score differently", "on KPIs to score differently"],
+    ["Leave out", "on KPIs to leave out"],
+    ["Not known", "on KPIs of which history cannot tell"],
+  ] as const;
   return assigned.flatMap((card, i): Sentence => {
     const name = assigned.length === 1 ? ["this score's"] : [`"${card.label}"'s`];
-    const lead = i === 0 ? [] : [" "];
+    const rest = others.filter(([group]) => of(card, group) > 0);
+    const parts: Sentence = rest.flatMap(
+      ([group, where], j): Sentence => [
+        j === 0 ? "; " : j === rest.length - 1 ? " and " : ", ",
+        { fact: points(of(card, group)) },
+        ` ${where}`,
+      ],
+    );
     return [
-      ...lead,
-      ...say`${points(of(card, "Use"))} of ${name} 100 points rest on an early warning; ${points(of(card, "Leave out"))} rest on KPIs that history says to leave out.`,
+      i === 0 ? "" : " ",
+      ...say`${points(of(card, "Use"))} of ${name} 100 points rest on an early warning`,
+      ...parts,
+      ".",
     ];
   });
 }
@@ -171,9 +186,12 @@ export function kpiSummarySentence(kpis: readonly Kpi[]): Sentence {
   return say`Of ${plural(kpis.length, "KPI")}, ${count(of("Use"))} ${[of("Use") === 1 ? "is an early warning" : "are early warnings"]} to use, ${count(of("Use with care"))} need care, ${count(of("Score differently"))} should be scored differently, ${count(of("Leave out"))} can be left out, and of ${count(of("Not known"))} history cannot tell.`;
 }
 
+/** Whether a KPI was judged at all; what could not be tested shows no estimate either. */
+export const isTested = (kpi: Kpi): boolean => kpi.verdict !== null && kpi.verdict !== "not_tested";
+
 /** What this much history could have shown. */
 export function powerSentence(kpis: readonly Kpi[]): Sentence {
-  const tested = kpis.filter((kpi) => kpi.detectable_auc !== null && kpi.n_churned !== null);
+  const tested = kpis.filter((kpi) => isTested(kpi) && kpi.detectable_auc !== null && kpi.n_churned !== null);
   if (tested.length === 0) return say`No KPI could be tested, so nothing is ruled out either.`;
   const middle = <T>(values: readonly T[]): T => values[Math.floor((values.length - 1) / 2)] as T;
   const detectable = middle(
@@ -267,6 +285,8 @@ export function cohortSentence(rows: readonly CohortRetention[], release: Releas
   const high = [...rows].sort((a, b) => b.kept_rate - a.kept_rate)[0] as CohortRetention;
   const head = say`Of the ${count(newest.n_accounts)} accounts that signed up in ${quarters(newest.cohort_from, newest.cohort_to)}, ${percent(newest.kept_rate)} still paid after twelve months (95 % interval ${percent(newest.rate_low)} to ${percent(newest.rate_high)}).`;
   if (rows.length === 1) return head;
+  if (low.kept_rate === high.kept_rate)
+    return [...head, ...say` It was the same in all ${count(rows.length)} cohorts.`];
   const apart = low.rate_high < high.rate_low;
   return [
     ...head,

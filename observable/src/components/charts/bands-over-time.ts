@@ -74,7 +74,7 @@ export function bandsOverTime(
   }
   return Plot.plot({
     ...common,
-    x: { type: "utc", label: null, ticks: narrow ? 4 : 8 },
+    x: { type: "utc", label: null, ticks: brief ? 4 : 8 },
     marks: [
       ...used.map(({ band, colour }) =>
         Plot.areaY(

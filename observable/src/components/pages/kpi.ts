@@ -5,6 +5,7 @@ import { type Range, valueRanges } from "../charts/value-ranges.js";
 import { type Column, figure, sqlBlock } from "../figure.js";
 import { bound, count, date, missing, monthSpan, onHundred, percent, plural } from "../format.js";
 import type { Kpi, KpiLead, KpiPeriod, KpiRange, KpiSegment, Release } from "../rows.js";
+import { isTested } from "../sentences.js";
 import { caption, section } from "./parts.js";
 
 export interface KpiData {
@@ -24,11 +25,9 @@ export function kpiPage(data: KpiData, release: Release): HTMLElement {
     <h1>${kpi.label}</h1>
     <p class="verdict-line"><span class="badge" style=${{ background: group.colour }}>${kpi.action_group}</span> <span class="verdict-label">${kpi.verdict_label ?? "Not enough data"}</span></p>
     <p class="lede">${kpi.sentence ?? "Not tested in this release."}</p>
-    ${kpi.small_print === null ? null : html`<p class="small-print">${kpi.small_print}</p>`}
+    ${kpi.small_print === null || !isTested(kpi) ? null : html`<p class="small-print">${kpi.small_print}</p>`}
     ${rangeFigure(data, release)}
-    ${leadFigure(data, release)}
-    ${periodFigure(data)}
-    ${segmentFigure(data)}
+    ${isTested(kpi) ? [leadFigure(data, release), periodFigure(data), segmentFigure(data)] : null}
     ${definition(kpi)}
     ${kpi.sql_text === null ? null : section("SQL", sqlBlock("How the KPI is computed for every account and snapshot", kpi.sql_text))}
   </div>` as HTMLElement;
@@ -135,7 +134,7 @@ function periodFigure({ kpi, periods }: KpiData): HTMLElement | null {
     ...period,
     label: monthSpan(monthOf(period.first_on), monthOf(period.last_on), true),
   }));
-  if (rows.every(({ auc }) => auc === null)) return null;
+  if (rows.filter(({ auc }) => auc !== null).length < 2) return null;
   return figure({
     title: "Does it last?",
     subtitle: "like for like by period (quarters are merged until each has enough churned accounts); 50 is a coin toss",
@@ -184,6 +183,8 @@ function definition(kpi: Kpi): HTMLElement {
   return section(
     "Definition",
     html`<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>` as Node,
-    caption(kpi.n_accounts === null ? "" : `Tested on ${plural(kpi.n_accounts, "account")}.`),
+    caption(
+      kpi.n_accounts === null ? "" : `${plural(kpi.n_accounts, "account")} have a value and a complete outcome window.`,
+    ),
   );
 }

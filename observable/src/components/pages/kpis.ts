@@ -6,7 +6,7 @@ import { type Column, dataTable, figure } from "../figure.js";
 import { count, missing, onHundred, pairs, percent } from "../format.js";
 import { paragraph, plain, say } from "../prose.js";
 import type { Kpi, RuleNotApplied, Statement, ValidationFact } from "../rows.js";
-import { historySentence, kpiSummarySentence, powerSentence, rulesSentence } from "../sentences.js";
+import { historySentence, isTested, kpiSummarySentence, powerSentence, rulesSentence } from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface KpisData {
@@ -23,7 +23,7 @@ const pageOf = (kpi: Kpi): string => `./${kpi.kpi}.html`;
 
 /** All KPIs in five groups by what to do with them, each group as sentences and as a forest on one axis. */
 export function kpisPage(data: KpisData): HTMLElement {
-  const domain = pairDomain(data.kpi.flatMap((k) => [k.auc_low, k.auc_high, k.auc, k.crude_auc]));
+  const domain = pairDomain(data.kpi.filter(isTested).flatMap((k) => [k.auc_low, k.auc_high, k.auc, k.crude_auc]));
   const rules = rulesSentence(data.rule_not_applied);
   return html`<div class="report">
     ${paragraph(kpiSummarySentence(data.kpi), "lede")}
@@ -44,7 +44,7 @@ function groupSection(
 ): HTMLElement {
   const rows = kpis.filter(({ action_group }) => action_group === group.group);
   const labels = kpis.map(({ label }) => label);
-  const drawn = rows.filter(({ auc }) => auc !== null);
+  const drawn = rows.filter((kpi) => isTested(kpi) && kpi.auc !== null);
   const subtitle = "of 100 pairs of a leaver and a like account, how often the leaver had more";
   return section(
     `${group.group} (${rows.length})`,
@@ -72,7 +72,7 @@ function groupSection(
           ...(drawn.length < rows.length
             ? {
                 note: plain(
-                  say`${rows.length - drawn.length} of ${rows.length} could not be estimated and are not drawn.`,
+                  say`${rows.length - drawn.length} of ${rows.length} could not be tested and are not drawn.`,
                 ),
               }
             : {}),
@@ -81,22 +81,40 @@ function groupSection(
   );
 }
 
+/** The KPI where its estimates may be shown; without enough data there is none to show. */
+const estimates = (kpi: Kpi): Kpi =>
+  isTested(kpi) ? kpi : { ...kpi, auc: null, auc_low: null, auc_high: null, crude_auc: null, late_auc: null };
+
 const interval = (kpi: Kpi): string =>
   kpi.auc_low === null ? missing : `${onHundred(kpi.auc_low)} to ${onHundred(kpi.auc_high)}`;
+
+const estimate = (name: string, text: (kpi: Kpi) => string, value: (kpi: Kpi) => number | null): Column<Kpi> => ({
+  name,
+  text: (kpi) => text(estimates(kpi)),
+  value: (kpi) => value(estimates(kpi)),
+  isNumber: true,
+});
 
 const columns: readonly Column<Kpi>[] = [
   { name: "KPI", text: (k) => html`<a href=${pageOf(k)}>${k.label}</a>`, value: (k) => k.label },
   { name: "What to do", text: (k) => k.action_group, value: (k) => `${k.action_no} ${k.action_group}` },
   { name: "Verdict", text: (k) => k.verdict_label ?? "Not enough data" },
-  {
-    name: "Sorts of 100 pairs",
-    text: (k) => pairs(k.auc),
-    value: (k) => (k.auc === null ? null : 50 + 100 * Math.abs(k.auc - 0.5)),
-    isNumber: true,
-  },
-  { name: "Leavers had more", text: interval, value: (k) => (k.auc === null ? null : 100 * k.auc), isNumber: true },
-  { name: "Plain comparison", text: (k) => onHundred(k.crude_auc), value: (k) => k.crude_auc, isNumber: true },
-  { name: "Last days", text: (k) => onHundred(k.late_auc), value: (k) => k.late_auc, isNumber: true },
+  estimate(
+    "Sorts of 100 pairs",
+    (k) => pairs(k.auc),
+    (k) => (k.auc === null ? null : 50 + 100 * Math.abs(k.auc - 0.5)),
+  ),
+  estimate("Leavers had more", interval, (k) => (k.auc === null ? null : 100 * k.auc)),
+  estimate(
+    "Plain comparison",
+    (k) => onHundred(k.crude_auc),
+    (k) => k.crude_auc,
+  ),
+  estimate(
+    "Last days",
+    (k) => onHundred(k.late_auc),
+    (k) => k.late_auc,
+  ),
   { name: "Has a value", text: (k) => percent(k.coverage), value: (k) => k.coverage, isNumber: true },
   { name: "Churned", text: (k) => count(k.n_churned), value: (k) => k.n_churned, isNumber: true },
 ];
