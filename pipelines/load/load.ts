@@ -155,7 +155,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
 /** What a killed run was writing: nothing refers to it. */
 async function removeUnfinished(store: string): Promise<void> {
   const names = (await readdir(store, { recursive: true })).filter((name) => name.endsWith(".tmp"));
-  for (const name of names) await rm(join(store, name), { force: true });
+  for (const name of names) await rm(join(store, name), { recursive: true, force: true });
 }
 
 /** A file is taken when it has stood still for `settle`. */

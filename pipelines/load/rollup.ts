@@ -3,7 +3,7 @@
  * its statement and of the rows that go into it, so that a new night rebuilds the months that it reaches and no other.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { Book, Source } from "../config/book.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
@@ -253,6 +253,7 @@ async function rollUpSource(
       [...held].some(([month, stored]) => wanted.has(month) && stored.includes(basename(rows))),
     );
     await build(database, {
+      folder,
       isDaily,
       visible,
       arrivalKnown: facts?.arrivalKnown ?? false,
@@ -304,6 +305,7 @@ async function droppedOf(database: Database, repeats: string | null): Promise<Re
 async function build(
   database: Database,
   work: {
+    readonly folder: string;
     readonly isDaily: boolean;
     readonly visible: string;
     readonly arrivalKnown: boolean;
@@ -345,10 +347,11 @@ async function build(
   from ${stored}${conditions.length === 0 ? "" : `\n  where ${conditions.join("\n    and ")}`}`;
   });
   const months = missing.map(({ month }) => `date ${literal(month)}`).join(", ");
+  const isPartial = missing.length < work.held.length;
   const usageRow = `with stored_row as (
 ${parts.join("\n  union all\n")}
 ),
-usage_row as (
+visible_row as (
   select
     account_ref,
     activity_date,
@@ -356,33 +359,60 @@ usage_row as (
     event,
     user_id,
     n_events,
-    quantity,
-    cast(date_trunc('month', ${visible}) as date) as visible_month
+    quantity
   from stored_row
-  where cast(date_trunc('month', ${visible}) as date) in (${months})
+),
+usage_row as (
+  select
+    account_ref,
+    activity_date,
+    visible_on,
+    event,
+    user_id,
+    n_events,
+    quantity,
+    cast(date_trunc('month', visible_on) as date) as visible_month
+  from visible_row${isPartial ? `\n  where cast(date_trunc('month', visible_on) as date) in (${months})` : ""}
 )`;
   for (const { name, sql } of statements) {
-    const write = async (path: string, select: string): Promise<void> => {
-      await database.run(`copy (${select}) to ${literal(`${path}.tmp`)} (format parquet)`);
-      await rename(`${path}.tmp`, path);
-    };
-    const [only, ...others] = missing;
-    if (only !== undefined && others.length === 0) {
-      await write(only.paths[name] as string, `select * exclude (visible_month) from (${usageRow}\n${sql}) as rolled`);
-      continue;
-    }
-    try {
-      await database.run(`create or replace temp table rolled as\n${usageRow}\n${sql}`);
-      for (const { month, paths } of missing) {
-        await write(
-          paths[name] as string,
-          `select * exclude (visible_month) from rolled where visible_month = date ${literal(month)}`,
-        );
-      }
-    } finally {
-      await database.run("drop table if exists rolled");
-    }
+    const parts = join(work.folder, `${name}.parts.tmp`);
+    await rm(parts, { recursive: true, force: true });
+    await database.run(
+      `copy (${usageRow}\n${sql}) to ${literal(parts)} (format parquet, partition_by (visible_month))`,
+    );
+    for (const { month, paths } of missing)
+      await settle(database, join(parts, `visible_month=${month}`), sql, paths[name] as string);
+    await rm(parts, { recursive: true, force: true });
   }
+}
+
+/** Moves what was written for a month to its name. DuckDB may have split it; a month whose rows are all repeats has no file. */
+async function settle(database: Database, folder: string, sql: string, path: string): Promise<void> {
+  const parts = existsSync(folder) ? (await readdir(folder)).sort().map((part) => join(folder, part)) : [];
+  const [only, ...others] = parts;
+  if (only !== undefined && others.length === 0) {
+    await rename(only, path);
+    return;
+  }
+  const none = `with usage_row as (
+  select
+    cast(null as varchar) as account_ref,
+    cast(null as date) as activity_date,
+    cast(null as date) as visible_on,
+    cast(null as varchar) as event,
+    cast(null as varchar) as user_id,
+    cast(null as bigint) as n_events,
+    cast(null as decimal(18,6)) as quantity,
+    cast(null as date) as visible_month
+  where false
+)
+${sql}`;
+  const rows =
+    only === undefined
+      ? `select * exclude (visible_month) from (${none})`
+      : `select * from read_parquet(${fileList(parts)})`;
+  await database.run(`copy (${rows}) to ${literal(`${path}.tmp`)} (format parquet)`);
+  await rename(`${path}.tmp`, path);
 }
 
 /**
