@@ -35,7 +35,7 @@ with counted as (
   from (
     select
       am.*,
-      2.6 * exp(0.85 * l.ticket) as mean,
+      2.7 * exp(0.95 * l.ticket) as mean,
       draw('tickets', am.account_no, am.spell_no * 1000 + am.month_no) as h
     from account_month as am
     join latent as l using (account_no, month_no)

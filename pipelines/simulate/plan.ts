@@ -62,8 +62,9 @@ export function roles(kind: Kind): Readonly<Record<string, string>> {
       logins_28d: "size",
       open_tickets: "noise",
       csm_rating: "noise",
-      invoices_sent_28d: "noise",
-      payments_matched_28d: "noise",
+      // Bigger plans send more invoices, and leave less.
+      invoices_sent_28d: "size",
+      payments_matched_28d: "size",
       nps: "noise",
       data_exports_28d: "noise",
       template_uses_28d: "size",
