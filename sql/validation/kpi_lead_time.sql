@@ -3,74 +3,100 @@
 -- depends: validation.kpi_value, validation.lead_row
 -- audits: unique(kpi, months_before)
 -- When a KPI begins to tell: for l = 1 to 6, decisions in [s + 30 (l - 1), s + 30 l) against accounts that decide nothing
--- within 180 days, in the prognostic strata of the primary definition. One ranking of the others serves all six.
+-- within 180 days, in the prognostic strata of the primary definition. The six leads share their others, so one ranking
+-- serves all: columns _1 to _6.
 with observed as (
   select v.kpi, r.account_no, r.stratum, v.value, r.months_before
   from validation.lead_row as r
   inner join validation.kpi_value as v on v.observation_no = r.observation_no
 ),
-other as (
+counted as (
   select
     kpi,
     stratum,
     value,
-    cast(count(*) as double) as n
+    cast(count(case when months_before = 0 then 1 end) as double) as n,
+    cast(count(case when months_before = 1 then 1 end) as double) as e_1,
+    cast(count(case when months_before = 2 then 1 end) as double) as e_2,
+    cast(count(case when months_before = 3 then 1 end) as double) as e_3,
+    cast(count(case when months_before = 4 then 1 end) as double) as e_4,
+    cast(count(case when months_before = 5 then 1 end) as double) as e_5,
+    cast(count(case when months_before = 6 then 1 end) as double) as e_6
   from observed
-  where months_before = 0
   group by kpi, stratum, value
-),
-event as (
-  select kpi, stratum, months_before, value, cast(count(*) as double) as e
-  from observed
-  where months_before > 0
-  group by kpi, stratum, months_before, value
-),
-other_total as (
-  select kpi, stratum, sum(n) as ns from other group by kpi, stratum
-),
-event_total as (
-  select kpi, stratum, months_before, sum(e) as es from event group by kpi, stratum, months_before
-),
-used as (
-  select t.kpi, t.stratum, t.months_before, t.es, o.ns
-  from event_total as t
-  inner join other_total as o on o.kpi = t.kpi and o.stratum = t.stratum
-),
-cell as (
-  -- Both classes of one lead on one scale of values.
-  select u.kpi, u.stratum, u.months_before, u.es, u.ns, o.value, o.n, 0e0 as e
-  from used as u
-  inner join other as o on o.kpi = u.kpi and o.stratum = u.stratum
-  union all
-  select u.kpi, u.stratum, u.months_before, u.es, u.ns, v.value, 0e0 as n, v.e
-  from used as u
-  inner join event as v on v.kpi = u.kpi and v.stratum = u.stratum and v.months_before = u.months_before
-),
-merged as (
-  select kpi, stratum, months_before, any_value(es) as es, any_value(ns) as ns, value, sum(n) as n, sum(e) as e
-  from cell
-  group by kpi, stratum, months_before, value
 ),
 ranked as (
   select
     *,
+    sum(n) over whole as ns,
     coalesce(sum(n) over below, 0e0) as nb,
-    coalesce(sum(e) over below, 0e0) as eb
-  from merged
-  window below as (
-    partition by kpi, stratum, months_before order by value rows between unbounded preceding and 1 preceding
-  )
+    sum(e_1) over whole as es_1,
+    sum(e_2) over whole as es_2,
+    sum(e_3) over whole as es_3,
+    sum(e_4) over whole as es_4,
+    sum(e_5) over whole as es_5,
+    sum(e_6) over whole as es_6,
+    coalesce(sum(e_1) over below, 0e0) as eb_1,
+    coalesce(sum(e_2) over below, 0e0) as eb_2,
+    coalesce(sum(e_3) over below, 0e0) as eb_3,
+    coalesce(sum(e_4) over below, 0e0) as eb_4,
+    coalesce(sum(e_5) over below, 0e0) as eb_5,
+    coalesce(sum(e_6) over below, 0e0) as eb_6
+  from counted
+  window
+    whole as (partition by kpi, stratum),
+    below as (partition by kpi, stratum order by value rows between unbounded preceding and 1 preceding)
+),
+mixed as (
+  select *
+  from ranked
+  where ns > 0 and es_1 + es_2 + es_3 + es_4 + es_5 + es_6 > 0
+),
+event_row as (
+  select
+    o.kpi,
+    o.months_before,
+    o.account_no,
+    1 as is_event,
+    (c.nb + c.n / 2e0) / (c.ns + case o.months_before when 1 then c.es_1 when 2 then c.es_2 when 3 then c.es_3 when 4 then c.es_4 when 5 then c.es_5 when 6 then c.es_6 end) as won,
+    c.ns / (c.ns + case o.months_before when 1 then c.es_1 when 2 then c.es_2 when 3 then c.es_3 when 4 then c.es_4 when 5 then c.es_5 when 6 then c.es_6 end) as met
+  from observed as o
+  inner join mixed as c on c.kpi = o.kpi and c.stratum = o.stratum and c.value = o.value
+  where o.months_before > 0
+),
+other_account as (
+  select
+    o.kpi,
+    o.account_no,
+    exact_share_sum((c.es_1 - c.eb_1 - c.e_1 / 2e0) / (c.ns + c.es_1)) as won_1,
+    exact_share_sum((c.es_2 - c.eb_2 - c.e_2 / 2e0) / (c.ns + c.es_2)) as won_2,
+    exact_share_sum((c.es_3 - c.eb_3 - c.e_3 / 2e0) / (c.ns + c.es_3)) as won_3,
+    exact_share_sum((c.es_4 - c.eb_4 - c.e_4 / 2e0) / (c.ns + c.es_4)) as won_4,
+    exact_share_sum((c.es_5 - c.eb_5 - c.e_5 / 2e0) / (c.ns + c.es_5)) as won_5,
+    exact_share_sum((c.es_6 - c.eb_6 - c.e_6 / 2e0) / (c.ns + c.es_6)) as won_6,
+    exact_share_sum(c.es_1 / (c.ns + c.es_1)) as met_1,
+    exact_share_sum(c.es_2 / (c.ns + c.es_2)) as met_2,
+    exact_share_sum(c.es_3 / (c.ns + c.es_3)) as met_3,
+    exact_share_sum(c.es_4 / (c.ns + c.es_4)) as met_4,
+    exact_share_sum(c.es_5 / (c.ns + c.es_5)) as met_5,
+    exact_share_sum(c.es_6 / (c.ns + c.es_6)) as met_6
+  from observed as o
+  inner join mixed as c on c.kpi = o.kpi and c.stratum = o.stratum and c.value = o.value
+  where o.months_before = 0
+  group by o.kpi, o.account_no
 ),
 weighed as (
+  select kpi, months_before, account_no, is_event, won, met from event_row
+  union all
   select
-    o.kpi, k.months_before, o.account_no,
-    case when o.months_before > 0 then k.nb + k.n / 2e0 else k.es - k.eb - k.e / 2e0 end / (k.es + k.ns) as won,
-    case when o.months_before > 0 then k.ns else k.es end / (k.es + k.ns) as met,
-    case when o.months_before > 0 then 1 else 0 end as is_event
-  from observed as o
-  inner join ranked as k
-    on k.kpi = o.kpi and k.stratum = o.stratum and k.value = o.value
-    and (o.months_before = k.months_before or o.months_before = 0)
+    a.kpi,
+    t.months_before,
+    a.account_no,
+    0 as is_event,
+    case t.months_before when 1 then a.won_1 when 2 then a.won_2 when 3 then a.won_3 when 4 then a.won_4 when 5 then a.won_5 when 6 then a.won_6 end as won,
+    case t.months_before when 1 then a.met_1 when 2 then a.met_2 when 3 then a.met_3 when 4 then a.met_4 when 5 then a.met_5 when 6 then a.met_6 end as met
+  from other_account as a
+  cross join (values (1), (2), (3), (4), (5), (6)) as t(months_before)
 ),
 part as (
   select
@@ -78,10 +104,10 @@ part as (
     months_before,
     account_no,
     max(is_event) as has_event,
-    exact_share_sum(won) as won,
-    exact_share_sum(met) as met,
-    exact_share_sum(case when is_event = 1 then won else 0e0 end) as event_won,
-    exact_share_sum(case when is_event = 1 then met else 0e0 end) as event_met
+    exact_sum(won) as won,
+    exact_sum(met) as met,
+    exact_sum(case when is_event = 1 then won else 0e0 end) as event_won,
+    exact_sum(case when is_event = 1 then met else 0e0 end) as event_met
   from weighed
   group by kpi, months_before, account_no
 ),
@@ -94,16 +120,17 @@ point as (
     cast(sum(has_event) as bigint) as n_churned
   from part
   group by kpi, months_before
+  having sum(has_event) > 0
 ),
-spread as (
-  select
-    p.kpi,
-    p.months_before,
-    exact_sum(round((p.won - t.auc * p.met) / t.pairs, 16) * round((p.won - t.auc * p.met) / t.pairs, 16)) as squares,
-    count(case when round((p.won - t.auc * p.met) / t.pairs, 16) <> 0 then 1 end) as n_moving
+influence as (
+  select p.kpi, p.months_before, round((p.won - t.auc * p.met) / t.pairs, 16) as psi
   from part as p
   inner join point as t on t.kpi = p.kpi and t.months_before = p.months_before
-  group by p.kpi, p.months_before
+),
+spread as (
+  select kpi, months_before, exact_sum(psi * psi) as squares, count(case when psi <> 0 then 1 end) as n_moving
+  from influence
+  group by kpi, months_before
 ),
 estimated as (
   select

@@ -75,6 +75,19 @@ from validation.kpi_decile group by kpi`);
     expect(rows).toHaveLength(12);
   });
 
+  it("cuts strata at the engine's own discrete quantiles, within segment and over all dates", async () => {
+    const bins = await database.scalar<number>("select bins from validation.baseline_fit");
+    const shares = Array.from({ length: (bins as number) - 1 }, (_, k) => `${k + 1}e0 / ${bins}`).join(", ");
+    const other = await database.scalar<number>(`
+with cut as (
+  select segment, quantile_disc(predictor, [${shares}]) as cuts from validation.stratum where y is not null group by segment
+)
+select count(*) from validation.stratum as s inner join cut as c on c.segment = s.segment
+where s.y is not null and s.bin <> len(list_filter(c.cuts, lambda cut: cut < s.predictor))`);
+    expect(other).toBe(0);
+    expect(await database.scalar("select count(distinct bin) from validation.stratum")).toBe(bins);
+  });
+
   it("shows the cliff of a late KPI and the slope of an early one", async () => {
     const lead = async (kpi: string) =>
       (
