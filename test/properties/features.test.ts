@@ -542,7 +542,7 @@ describe("features of generated books", () => {
           database.close();
         }
       }),
-      { numRuns: runs, endOnFailure: true },
+      { numRuns: Math.max(2, Math.ceil(runs / 2)), endOnFailure: true },
     );
   });
 });
