@@ -1,4 +1,6 @@
 /** How one file of a source becomes typed rows: its header, the mapping onto the entity, and the SQL that reads it. */
+import { createReadStream } from "node:fs";
+import { createGunzip } from "node:zlib";
 import type { Book, ColumnOptions, Source } from "../config/book.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
 import { nearest } from "../config/yaml.ts";
@@ -75,9 +77,7 @@ export interface FileShape {
 /** Looks at the header of a file. Throws a refusal when there is none or the file is not what its name says. */
 export async function lookAt(database: Database, path: string, shown: string, source: Source): Promise<FileShape> {
   try {
-    return /\.(parquet|pq)$/i.test(path)
-      ? await lookAtParquet(database, path)
-      : await lookAtText(database, path, source);
+    return /\.(parquet|pq)$/i.test(path) ? await lookAtParquet(database, path) : await lookAtText(path, source);
   } catch (error) {
     throw unreadable(shown, error);
   }
@@ -86,7 +86,7 @@ export async function lookAt(database: Database, path: string, shown: string, so
 /** DuckDB's complaint about a file as one sentence. */
 export function unreadable(shown: string, error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
-  if (/not utf-8 encoded/.test(message))
+  if (/not utf-8 encoded|not valid for encoding utf-8/.test(message))
     return refusedError(`${shown}: cannot be read: expected UTF-8 text, found another encoding`);
   return refusedError(`${shown}: cannot be read: ${(message.split("\n")[0] ?? "").replace(/^[A-Za-z ]+ Error: /, "")}`);
 }
@@ -98,14 +98,9 @@ async function lookAtParquet(database: Database, path: string): Promise<FileShap
   return { from: `(select ${renamed} from ${file})`, columns, headerLines: 0, isText: false };
 }
 
-async function lookAtText(database: Database, path: string, source: Source): Promise<FileShape> {
+async function lookAtText(path: string, source: Source): Promise<FileShape> {
   const quote = source.formats.quote ?? '"';
-  // The whole first line as one column: a separator that no export uses, and no quotes.
-  const line = await database.scalar<string>(
-    `select line from read_csv(${literal(path)}, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', ` +
-      "columns = {'line': 'varchar'}, strict_mode = false) limit 1",
-  );
-  const header = line?.replace(/^\uFEFF/, "").replace(/\r$/, "") ?? "";
+  const header = await firstLine(path);
   if (header.trim() === "") throw new Error("it has no header line");
   const delimiter = source.formats.delimiter ?? likelyDelimiter(header, quote);
   const names = splitRecord(header, delimiter, quote);
@@ -128,6 +123,23 @@ async function lookAtText(database: Database, path: string, source: Source): Pro
     headerLines: 1,
     isText: true,
   };
+}
+
+/** The first line of a text file, without its byte order mark. Bytes further down are for the reading itself to judge. */
+async function firstLine(path: string): Promise<string> {
+  const file = createReadStream(path);
+  const bytes = /\.gz$/i.test(path) ? file.pipe(createGunzip()) : file;
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of bytes as AsyncIterable<Buffer>) {
+      const end = chunk.indexOf("\n");
+      chunks.push(end === -1 ? chunk : chunk.subarray(0, end));
+      if (end !== -1 || chunks.length > 100) break;
+    }
+  } finally {
+    file.destroy();
+  }
+  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r$/, "");
 }
 
 /** Of comma, semicolon, tab and bar, the one that splits a header into most names; comma on a tie. */

@@ -316,13 +316,28 @@ describe("the contract of a source", () => {
     });
   });
 
-  it("refuses text that is not UTF-8", async () => {
-    const made = await book("tickets: { entity: ticket, files: t.csv }", {
-      "t.csv": Buffer.from("account_id,opened_at,category\na,2024-02-01,caf\u00e9\n", "latin1"),
-    });
+  it("refuses text in another encoding, and rejects a single line of it", async () => {
+    const made = await book("tickets: { entity: ticket, files: t.csv }", {});
+    const good = "a,2024-02-01,x\n".repeat(200);
+    const bad = Buffer.from("a,2024-02-01,caf\u00e9\n", "latin1");
+    const header = Buffer.from("account_id,opened_at,category\n");
+    await made.write("t.csv", Buffer.concat([header, bad, bad, Buffer.from(good)]));
     await expect(made.load()).rejects.toMatchObject({
       exitCode: 3,
-      message: expect.stringMatching(/^t\.csv: .*UTF-8/),
+      message: expect.stringMatching(/^t\.csv: 2 of 202 rows .*not utf-8/),
+    });
+    await made.write("t.csv", Buffer.concat([header, bad, Buffer.from(good)]));
+    expect((await stored(made, "tickets")).delivery).toMatchObject({
+      rows_read: 201,
+      rows_loaded: 200,
+      rows_rejected: 1,
+    });
+    const other = await book("tickets: { entity: ticket, files: t2.csv }", {
+      "t2.csv": Buffer.from("account_id,opened_at,cat\u00e9gory\na,2024-02-01,x\n", "latin1"),
+    });
+    await expect(other.load()).rejects.toMatchObject({
+      exitCode: 3,
+      message: "t2.csv: cannot be read: expected UTF-8 text, found another encoding",
     });
   });
 
