@@ -4,16 +4,17 @@
 -- params: as_of, gap_days, min_cell, primary_definition
 -- audits: not_null(series, band, n_leavers); unique(series, band)
 -- The band in which the customers that decided to leave in the last 365 days stood gap_days before: at their last
--- scored snapshot at least that long before the decision. An account that left twice counts twice. `no_snapshot`:
+-- scored snapshot at least that long before the decision. An account counts once, by its last decision. `no_snapshot`:
 -- not yet a paying account then. Exits that the customer did not decide are left out. Empty when fewer than min_cell left.
 with leavers as (
-  select d.account_id, d.decided_on, count(*) over () as n_total
+  select d.account_id, max(d.decided_on) as decided_on, count(*) over () as n_total
   from validation.decision as d
   cross join meta.params as p
   where d.definition = p.primary_definition
     and d.kind <> 'other_exit'
     and d.decided_on >= p.as_of - 365
     and d.decided_on < p.as_of
+  group by d.account_id
 ),
 series as (
   select distinct series from marts.account_band

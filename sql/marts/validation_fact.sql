@@ -1,11 +1,12 @@
 -- model: marts.validation_fact
 -- grain: one row
--- depends: validation.outcome
+-- depends: validation.definition, validation.outcome
 -- params: primary_definition, gap_days, horizon_days
 -- audits: not_null(definition)
 -- How much labelled history the verdicts rest on: account-months with a complete outcome window.
 select
   p.primary_definition as definition,
+  max(d.type) as definition_type,
   p.gap_days,
   p.horizon_days,
   min(o.snapshot_date) filter (where o.y is not null) as first_snapshot,
@@ -15,5 +16,6 @@ select
   cast(count(distinct o.account_id) filter (where o.y = 1) as bigint) as n_churned,
   cast(sum(o.y) as bigint) / nullif(count(o.y), 0) as churn_rate
 from meta.params as p
+left join validation.definition as d on d.definition = p.primary_definition
 left join validation.outcome as o on o.definition = p.primary_definition
 group by p.primary_definition, p.gap_days, p.horizon_days

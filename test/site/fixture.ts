@@ -170,6 +170,7 @@ create table scores.account_score as
   cross join scores.scorecard as c
   cross join lateral (select case when (a.no + length(c.scorecard)) % 17 = 0 then null
     else ((a.no * 31 + length(c.scorecard) * 7 + date_diff('week', date '2023-01-01', a.snapshot_date) * (a.no % 5)) % 101) * 1.0 end as score) as f;
+create table validation.definition as select 'subscription_end' as definition, 'subscription_end' as type, true as is_primary;
 create table validation.decision as select 'subscription_end' as definition, account_id, started_on as period_started_on,
   ended_on as decided_on, 'end' as kind from spine.account_period where ended_on < date '2026-01-01';
 create table validation.outcome as select a.account_id, a.snapshot_date, 'subscription_end' as definition, p.ended_on as churned_on,

@@ -186,7 +186,8 @@ describe("leaver_band", () => {
       "validation.decision": {
         columns: "definition varchar, account_id varchar, decided_on date, kind varchar",
         rows: [
-          // a: green at the last reading 30 days before, red only in between.
+          // a: green at the last reading 30 days before, red only in between; its earlier decision does not count again.
+          ["end", "a", "2025-03-01", "end"],
           ["end", "a", "2025-07-03", "end"],
           ["end", "b", "2025-07-01", "notice"],
           ["end", "c", "2025-07-02", "end"],

@@ -62,6 +62,13 @@ describe("home", () => {
     );
   });
 
+  test("kept says so where leaving is recorded elsewhere", () => {
+    const fact = { definition: "cancel", definition_type: "event" } as Parameters<typeof sentences.keptCaveat>[0];
+    expect(plain(sentences.keptCaveat(fact))).toContain("another record (cancel), and the two may disagree");
+    expect(sentences.keptCaveat({ ...fact, definition_type: "subscription_end" } as typeof fact)).toEqual([]);
+    expect(sentences.keptCaveat(undefined)).toEqual([]);
+  });
+
   test("ahead: money, or accounts where no money is known, or too few", () => {
     const row = (band: string, n_accounts: number, mrr_minor: number) => ({
       band,

@@ -284,6 +284,7 @@ export interface ScorecardKpi {
 
 export interface ValidationFact {
   readonly definition: string;
+  readonly definition_type: string | null;
   readonly gap_days: number;
   readonly horizon_days: number;
   readonly first_snapshot: string | null;

@@ -56,6 +56,15 @@ export function keptSentence(rows: readonly KeptMoney[], release: Release): Sent
   return [...head, ...earlier, ...left];
 }
 
+/**
+ * What is kept is counted by paid contracts. Where the book records leaving elsewhere (cancellations, silence), the two
+ * can disagree, and the reader must know.
+ */
+export function keptCaveat(fact: ValidationFact | undefined): Sentence {
+  if (fact === undefined || fact.definition_type === null || fact.definition_type === "subscription_end") return [];
+  return say` This counts paid contracts; decisions to leave are taken from another record (${fact.definition}), and the two may disagree.`;
+}
+
 export function aheadSentence(rows: readonly RenewalAhead[], styles: readonly BandStyle[], release: Release): Sentence {
   if (rows.length === 0) {
     return say`Fewer than ${count(release.min_cell)} renewals are known for the next 90 days: nothing to add up yet.`;

@@ -23,7 +23,7 @@ export function cohortRetention(data: readonly CohortRetention[], { width }: { r
       domain: [0, 1],
       label: "still paying after 12 months →",
       grid: true,
-      ticks: 5,
+      ticks: narrow ? 3 : 5,
       tickFormat: percentTick,
     },
     y: { domain: labels, label: null, tickSize: 0 },

@@ -23,7 +23,7 @@ export function ledger(
   const narrow = isNarrow(width);
   return Plot.plot({
     width,
-    height: 40 + days.length * (30 + 22 * order.length),
+    height: 40 + days.length * (36 + 22 * order.length),
     marginLeft: 92,
     marginRight: narrow ? 16 : 90,
     marginTop: 24,
@@ -37,7 +37,7 @@ export function ledger(
       tickFormat: percentTick,
     },
     y: { domain: order.map(name), label: null, tickSize: 0, padding: 0.2 },
-    fy: { domain: days, label: null, axis: null, padding: 0.24 },
+    fy: { domain: days, label: null, axis: null, padding: 0.34 },
     marks: [
       Plot.text(days, {
         fy: (d) => d,

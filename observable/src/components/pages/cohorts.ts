@@ -66,8 +66,8 @@ function heatFigure(all: readonly CohortCell[], measure: "kept_rate" | "money_ra
     title: measure === "kept_rate" ? "Accounts kept, by cohort and age" : "Money kept, by cohort and age",
     subtitle:
       measure === "kept_rate"
-        ? "% of the cohort's accounts that pay at that age; darker is more"
-        : "monthly revenue at that age as % of the cohort's first revenue, expansion included; darker is more",
+        ? "% of the cohort's accounts that pay at that age; stronger colour is more"
+        : "monthly revenue at that age as % of the cohort's first revenue, expansion included; stronger colour is more",
     alt:
       last === undefined
         ? "No cohort to show."

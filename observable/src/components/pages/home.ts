@@ -19,6 +19,7 @@ import type {
   Scorecard,
   ScorecardState,
   Statement,
+  ValidationFact,
   WeightOnEvidence,
 } from "../rows.js";
 import {
@@ -26,6 +27,7 @@ import {
   assignedCards,
   changeSentence,
   dataSentence,
+  keptCaveat,
   keptSentence,
   simpleScoreSentence,
   stateSentence,
@@ -48,6 +50,7 @@ export interface HomeData {
   readonly scorecard_state: readonly ScorecardState[];
   readonly weight_on_evidence: readonly WeightOnEvidence[];
   readonly statement: readonly Statement[];
+  readonly validation_fact: readonly ValidationFact[];
 }
 
 /** Six sentences for 30 seconds, then three charts. */
@@ -56,7 +59,10 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
   const styles = bandStyles(data.band);
   return html`<div class="report">
     ${answers([
-      { question: "Kept", sentence: keptSentence(data.kept_money, release) },
+      {
+        question: "Kept",
+        sentence: [...keptSentence(data.kept_money, release), ...keptCaveat(data.validation_fact[0])],
+      },
       { question: "Ahead", sentence: aheadSentence(data.renewal_ahead, styles, release) },
       {
         question: "Trust",
