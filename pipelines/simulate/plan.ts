@@ -22,7 +22,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     silence: 1.3,
     wrongWay: 0.65,
     reversed: -0.68,
-    fading: [-1.15, 0],
+    fading: [-1.15, -0.13],
     lateRating: true,
     level: 0,
   },
@@ -42,14 +42,14 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     silence: 1.3,
     wrongWay: 0.65,
     reversed: -0.68,
-    fading: [-1.15, 0],
+    fading: [-1.15, -0.13],
     lateRating: true,
     level: -3.6,
   },
 };
 
 /** The part that each KPI plays, by kind of book. The names are those of the expected verdicts. */
-export function roles(kind: Kind): Readonly<Record<string, string>> {
+function roles(kind: Kind): Readonly<Record<string, string>> {
   const noise = {
     newsletter_opens: "noise",
     webinar_signups: "noise",
@@ -85,4 +85,31 @@ export function roles(kind: Kind): Readonly<Record<string, string>> {
     sso_enabled: "constant",
     ...noise,
   };
+}
+
+/** The verdicts that are right for a role when there is data enough (sources of each: docs/simulator.md). */
+const rightVerdicts: Readonly<Record<string, readonly string[]>> = {
+  causal: ["predicts", "redundant"],
+  twin: ["predicts", "redundant"],
+  size: ["confounded"],
+  both_ends: ["non_monotone"],
+  late: ["late_only", "mostly_late"],
+  silence: ["missingness"],
+  wrong_way: ["misleading"],
+  reversed: ["reversed_adjusted"],
+  faded: ["unstable_time"],
+  constant: ["not_tested"],
+  noise: ["no_useful_effect", "inconclusive"],
+};
+
+/** What `truth.json` says of each KPI: the part that it plays, and the verdicts that are right for it. */
+export function truth(
+  kind: Kind,
+): Readonly<Record<string, { readonly role: string; readonly expected: readonly string[] }>> {
+  return Object.fromEntries(
+    Object.entries(roles(kind)).map(([kpi, role]) => [
+      kpi,
+      { role, expected: kind === "tiny" ? ["not_tested"] : (rightVerdicts[role] ?? []) },
+    ]),
+  );
 }

@@ -17,7 +17,7 @@ import {
 import { bookText } from "./book.ts";
 import { crmTables } from "./crm.ts";
 import { exportStatements } from "./exports.ts";
-import { type Kind, plans, roles } from "./plan.ts";
+import { type Kind, plans, truth } from "./plan.ts";
 import { randomMacros } from "./random.ts";
 import { eventsPerExpected, rateTable, usageOfMonth, usageTable } from "./usage.ts";
 
@@ -48,7 +48,7 @@ export interface SimulateOptions {
 }
 
 /**
- * Writes a book whose truth is known: `assay.yaml`, `exports/` and `truth.json` (`{"kpis": {"<id>": {"role": ...}}}`).
+ * Writes a book whose truth is known: `assay.yaml`, `exports/` and `truth.json` (`{"kpis": {"<id>": {"role", "expected"}}}`).
  * The bytes depend on the options and on nothing else: not on threads, clock or time zone.
  */
 export async function simulate(options: SimulateOptions): Promise<{ events: number; accounts: number }> {
@@ -109,14 +109,13 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     });
     await log.step("tickets, ratings, surveys", () => database.run(crmTables(span, plan.lateRating)));
     await log.step("exports", async () => {
+      // Written last and removed first: where it lies, the book is whole.
+      await rm(join(out, "truth.json"), { force: true });
       await rm(join(out, "exports"), { recursive: true, force: true });
       await mkdir(join(out, "exports", "usage"), { recursive: true });
       for (const statement of exportStatements(span, join(out, "exports"), usageFormat)) await database.run(statement);
       await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span, usageFormat));
-      await writeFileAtomic(
-        join(out, "truth.json"),
-        `${JSON.stringify({ kind, seed, kpis: Object.fromEntries(Object.entries(roles(kind)).map(([id, role]) => [id, { role }])) }, null, 2)}\n`,
-      );
+      await writeFileAtomic(join(out, "truth.json"), `${JSON.stringify({ kind, seed, kpis: truth(kind) }, null, 2)}\n`);
     });
     const events = Number(await database.scalar("select count(*) from usage"));
     return { events, accounts: ever };

@@ -75,10 +75,12 @@ describe("the book", () => {
   test("says what is planted, for every KPI but the one that only the naive score reads", async () => {
     const book = await readBook(plain, { cwd: work, env: {} });
     const truth = JSON.parse(readFileSync(join(plain, "truth.json"), "utf8")) as {
-      kpis: Record<string, { role: string }>;
+      kpis: Record<string, { role: string; expected: string[] }>;
     };
     expect(Object.keys(truth.kpis).sort()).toEqual(book.kpis.filter((id) => id !== "feature_events_28d").sort());
     expect(Object.values(truth.kpis).filter(({ role }) => role === "noise")).toHaveLength(5);
+    expect(truth.kpis.csm_rating).toEqual({ role: "late", expected: ["late_only", "mostly_late"] });
+    expect(Object.values(truth.kpis).every(({ expected }) => expected.length > 0)).toBe(true);
   });
 
   test("ends on a month start, and counts what it wrote", async () => {
