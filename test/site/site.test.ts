@@ -1,16 +1,20 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refresh } from "../../pipelines/commands/refresh.ts";
+import { readBook } from "../../pipelines/config/book.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
 import { writeArtefacts } from "../../pipelines/publish/artefacts.ts";
 import { checkSite } from "../../pipelines/publish/check-site.ts";
 import { serveFolder } from "../../pipelines/publish/serve.ts";
 import { buildSite } from "../../pipelines/publish/site.ts";
+import { simulate } from "../../pipelines/simulate/simulate.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
 import { axeSource, openBrowser } from "./browser.ts";
 import { type FixtureOptions, openFixture } from "./fixture.ts";
 
@@ -51,17 +55,31 @@ async function build(book: Book): Promise<string> {
   return out;
 }
 
+/** A release of a small demo book, made as a user makes one; its site is linked beside the others. */
+async function buildDemo(): Promise<string> {
+  const book = join(folder, "demo-book");
+  await simulate({ out: book, accounts: 250, months: 30, seed: 11, kind: "plain", log: silentLog });
+  const result = await refresh({
+    book: await readBook(book, { cwd: folder, env: {} }),
+    state: join(folder, "demo-state"),
+    now: () => new Date("2026-08-01T06:00:00Z"),
+    settleSeconds: 0,
+    log: silentLog,
+  });
+  release = result.release.folder;
+  await symlink(join(release, "site"), join(folder, "demo"));
+  return join(folder, "demo");
+}
+
+let release: string;
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "assay-site-"));
   await mkdir(pictures, { recursive: true });
-  const [opened] = await Promise.all([
-    openBrowser(),
-    ...books.map(async (book) => {
-      servers.set(book.name, await serveFolder({ folder: await build(book), port: 0 }));
-    }),
-  ]);
-  browser = opened;
-}, 600_000);
+  browser = await openBrowser();
+  for (const book of books) servers.set(book.name, await serveFolder({ folder: await build(book), port: 0 }));
+  servers.set("demo", await serveFolder({ folder: await buildDemo(), port: 0 }));
+}, 900_000);
 
 afterAll(async () => {
   await browser?.close();
@@ -104,7 +122,7 @@ async function open(page: Page, url: string): Promise<readonly string[]> {
 
 const brokenText = /.{0,30}(?:\bNaN\b|\bundefined\b|\bnull\b|\bInfinity\b|Invalid Date|\[object ).{0,30}/g;
 
-describe.each(books.map(({ name }) => name))("the site of the %s book", (book) => {
+describe.each([...books.map(({ name }) => name), "demo"])("the site of the %s book", (book) => {
   test("passes its own check", async () => {
     expect(await checkSite(join(folder, book))).toEqual([]);
   });
@@ -145,6 +163,51 @@ describe.each(books.map(({ name }) => name))("the site of the %s book", (book) =
     }
   }, 300_000);
 });
+
+test("the numbers on the demo's pages are those of its warehouse", async () => {
+  const warehouse = await Database.open({ path: join(release, "warehouse.duckdb"), readOnly: true });
+  let facts: Readonly<Record<string, number | string>> = {};
+  try {
+    // Asked of the base tables, not of the marts that the pages read.
+    const [row] = await warehouse.query<Record<string, number | string>>(`
+with ends as (
+  select max(snapshot_date) as now_on, max(snapshot_date) filter (where snapshot_date <= as_of - 365) as then_on
+  from spine.snapshot cross join meta.params group by as_of
+),
+base as (
+  select b.mrr_minor as then_minor, case when a.account_id is null then 0 else a.mrr_minor end as now_minor, a.account_id is not null as is_kept
+  from ends inner join spine.account_snapshot as b on b.snapshot_date = ends.then_on
+  left join spine.account_snapshot as a on a.snapshot_date = ends.now_on and a.account_id = b.account_id
+)
+select
+  round(100 * avg(cast(is_kept as integer))) as kept,
+  round(100 * sum(least(then_minor, now_minor)) filter (where now_minor is not null) / sum(then_minor) filter (where now_minor is not null)) as gross,
+  (select count(*) from features.kpi_definition) as n_kpis,
+  (select count(*) from validation.kpi_verdict where definition = (select primary_definition from meta.params) and action_group = 'Use') as n_use,
+  (select coalesce(sum(w.share), 0) from scores.scorecard_weight as w inner join scores.scorecard as c on c.scorecard = w.scorecard and c.version = w.version and c.is_assigned
+    inner join validation.kpi_verdict as v on v.kpi = w.kpi and v.definition = (select primary_definition from meta.params) and v.verdict = 'predicts') as early_points,
+  (select count(*) from spine.account_snapshot cross join meta.params where snapshot_date = as_of) as n_now
+from base`);
+    facts = row ?? {};
+  } finally {
+    warehouse.close();
+  }
+  const url = (servers.get("demo") as { url: string }).url;
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await open(page, `${url}index.html`);
+  const home = await page.locator(".answers").innerText();
+  expect(home).toContain(`we kept ${facts.gross} of every 100 dollars`);
+  expect(home).toContain(`and ${facts.kept} of 100 customers;`);
+  expect(home).toContain(`${facts.early_points} of this score's 100 points rest on an early warning`);
+  await open(page, `${url}kpis/index.html`);
+  expect(await page.locator(".lede").innerText()).toMatch(
+    new RegExp(`^Of ${facts.n_kpis} KPIs, ${facts.n_use} (is an|are) early warnings? to use`),
+  );
+  await open(page, `${url}bands.html`);
+  expect(await page.locator(".report").innerText()).toContain(`of ${facts.n_now} accounts are green`);
+  await context.close();
+}, 120_000);
 
 test("text from outside is shown as it was written", async () => {
   const url = (servers.get("hostile") as { url: string }).url;
