@@ -151,7 +151,9 @@ export function dataTable<Row>(options: {
   };
   const save = html`<button type="button" class="save">Save as CSV</button>` as HTMLButtonElement;
   save.onclick = () => download(name, toCsv(rows, columns));
-  const content = html`<div class="table-tools">${search ? filter : null}${save}</div>
+  // A long table scrolls inside its frame: its length is said, so that nobody takes the first rows for all of them.
+  const length = rows.length > 12 ? html`<span class="length">${rows.length} rows</span>` : null;
+  const content = html`<div class="table-tools">${length}${search ? filter : null}${save}</div>
     <div class="table-scroll" role="region" tabindex="0" aria-label=${label}><table>
       <thead><tr>${heads}</tr></thead>${body}
     </table></div>`;
