@@ -457,8 +457,10 @@ export function actionGroupOf({ verdict, reason }: Pick<Decision, "verdict" | "r
 export type Strength = "slight" | "modest" | "strong" | "check for leakage";
 
 /** In words, by |A - 1/2|. */
-export const strengthOf = (o: number): Strength =>
-  o < 0.05 ? "slight" : o < 0.1 ? "modest" : o < 0.25 ? "strong" : "check for leakage";
+export function strengthOf(distance: number): Strength {
+  const o = clean(distance);
+  return o < 0.05 ? "slight" : o < 0.1 ? "modest" : o < 0.25 ? "strong" : "check for leakage";
+}
 
 export type Badge = "out_of_time_confirmed" | "high_missing" | "tenure_proxy" | "arrival_times_unknown" | "exploratory";
 

@@ -7,7 +7,9 @@ export type ScorecardState = "not checked" | "no use" | "cannot tell" | "no bett
 
 /** What history says of a score on one period; AUCs are oriented so that low is risky. */
 export interface ScorecardEvidence {
+  /** Accounts with a scored event row, and with a scored other row, in a stratum that holds both. */
   readonly churned: number;
+  readonly staying: number;
   /** Share of account-months that have a score; null without any. */
   readonly coverage: number | null;
   readonly auc: number | null;
@@ -25,14 +27,19 @@ export interface ScorecardEvidence {
 }
 
 const pairs = (share: number | null): string => (share === null ? "not known" : String(Math.round(100 * share)));
-const signed = (value: number | null): string =>
-  value === null ? "not known" : `${value < 0 ? "-" : "+"}${(Math.abs(value) * 100).toFixed(1)}`;
+/** In hundredths with its sign; what rounds to nothing has none. */
+function signed(value: number | null): string {
+  if (value === null) return "not known";
+  const hundredths = (Math.abs(value) * 100).toFixed(1);
+  return hundredths === "0.0" ? hundredths : `${value < 0 ? "-" : "+"}${hundredths}`;
+}
 
 /** The first state that matches. A null makes a condition false. */
 export function stateOf(e: ScorecardEvidence): ScorecardState {
-  if (e.churned < 50 || e.coverage === null || e.coverage < 0.7 || e.auc === null) return "not checked";
-  if (e.high !== null && e.high < 0.55) return "no use";
-  if (e.low !== null && e.low < 0.52) return "cannot tell";
+  if (Math.min(e.churned, e.staying) < 50 || e.coverage === null || e.coverage < 0.7) return "not checked";
+  if (e.auc === null || e.low === null || e.high === null) return "not checked";
+  if (e.high < 0.55) return "no use";
+  if (e.low < 0.52) return "cannot tell";
   if (e.differenceLow !== null && e.differenceLow <= 0) return "no better than the simple one";
   return "works";
 }
@@ -48,6 +55,7 @@ function plainSentence(e: ScorecardEvidence): string {
   switch (stateOf(e)) {
     case "not checked":
       if (e.churned < 50 || e.coverage === null) return `Not checked: ${e.churned} of 50 churned accounts needed.`;
+      if (e.staying < 50) return `Not checked: ${e.staying} of 50 staying accounts needed.`;
       if (e.coverage >= 0.7) return "Not checked: no leaver and stayer can be compared.";
       return `Not checked: ${Math.floor(100 * e.coverage)} % of account-months scored, 70 % needed.`;
     case "no use":
@@ -76,6 +84,7 @@ interface StatisticRow {
   readonly n_asked: number;
   readonly coverage: number | null;
   readonly n_churned: number;
+  readonly n_staying: number;
   readonly auc: number | null;
   readonly centre: number | null;
   readonly auc_se: number | null;
@@ -139,6 +148,7 @@ export const testScorecards: Step = {
         const half = row.difference_se === null ? null : 1.645 * row.difference_se;
         const evidence: ScorecardEvidence = {
           churned: row.n_churned,
+          staying: row.n_staying,
           coverage: row.coverage,
           auc: row.auc,
           low,

@@ -54,6 +54,10 @@ export function percent(share: number | null): string {
   return inHundred(share);
 }
 
+/** A share in percent that fell short of a whole one: rounded down, so that it never shows as what is needed. */
+const shortOf = (share: number | null): string =>
+  share === null ? "not known" : String(Math.floor(100 * share + 1e-9));
+
 const count = (value: number): string => value.toLocaleString("en-US");
 
 /** A date within a sentence: 1 March 2025. */
@@ -90,7 +94,7 @@ export function labelOf(decision: Decision, e: Evidence): string {
     case "non_monotone":
       return decision.reason === "middle" ? "Warning in the middle" : "Warning at both ends";
     case "unstable_time":
-      return isStrongerEarly(e) ? "Faded" : "Emerging";
+      return timeCourseOf(e) === "emerging" ? "Emerging" : "Faded";
     case "unstable_segment":
       return "Opposite in two segments";
     case "confounded":
@@ -122,9 +126,6 @@ export function labelOf(decision: Decision, e: Evidence): string {
   }
 }
 
-const isStrongerEarly = (e: Evidence): boolean =>
-  Math.abs((e.half1Auc ?? 0.5) - 0.5) >= Math.abs((e.half2Auc ?? 0.5) - 0.5);
-
 export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string {
   switch (decision.verdict) {
     case "not_tested":
@@ -139,7 +140,9 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
     case "late_only":
       return (
         `Moves in the ${w.gapDays} days before the decision (${sorted(e.lateAuc)} of 100 pairs). ` +
-        `Earlier, no link was found; up to ${atMost(e, w)} of 100 remains possible. ` +
+        (isLinkedOtherWay(e)
+          ? `Earlier, the link is the other way round (${sorted(e.auc)} of 100). `
+          : `Earlier, no link was found; up to ${atMost(e, w)} of 100 remains possible. `) +
         "It may be a result of leaving, not a warning."
       );
     case "mostly_late":
@@ -188,6 +191,10 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
   }
 }
 
+/** A claim made early, in the direction that the late values do not have. */
+const isLinkedOtherWay = (e: Evidence): boolean =>
+  e.q.main !== null && e.q.main < 0.05 && isLow(e) === (e.lateAuc ?? 0.5) > 0.5;
+
 const isLow = (e: Evidence): boolean => e.auc !== null && e.auc < 0.5;
 
 /** The first letter small, unless the word is an abbreviation. */
@@ -207,12 +214,12 @@ function notTested(reason: string, e: Evidence, w: Wording): string {
     case "baseline_knows_outcome":
       return "Size, age or segment already give the outcome away; check them first.";
     case "low_coverage":
-      return `Not tested: only ${percent(e.coverage)} % of account-${w.snapshotEvery}s have a value, 20 % are needed.`;
+      return `Not tested: only ${shortOf(e.coverage)} % of account-${w.snapshotEvery}s have a value, 20 % are needed.`;
     case "near_constant":
       if (e.distinct <= 1) return "Not tested: it has only one value.";
       return `Not tested: ${percent(e.modalShare)} % of values are the same (${w.modalValue}).`;
     default:
-      return `Only ${percent(e.overlap)} % of leavers have like accounts to compare with, 80 % are needed.`;
+      return `Only ${shortOf(e.overlap)} % of leavers have like accounts to compare with, 80 % are needed.`;
   }
 }
 
@@ -230,11 +237,12 @@ function bothEnds(reason: string | null, w: Wording): string {
 
 function unstable(e: Evidence, w: Wording): string {
   const mid = w.splitOn === null ? "the middle of the history" : dateInWords(w.splitOn);
-  if (!isStrongerEarly(e)) return `Linked only since ${mid}; wait for the next validation.`;
+  const course = timeCourseOf(e);
+  if (course === "emerging") return `Linked only since ${mid}; wait for the next validation.`;
   // The later half on the scale of the earlier one, so that a reversal shows as less than 50.
   const towards = (a: number | null) => (a === null ? "not known" : pairs((e.half1Auc ?? 0.5) < 0.5 ? 1 - a : a));
   const { lo, hi } = sortedInterval(e.half1Auc, w.half2Low, w.half2High);
-  const since = timeCourseOf(e) === "reversed" ? "the other way round since" : "not shown since";
+  const since = course === "reversed" ? "the other way round since" : "not shown since";
   return `Linked with leaving in the earlier half, up to ${mid} (${sorted(e.half1Auc)} of 100), ${since} (${towards(e.half2Auc)}, ${lo}-${hi}): do not rely on it today.`;
 }
 

@@ -14,8 +14,8 @@ with joined as (
     o.late_y,
     case when d.use_segment then s.segment else 'all' end as segment,
     case when d.use_tenure then ln(1e0 + greatest(0, s.tenure_days)) else 0e0 end as log_tenure,
-    case when d.use_size then ln(1e0 + greatest(0, s.seats)) end as log_seats,
-    case when d.use_size then ln(1e0 + greatest(0, s.mrr_minor)) end as log_mrr,
+    case when d.use_size and s.seats is not null then ln(1e0 + greatest(0, s.seats)) end as log_seats,
+    case when d.use_size and s.mrr_minor is not null then ln(1e0 + greatest(0, s.mrr_minor)) end as log_mrr,
     coalesce(d.use_renewal_due and s.renewal_due, false) as is_renewal_due
   from validation.outcome as o
   inner join validation.definition as d on d.definition = o.definition

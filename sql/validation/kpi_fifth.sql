@@ -1,27 +1,30 @@
 -- model: validation.kpi_fifth
 -- grain: definition, kpi
 -- depends: validation.kpi_placed, validation.kpi_unanswered, validation.stratum
--- Departures in the lowest fifth of values, between, and in the highest: observed over expected (the mean outcome of the
--- same strata), times the overall rate. And the same for rows without an answer.
-with stratum_rate as (
-  select definition, stratum, sum(y) / cast(count(*) as double) as expected
-  from validation.stratum
-  where y is not null
-  group by definition, stratum
-),
-highest_bin as (
-  select definition, kpi, max(bin_5) as highest from validation.kpi_placed group by definition, kpi
+-- Departures in the lowest fifth of values, between, and in the highest: observed over expected, times the overall rate.
+-- And the same for rows without an answer against those with one. Expected is the mean outcome of the same strata over
+-- the rows compared, so that the parts average to their overall rate even where a missing value goes with leaving. Where
+-- over four fifths share the highest value there is one bin: then high is that value, and low is all below. A part
+-- without rows or without any expected departure has no rate.
+with highest_bin as (
+  select definition, kpi, max(bin_5) as highest, min(value) as value_from, max(value) as value_to
+  from validation.kpi_placed
+  group by definition, kpi
 ),
 valued as (
   select
     k.definition,
     k.kpi,
     k.y,
-    r.expected,
-    case when k.bin_5 = 0 then 'low' when k.bin_5 = h.highest then 'high' else 'middle' end as fifth
+    avg(k.y) over (partition by k.definition, k.kpi, k.stratum) as expected,
+    case
+      when h.highest = 0 and k.value = h.value_to and h.value_from < h.value_to then 'high'
+      when k.bin_5 = 0 then 'low'
+      when k.bin_5 = h.highest then 'high'
+      else 'middle'
+    end as fifth
   from validation.kpi_placed as k
   inner join highest_bin as h on h.definition = k.definition and h.kpi = k.kpi
-  inner join stratum_rate as r on r.definition = k.definition and r.stratum = k.stratum
 ),
 summed as (
   select
@@ -35,18 +38,18 @@ summed as (
   from valued
   group by definition, kpi
 ),
-answered as (
-  select
-    s.definition, u.kpi, true as is_missing, s.y, r.expected
+asked as (
+  select s.definition, u.kpi, true as is_missing, s.stratum, s.y
   from validation.stratum as s
   inner join validation.kpi_unanswered as u on u.observation_no = s.observation_no
-  inner join stratum_rate as r on r.definition = s.definition and r.stratum = s.stratum
   where s.y is not null
   union all
-  select k.definition, k.kpi, false, k.y, r.expected
-  from validation.kpi_placed as k
-  inner join stratum_rate as r on r.definition = k.definition and r.stratum = k.stratum
-  where k.kpi in (select kpi from validation.kpi_unanswered)
+  select definition, kpi, false, stratum, y
+  from validation.kpi_placed
+  where kpi in (select kpi from validation.kpi_unanswered)
+),
+answered as (
+  select definition, kpi, is_missing, y, avg(y) over (partition by definition, kpi, stratum) as expected from asked
 ),
 compared as (
   select
@@ -62,10 +65,10 @@ select
   s.definition,
   s.kpi,
   twelve_digits(s.rate) as rate,
-  twelve_digits(least(1e0, s.low * s.rate)) as rate_low_fifth,
-  twelve_digits(case when s.middle is not null then least(1e0, s.middle * s.rate) end) as rate_middle,
-  twelve_digits(least(1e0, s.high * s.rate)) as rate_high_fifth,
-  twelve_digits(case when c.without is not null then least(1e0, c.without * c.rate) end) as rate_unanswered,
-  twelve_digits(case when c.with_value is not null then least(1e0, c.with_value * c.rate) end) as rate_answered
+  twelve_digits(held_between(s.low * s.rate, 0e0, 1e0)) as rate_low_fifth,
+  twelve_digits(held_between(s.middle * s.rate, 0e0, 1e0)) as rate_middle,
+  twelve_digits(held_between(s.high * s.rate, 0e0, 1e0)) as rate_high_fifth,
+  twelve_digits(held_between(c.without * c.rate, 0e0, 1e0)) as rate_unanswered,
+  twelve_digits(held_between(c.with_value * c.rate, 0e0, 1e0)) as rate_answered
 from summed as s
 left join compared as c on c.definition = s.definition and c.kpi = s.kpi

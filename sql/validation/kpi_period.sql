@@ -2,7 +2,7 @@
 -- grain: kpi, period
 -- depends: validation.definition, validation.kpi_auc, validation.period
 -- The like-for-like AUC by period: quarters (13 weeks) merged until 20 accounts churned. Named by the first and last
--- snapshot date, primary definition.
+-- snapshot date, primary definition. No interval where every value is the same.
 with span as (
   select p.definition, p.period_no, min(p.first_on) as first_on, max(p.last_on) as last_on
   from validation.period as p
@@ -17,7 +17,7 @@ estimated as (
     a.auc,
     a.n_churned,
     case when a.centre > 0 and a.centre < 1 then ln(a.centre / (1e0 - a.centre)) end as logit,
-    1.959963984540054e0 * a.se / nullif(a.centre * (1e0 - a.centre), 0e0) as half
+    1.959963984540054e0 * nullif(a.se, 0e0) / nullif(a.centre * (1e0 - a.centre), 0e0) as half
   from validation.kpi_auc as a
   inner join span as s on s.definition = a.definition and a.statistic = 'period_' || s.period_no
 )

@@ -2,7 +2,7 @@
 -- grain: kpi, segment
 -- depends: validation.definition, validation.kpi_auc
 -- The like-for-like AUC by segment ('other' pools the small ones), primary definition. Intervals only: verdicts inside
--- segments are not given, so `verdict` is null.
+-- segments are not given, so `verdict` is null. No interval where every value is the same: that has no spread to show.
 with estimated as (
   select
     a.subject,
@@ -10,7 +10,7 @@ with estimated as (
     a.auc,
     a.n_churned,
     case when a.centre > 0 and a.centre < 1 then ln(a.centre / (1e0 - a.centre)) end as logit,
-    1.959963984540054e0 * a.se / nullif(a.centre * (1e0 - a.centre), 0e0) as half
+    1.959963984540054e0 * nullif(a.se, 0e0) / nullif(a.centre * (1e0 - a.centre), 0e0) as half
   from validation.kpi_auc as a
   inner join validation.definition as d on d.definition = a.definition and d.is_primary
   where a.statistic like 'segment!_%' escape '!'

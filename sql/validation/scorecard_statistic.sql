@@ -3,7 +3,8 @@
 -- depends: scores.account_score, scores.scorecard, validation.definition, validation.score_auc, validation.score_influence,
 --   validation.score_warning, validation.stratum
 -- What the state of a scorecard is judged by, for `all` labelled rows and for those `out_of_time`. A score is oriented so
--- that low is risky: auc is the share of like-for-like pairs in which the leaver has the lower score.
+-- that low is risky: auc is the share of like-for-like pairs in which the leaver has the lower score. n_churned and
+-- n_staying count, as for a KPI, the accounts with a scored row of their class in a stratum of both classes.
 with period as (
   select t.period from (values ('all'), ('out_of_time')) as t(period)
 ),
@@ -13,8 +14,7 @@ asked as (
     a.version,
     p.period,
     count(*) as n_asked,
-    count(a.score) as n_scored,
-    count(distinct case when a.score is not null and s.y = 1 then s.account_no end) as n_scored_churned
+    count(a.score) as n_scored
   from scores.account_score as a
   inner join scores.scorecard as c on c.scorecard = a.scorecard and c.version = a.version
   inner join validation.stratum as s on s.account_id = a.account_id and s.snapshot_date = a.snapshot_date
@@ -93,7 +93,8 @@ select
   p.period,
   coalesce(q.n_asked, 0) as n_asked,
   twelve_digits(q.n_scored / nullif(cast(q.n_asked as double), 0e0)) as coverage,
-  coalesce(q.n_scored_churned, 0) as n_churned,
+  coalesce(a.n_churned, 0) as n_churned,
+  coalesce(a.n_staying, 0) as n_staying,
   twelve_digits(1e0 - a.auc) as auc,
   twelve_digits(1e0 - a.centre) as centre,
   a.se as auc_se,

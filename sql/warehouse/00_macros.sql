@@ -80,18 +80,20 @@ create or replace macro twelve_digits(x) as
 create or replace macro two_digits(x) as
   case when x = 0 then 0e0 else round(x, 1 - cast(floor(log10(abs(x))) as integer)) end;
 
--- Upper end of Wilson's 95 % interval of a share p among n (n may be an effective number, with decimals).
+-- Upper end of Wilson's 95 % interval of a share p among n (n may be an effective number, with decimals). Null in, null out.
 create or replace macro wilson_high(p, n) as
-  least(
-    1e0,
+  held_between(
     (p + 1.9207294103470627e0 / n + 1.959963984540054e0 * sqrt(greatest(0e0, p * (1e0 - p) / n + 0.9603647051735313e0 / (n * n))))
-    / (1e0 + 3.8414588206941254e0 / n)
+    / (1e0 + 3.8414588206941254e0 / n),
+    0e0,
+    1e0
   );
 
--- Lower end of Wilson's 95 % interval of a share p among n.
+-- Lower end of Wilson's 95 % interval of a share p among n. Null in, null out.
 create or replace macro wilson_low(p, n) as
-  greatest(
-    0e0,
+  held_between(
     (p + 1.9207294103470627e0 / n - 1.959963984540054e0 * sqrt(greatest(0e0, p * (1e0 - p) / n + 0.9603647051735313e0 / (n * n))))
-    / (1e0 + 3.8414588206941254e0 / n)
+    / (1e0 + 3.8414588206941254e0 / n),
+    0e0,
+    1e0
   );

@@ -8,12 +8,17 @@ const scores = [
 select *, '{"list":[{"id":"red","to":30},{"id":"green","to":100}]}' from (values
   ('naive_baseline', 1, 'n', 'churn_risk', date '2020-01-01'),
   ('usage', 1, 'u', 'churn_risk', date '2023-01-01'),
-  ('late', 1, 'l', 'churn_risk', date '2024-05-01')) as t`,
+  ('late', 1, 'l', 'churn_risk', date '2024-05-01'),
+  ('leavers', 1, 'o', 'churn_risk', date '2020-01-01')) as t`,
   `insert into scores.account_score
 select account_id, snapshot_date, 'naive_baseline', 1, false, cast(noise_a as decimal(18,6)), 'all' from features.account_kpi
 union all select account_id, snapshot_date, 'usage', 1, snapshot_date >= '2023-01-01', cast(causal as decimal(18,6)),
   case when causal < -0.5 then 'red' else 'green' end from features.account_kpi
-union all select account_id, snapshot_date, 'late', 1, false, cast(causal as decimal(18,6)), 'all' from features.account_kpi`,
+union all select account_id, snapshot_date, 'late', 1, false, cast(causal as decimal(18,6)), 'all' from features.account_kpi
+union all select k.account_id, k.snapshot_date, 'leavers', 1, false,
+  case when p.notice_on >= k.snapshot_date + 30 and p.notice_on < k.snapshot_date + 120 then cast(k.causal as decimal(18,6)) end,
+  'all'
+from features.account_kpi as k inner join spine.account_period as p on p.account_id = k.account_id`,
 ];
 
 describe("planted truth", () => {
@@ -75,6 +80,44 @@ from validation.kpi_decile group by kpi`);
     expect(rows).toHaveLength(12);
   });
 
+  it("spreads departures over a KPI's fifths around the rate of the rows that have a value", async () => {
+    const rows = await database.query<Record<"rate" | "low" | "middle" | "high", number> & { kpi: string }>(`
+select s.kpi, any_value(s.rate_low_fifth) as low, any_value(s.rate_middle) as middle, any_value(s.rate_high_fifth) as high,
+  sum(p.y) / count(*) as rate
+from validation.kpi_statistic as s
+inner join validation.kpi_placed as p on p.kpi = s.kpi and p.definition = s.definition
+where s.rate_middle is not null group by s.kpi`);
+    expect(rows.map((row) => row.kpi)).toContain("silence");
+    for (const { kpi, rate, low, middle, high } of rows) {
+      expect(Math.min(low, middle, high), kpi).toBeLessThanOrEqual(rate);
+      expect(Math.max(low, middle, high), kpi).toBeGreaterThanOrEqual(rate);
+    }
+    // Observed over expected by hand: a stratum expects of its rows with a value what those rows did on average.
+    const lowest = await database.scalar<number>(`
+with valued as (
+  select y, bin_5, avg(y) over (partition by stratum) as expected, avg(y) over () as rate
+  from validation.kpi_placed where kpi = 'silence'
+)
+select sum(y) / sum(expected) * any_value(rate) from valued where bin_5 = 0`);
+    expect(rows.find((row) => row.kpi === "silence")?.low).toBeCloseTo(lowest as number, 10);
+    const [asked] = await database.query<Record<"unanswered" | "answered" | "rate", number>>(`
+with asked as (
+  select s.y, u.kpi is not null as is_missing, avg(s.y) over (partition by s.stratum) as expected
+  from validation.stratum as s
+  left join validation.kpi_unanswered as u on u.observation_no = s.observation_no and u.kpi = 'silence'
+  left join validation.kpi_value as v on v.observation_no = s.observation_no and v.kpi = 'silence'
+  where s.y is not null and (u.kpi is not null or v.kpi is not null)
+)
+select avg(y) as rate, sum(y) filter (where is_missing) / sum(expected) filter (where is_missing) * avg(y) as unanswered,
+  sum(y) filter (where not is_missing) / sum(expected) filter (where not is_missing) * avg(y) as answered
+from asked`);
+    const [stored] = await database.query<Record<string, number>>(
+      "select rate_unanswered, rate_answered from validation.kpi_statistic where kpi = 'silence'",
+    );
+    expect(stored?.rate_unanswered).toBeCloseTo(asked?.unanswered as number, 10);
+    expect(stored?.rate_answered).toBeCloseTo(asked?.answered as number, 10);
+  });
+
   it("cuts strata at the engine's own discrete quantiles, within segment and over all dates", async () => {
     const bins = await database.scalar<number>("select bins from validation.baseline_fit");
     const shares = Array.from({ length: (bins as number) - 1 }, (_, k) => `${k + 1}e0 / ${bins}`).join(", ");
@@ -121,10 +164,11 @@ where i.statistic = 'main' group by i.kpi`);
     );
     expect(rows.map((row) => [row.scorecard, row.state])).toEqual([
       ["late", "not checked"],
+      ["leavers", "not checked"],
       ["naive_baseline", "no use"],
       ["usage", "works"],
     ]);
-    expect(rows[2]?.auc as number).toBeGreaterThan(rows[2]?.simple_auc as number);
+    expect(rows[3]?.auc as number).toBeGreaterThan(rows[3]?.simple_auc as number);
     const sentence = await database.scalar<string>(
       "select sentence from validation.scorecard_test where scorecard = 'late' and period = 'out_of_time'",
     );
@@ -133,6 +177,29 @@ where i.statistic = 'main' group by i.kpi`);
       await database.scalar(
         "select count(*) from validation.scorecard_test where period = 'all' and state is not null",
       ),
+    ).toBe(0);
+  });
+
+  it("counts the churned accounts of a score as it does a KPI's: those that can be compared", async () => {
+    const counted = await database.scalar<number>(
+      "select n_churned from validation.scorecard_test where scorecard = 'usage' and period = 'all'",
+    );
+    expect(counted).toBe(await database.scalar("select n_churned from validation.kpi_statistic where kpi = 'causal'"));
+    // A score of leavers alone compares nobody.
+    expect(
+      await database.scalar(
+        "select n_churned from validation.scorecard_test where scorecard = 'leavers' and period = 'all'",
+      ),
+    ).toBe(0);
+  });
+
+  it("has no interval where every value is the same", async () => {
+    expect(
+      await database.scalar(`
+select count(*) from (
+  select auc, auc_low from validation.kpi_segment where kpi = 'constant'
+  union all select auc, auc_low from validation.kpi_period where kpi = 'constant'
+) as c where auc = 0.5 and auc_low is not null`),
     ).toBe(0);
   });
 
@@ -198,6 +265,60 @@ describe("histories that can tell nothing", () => {
       accounts: small.accounts.map((account) => ({ ...account, endedOn: null, noticeOn: null })),
     });
     expect(new Set(rows.map((row) => row.reason))).toEqual(new Set(["no_churn"]));
+  });
+  it("no rate where nothing is expected or no row stands: never 100 of 100", async () => {
+    const database = await validatePanel({
+      ...small,
+      accounts: small.accounts.map((account) => ({ ...account, endedOn: null, noticeOn: null })),
+    });
+    const rows = await database.query(
+      "select distinct rate_low_fifth, rate_middle, rate_high_fifth from validation.kpi_statistic",
+    );
+    expect(rows).toEqual([{ rate_low_fifth: null, rate_middle: null, rate_high_fifth: null }]);
+    expect(await database.query("select wilson_low(null, 5e0) as low, wilson_high(0.5e0, null) as high")).toEqual([
+      { low: null, high: null },
+    ]);
+    database.close();
+  });
+  it("the highest fifth of a KPI that nearly everybody has is those who have it; a constant has none", async () => {
+    const rows = small.rows.map((row, i) => ({ ...row, values: { causal: i % 10 === 0 ? 0 : 1, noise_a: 7 } }));
+    const database = await validatePanel({ ...small, rows });
+    const wanted = await database.query(`
+with valued as (
+  select y, value, avg(y) over (partition by stratum) as expected, avg(y) over () as rate
+  from validation.kpi_placed where kpi = 'causal'
+)
+select round(sum(y) / sum(expected) * any_value(rate), 10) as rate from valued group by value order by value`);
+    expect(
+      await database.query(`
+select kpi, round(rate_low_fifth, 10) as low, rate_middle, round(rate_high_fifth, 10) as high
+from validation.kpi_statistic order by kpi`),
+    ).toEqual([
+      { kpi: "causal", low: wanted[0]?.rate, rate_middle: null, high: wanted[1]?.rate },
+      { kpi: "noise_a", low: expect.any(Number), rate_middle: null, high: null },
+    ]);
+    database.close();
+  });
+  it("a size that is not known is marked, not taken for the smallest", async () => {
+    const gap = (row: { readonly account: string }) => Number(row.account.slice(1)) % 3 === 0;
+    const some = await validatePanel({
+      ...small,
+      rows: small.rows.map((row) => (gap(row) ? { ...row, seats: null } : row)),
+    });
+    expect(
+      await some.query(`
+select count(case when seats_missing = 1 then 1 end) as n_missing,
+  count(case when seats_missing = 1 and log_seats <> 0 then 1 end) as n_wrong,
+  count(case when mrr_missing = 1 then 1 end) as n_money_missing
+from validation.baseline_row`),
+    ).toEqual([
+      {
+        n_missing: small.rows.filter(gap).length,
+        n_wrong: 0,
+        n_money_missing: small.rows.filter(gap).length,
+      },
+    ]);
+    some.close();
   });
   it("no row, and no labelled row", async () => {
     expect(

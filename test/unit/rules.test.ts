@@ -338,6 +338,8 @@ describe("power, strength, bounds, groups and badges", () => {
   });
   it("strength by the distance from one half", () => {
     expect([0.049, 0.05, 0.1, 0.25].map(strengthOf)).toEqual(["slight", "modest", "strong", "check for leakage"]);
+    // .5 - .45 is a hair under .05 in binary; the label must not differ from the rule.
+    expect(strengthOf(Math.abs(0.45 - 0.5))).toBe("modest");
   });
   it("bounds are one-sided 5 %, and u* divides by the untied share", () => {
     const { lower, upper, upperUntied } = boundsOf({ auc: 0.44, se: 0.02, tied: 0.5 });

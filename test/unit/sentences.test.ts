@@ -87,6 +87,9 @@ describe("row 0", () => {
     expect(reason("low_coverage", { coverage: 0.124 })).toBe(
       "Not tested: only 12 % of account-months have a value, 20 % are needed.",
     );
+    // What fell short never shows as what is needed.
+    expect(reason("low_coverage", { coverage: 0.1996 })).toContain("only 19 % of account-months");
+    expect(reason("no_overlap", { overlap: 0.798 })).toContain("Only 79 % of leavers");
     expect(reason("near_constant", { modalShare: 0.9951 })).toBe("Not tested: 99.5 % of values are the same (0).");
     expect(reason("near_constant", { modalShare: 1, distinct: 1 })).toBe("Not tested: it has only one value.");
     expect(reason("no_labelled_rows")).toBe("No account-month has a complete outcome window yet.");
@@ -123,6 +126,13 @@ describe("one sentence a verdict", () => {
     expect(say(as("2", "late_only"), { auc: 0.49, lateAuc: 0.18 }, { aucLow: 0.46, aucHigh: 0.52 })).toBe(
       "Moves in the 30 days before the decision (82 of 100 pairs). Earlier, no link was found; up to 54 of 100 remains possible. It may be a result of leaving, not a warning.",
     );
+    expect(
+      say(
+        as("2", "late_only"),
+        { auc: 0.57, lateAuc: 0.2, q: { ...evidence.q, main: 0.01 } },
+        { aucLow: 0.54, aucHigh: 0.6 },
+      ),
+    ).toContain("Earlier, the link is the other way round (57 of 100). It may be");
     expect(label(as("2b", "mostly_late"))).toBe("Mostly a late alarm");
     expect(say(as("2b", "mostly_late"), { auc: 0.46, lateAuc: 0.2 })).toBe(
       "Sorts 54 of 100 pairs early, 80 in the last 30 days: most of it comes too late.",
@@ -151,6 +161,12 @@ describe("one sentence a verdict", () => {
     expect(
       say(as("4", "unstable_time", "reversed"), { half2Auc: 0.58 }, { half2Low: 0.54, half2High: 0.62 }),
     ).toContain("the other way round since (42, 38-46)");
+    // A clear link that turned round did not begin in the later half, however strong it is there.
+    const turned = { half1Auc: 0.42, half1Se: 0.02, half2Auc: 0.62, half2Se: 0.02 };
+    expect(label(as("4", "unstable_time", "reversed"), turned)).toBe("Faded");
+    expect(say(as("4", "unstable_time", "reversed"), turned, { half2Low: 0.58, half2High: 0.66 })).toBe(
+      "Linked with leaving in the earlier half, up to 1 March 2025 (58 of 100), the other way round since (38, 34-42): do not rely on it today.",
+    );
   });
   it("6 and 15, both texts", () => {
     expect(label(as("15", "confounded"))).toBe("Mostly size, age or segment");

@@ -94,6 +94,7 @@ describe("periods", () => {
 describe("scorecard states", () => {
   const evidence: ScorecardEvidence = {
     churned: 200,
+    staying: 900,
     coverage: 0.9,
     auc: 0.64,
     low: 0.6,
@@ -120,6 +121,8 @@ describe("scorecard states", () => {
   it("first match in order, at the bounds", () => {
     expect(state({ churned: 49 })).toBe("not checked");
     expect(state({ churned: 50 })).toBe("works");
+    expect(state({ staying: 49 })).toBe("not checked");
+    expect(state({ low: null, high: null })).toBe("not checked");
     expect(state({ coverage: 0.699 })).toBe("not checked");
     expect(state({ coverage: null })).toBe("not checked");
     expect(state({ high: 0.549, low: 0.5 })).toBe("no use");
@@ -131,6 +134,10 @@ describe("scorecard states", () => {
   });
   it("sentences", () => {
     expect(text({ churned: 12 })).toBe("Not checked: 12 of 50 churned accounts needed.");
+    expect(text({ staying: 31 })).toBe("Not checked: 31 of 50 staying accounts needed.");
+    expect(text({ difference: -0.0001, differenceLow: -0.02, differenceHigh: 0.02 })).toContain(
+      "(difference 0.0, -2.0 to +2.0)",
+    );
     expect(text({ coverage: 0.416 })).toBe("Not checked: 41 % of account-months scored, 70 % needed.");
     expect(text({ high: 0.534, low: 0.47 })).toBe("At most 53 of 100: close to a coin toss.");
     expect(text({ auc: 0.55, low: 0.5, high: 0.6 })).toBe("Not shown to rank leavers: 55 of 100 (50-60).");
