@@ -223,7 +223,7 @@ test("the ledger says when the bands are not shown to differ", () => {
   expect(
     plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.15, 0.25), row("green", 3, 0.05, 0.03, 0.08)], styles)),
   ).toBe(
-    "Within 90 days, 20 % of red readings led to leaving, against 5.0 % of green ones. 25 % of those who left were green.",
+    "Within 90 days, 20 % of red readings led to leaving, against 5.0 % of green ones. 25 % of all readings that led to leaving were green.",
   );
   expect(
     plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.05, 0.4), row("green", 3, 0.1, 0.03, 0.2)], styles)),

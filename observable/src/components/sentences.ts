@@ -281,7 +281,7 @@ export function ledgerSentence(rows: readonly BandOutcome[], styles: readonly Ba
     overlap ? "; the intervals overlap, so the bands are not shown to differ." : ".",
     ...(healthy.share_of_churn === null
       ? []
-      : say` ${percent(healthy.share_of_churn)} of those who left were ${[name(healthy)]}.`),
+      : say` ${percent(healthy.share_of_churn)} of all readings that led to leaving were ${[name(healthy)]}.`),
   ];
 }
 

@@ -88,7 +88,7 @@ function ledgerFigure(card: Scorecard, rows: readonly BandOutcome[], styles: Sty
     },
     { name: "Times the rate of all", text: (r) => points(r.lift), value: (r) => r.lift, isNumber: true },
     {
-      name: "Share of all leavers",
+      name: "Share of readings that led to leaving",
       text: (r) => percent(r.share_of_churn),
       value: (r) => r.share_of_churn,
       isNumber: true,
