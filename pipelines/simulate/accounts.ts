@@ -258,7 +258,7 @@ rated as (
       + case when days_to_deadline is null then 0 when days_to_deadline <= 90 then 0.6 else -0.4 end
       + case when month(day) in (1, 2) then 0.15 else 0 end
       + ${plan.causal} * causal
-      + ${plan.bothEnds} * (abs(ticket - 0.07) - 0.8)
+      + ${plan.bothEnds} * (abs(ticket - 0.15) - 0.8)
       + ${plan.silence} * (cast(is_silent as integer) - 0.35)
       + ${plan.wrongWay} * wrong_way
       + ${plan.reversed} * reversed

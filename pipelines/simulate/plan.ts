@@ -18,7 +18,7 @@ export type Kind = "plain" | "null" | "tiny";
 export const plans: Readonly<Record<Kind, Plan>> = {
   plain: {
     causal: -0.8,
-    bothEnds: 2,
+    bothEnds: 2.3,
     silence: 1.3,
     wrongWay: 0.65,
     reversed: -0.68,
@@ -38,7 +38,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
   },
   tiny: {
     causal: -0.8,
-    bothEnds: 2,
+    bothEnds: 2.3,
     silence: 1.3,
     wrongWay: 0.65,
     reversed: -0.68,
