@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readBook } from "../config/book.ts";
-import { projectRoot } from "../lib/files.ts";
+import { canonicalJson, projectRoot, sha256OfFolders, writeFileAtomic } from "../lib/files.ts";
 import { simulate } from "../simulate/simulate.ts";
 import { type Context, openRelease } from "./context.ts";
 import { refresh } from "./refresh.ts";
@@ -16,10 +16,18 @@ export async function demo(
   const name = options.small ? "demo-small" : "demo";
   const folder = join(projectRoot, "data", name);
   const wanted = { kind: options.small ? "tiny" : "plain", seed: options.seed } as const;
-  if (!(await isSimulated(folder, wanted))) {
+  const made = canonicalJson({ ...wanted, simulator: await sha256OfFolders(["pipelines/simulate"]) });
+  if (!(await isSimulated(folder, made))) {
     await context.log.step("simulate Fernbill", async (note) => {
-      const made = await simulate({ out: folder, accounts: 1500, months: 36, ...wanted, log: context.log });
-      note(`${made.accounts} accounts, ${made.events} usage events`);
+      const { accounts, events } = await simulate({
+        out: folder,
+        accounts: 1500,
+        months: 36,
+        ...wanted,
+        log: context.log,
+      });
+      await writeFileAtomic(join(folder, ".simulated"), made);
+      note(`${accounts} accounts, ${events} usage events`);
     });
   }
   const book = await readBook(folder, { cwd: context.cwd, env: context.env });
@@ -41,13 +49,8 @@ export async function demo(
   }
 }
 
-/** True when the folder holds a whole book of that kind and seed: truth.json is written last. */
-async function isSimulated(folder: string, wanted: { readonly kind: string; readonly seed: number }): Promise<boolean> {
-  const truth = join(folder, "truth.json");
-  if (!existsSync(truth)) return false;
-  const { kind, seed } = JSON.parse(await readFile(truth, "utf8")) as {
-    readonly kind?: string;
-    readonly seed?: number;
-  };
-  return kind === wanted.kind && seed === wanted.seed;
+/** True when the folder holds a whole book of that kind and seed, made by the simulator as it is now. */
+async function isSimulated(folder: string, made: string): Promise<boolean> {
+  const mark = join(folder, ".simulated");
+  return existsSync(mark) && (await readFile(mark, "utf8")) === made;
 }

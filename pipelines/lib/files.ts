@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The folder that holds package.json, sql/ and observable/. */
@@ -35,4 +35,21 @@ export function canonicalJson(value: unknown): string {
     return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(",")}}`;
   }
   return JSON.stringify(value) ?? "null";
+}
+
+/**
+ * SHA-256 over the names and bytes of every file below some folders of the project, in the order of their names. Hidden
+ * files and installed packages do not count.
+ */
+export async function sha256OfFolders(folders: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const folder of folders) {
+    const entries = await readdir(join(projectRoot, folder), { recursive: true, withFileTypes: true });
+    const names = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(projectRoot, join(entry.parentPath, entry.name)))
+      .filter((name) => !name.split("/").some((part) => part.startsWith(".") || part === "node_modules"));
+    for (const name of names.sort()) hash.update(`${name}\n`).update(await readFile(join(projectRoot, name)));
+  }
+  return hash.digest("hex");
 }
