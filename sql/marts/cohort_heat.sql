@@ -4,8 +4,8 @@
 -- params: as_of, min_cell
 -- audits: not_null(cohort_from, months, n_accounts, n_kept); unique(cohort_from, months)
 -- Of the accounts that signed up in a cohort, those that pay 3, 6, 9, ... months after their own first paid day, and
--- their monthly revenue then beside that of their first snapshot (money of accounts whose first revenue is unknown is
--- left out). A cell exists once every account of the cohort has reached that age: later ones have not matured.
+-- their monthly revenue then beside that of their first snapshot (money of accounts whose revenue is unknown at either
+-- end is left out). A cell exists once every account of the cohort has reached that age: later ones have not matured.
 with ages as (
   select cast(a.k * 3 as integer) as months
   from unnest(generate_series(0, 80)) as a (k)
@@ -49,8 +49,14 @@ cells as (
     r.months,
     count(*) as n_accounts,
     count(h.is_kept) as n_kept,
-    sum(b.base_minor) as base_minor,
-    sum(case when b.base_minor is not null then coalesce(m.mrr_minor, 0) end) as at_minor
+    sum(case when m.account_id is null or m.mrr_minor is not null then b.base_minor end) as base_minor,
+    sum(
+      case
+        when b.base_minor is null then null
+        when m.account_id is null then 0
+        else m.mrr_minor
+      end
+    ) as at_minor
   from reached as r
   left join held as h on h.account_id = r.account_id and h.months = r.months
   left join base as b on b.account_id = r.account_id

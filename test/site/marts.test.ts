@@ -231,7 +231,12 @@ describe("cohorts", () => {
       "spine.account_period": { columns: "account_id varchar, started_on date, ended_on date", rows: periods },
       "spine.account_snapshot": {
         columns: accountColumns,
-        rows: dates.map((d) => paying("a", d, d < "2025" ? 1000 : 1200)),
+        rows: [
+          ...dates.map((d) => paying("a", d, d < "2025" ? 1000 : 1200)),
+          // Pays to the end, but nobody knows how much then: out of both sides of the rate, as unknown is not nothing.
+          paying("d", "2024-04-15", 1000),
+          paying("d", "2025-05-05", null),
+        ],
       },
     });
     await database.run("update meta.params set min_cell = 2");
