@@ -161,17 +161,21 @@ with spread as (
 estimated as (
   select
     p.*,
-    case when s.n_moving > 1 then sqrt(s.squares * s.n_moving / (s.n_moving - 1e0)) when s.n_moving = 0 then 0e0 end as se_psi,
+    case
+      when s.squares = 0e0 then 0e0
+      when s.n_moving > 1 then sqrt(s.squares * s.n_moving / (s.n_moving - 1e0))
+    end as se_psi,
     (p.auc * p.n_churned + 0.5e0) / (p.n_churned + 1e0) as shrunk
   from ${point} as p
   inner join spread as s
     on s.definition = p.definition and s.subject = p.subject and s.statistic = p.statistic
 ),
 mended as (
-  -- A perfect separator has no variance of its own: Hanley and McNeil (1982) at a shrunk A stands in.
+  -- A perfect separator has no variance of its own: Hanley and McNeil (1982) at a shrunk A stands in. A constant has
+  -- none either, and its A is 1/2 but for rounding.
   select
     *,
-    se_psi = 0e0 and auc <> 0.5e0 as is_perfect,
+    se_psi = 0e0 and abs(auc - 0.5e0) > 1e-12 as is_perfect,
     sqrt(
       (
         shrunk * (1e0 - shrunk)

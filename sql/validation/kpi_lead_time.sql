@@ -139,7 +139,7 @@ estimated as (
     t.auc,
     t.n_churned,
     case
-      when s.n_moving > 1 and t.auc > 0 and t.auc < 1
+      when s.n_moving > 1 and s.squares > 0e0 and t.auc > 0 and t.auc < 1
       then 1.959963984540054e0 * sqrt(s.squares * s.n_moving / (s.n_moving - 1e0)) / (t.auc * (1e0 - t.auc))
     end as half,
     case when t.auc > 0 and t.auc < 1 then ln(t.auc / (1e0 - t.auc)) end as logit

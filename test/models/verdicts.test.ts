@@ -293,6 +293,7 @@ from validation.kpi_statistic order by kpi`),
 select distinct auc, auc_low, auc_high from (
   select kpi, auc, auc_low, auc_high from validation.kpi_segment
   union all select kpi, auc, auc_low, auc_high from validation.kpi_period
+  union all select kpi, auc, auc_low, auc_high from validation.kpi_lead_time
 ) as part where kpi = 'noise_a'`),
     ).toEqual([{ auc: 0.5, auc_low: null, auc_high: null }]);
     database.close();
