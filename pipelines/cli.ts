@@ -12,7 +12,7 @@ import { serve } from "./commands/serve.ts";
 import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
 import { verdicts } from "./commands/verdicts.ts";
-import { AssayError } from "./lib/errors.ts";
+import { machineError } from "./lib/errors.ts";
 
 const wholeNumber = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
@@ -124,9 +124,10 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof AssayError) {
-      process.stderr.write(`assay: ${error.message}\n${error.hint === undefined ? "" : `  hint: ${error.hint}\n`}`);
-      return error.exitCode;
+    const told = machineError(error);
+    if (told !== null) {
+      process.stderr.write(`assay: ${told.message}\n${told.hint === undefined ? "" : `  hint: ${told.hint}\n`}`);
+      return told.exitCode;
     }
     process.stderr.write(`assay: a bug in Assay, please report it\n${error instanceof Error ? error.stack : error}\n`);
     return 1;

@@ -16,10 +16,14 @@ interface Measured {
   readonly limit_seconds: number;
   readonly load_to_features_seconds: number;
   readonly ratio: number;
+  readonly limit_cpu_seconds: number;
+  readonly load_to_features_cpu_seconds: number;
+  /** The same ratio in CPU seconds: the one to go by on a machine that does other work too. */
+  readonly cpu_ratio: number;
   readonly refresh_seconds: number;
   readonly rows_per_second: number;
   readonly peak_memory_mb: number;
-  readonly steps: Readonly<Record<string, number>>;
+  readonly steps: Readonly<Record<string, { readonly seconds: number; readonly cpu_seconds: number }>>;
 }
 
 const beforeFeatures = ["load exports", "stage", "roll up usage", "spine", "features"];
@@ -48,16 +52,27 @@ export async function bench(context: Context, options: { readonly events: readon
       );
       const limit = await context.log.step("measure the limit", () => measureLimit(folder, work));
       const run = await context.log.step("refresh", () => measureRefresh(folder, context));
-      const loadToFeatures = beforeFeatures.reduce((sum, step) => sum + (run.steps[step] ?? 0), 0);
+      const upToFeatures = (of: Readonly<Record<string, number>>): number =>
+        beforeFeatures.reduce((sum, step) => sum + (of[step] ?? 0), 0);
+      const loadToFeatures = upToFeatures(run.seconds);
+      const loadToFeaturesCpu = upToFeatures(run.cpuSeconds);
       results.push({
         events: limit.events,
         limit_seconds: round(limit.seconds),
         load_to_features_seconds: round(loadToFeatures),
         ratio: round(loadToFeatures / limit.seconds),
-        refresh_seconds: round(Object.values(run.steps).reduce((sum, s) => sum + s, 0)),
+        limit_cpu_seconds: round(limit.cpuSeconds),
+        load_to_features_cpu_seconds: round(loadToFeaturesCpu),
+        cpu_ratio: round(loadToFeaturesCpu / limit.cpuSeconds),
+        refresh_seconds: round(Object.values(run.seconds).reduce((sum, s) => sum + s, 0)),
         rows_per_second: Math.round(limit.events / loadToFeatures),
         peak_memory_mb: run.peakMemoryMb,
-        steps: Object.fromEntries(Object.entries(run.steps).map(([step, s]) => [step, round(s)])),
+        steps: Object.fromEntries(
+          Object.entries(run.seconds).map(([step, seconds]) => [
+            step,
+            { seconds: round(seconds), cpu_seconds: round(run.cpuSeconds[step] ?? 0) },
+          ]),
+        ),
       });
       await rm(folder, { recursive: true, force: true });
     }
@@ -76,31 +91,39 @@ export async function bench(context: Context, options: { readonly events: readon
   await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
   for (const result of results) {
     const { steps, ...facts } = result;
-    context.print(formatTable([facts]));
-    context.print(`${formatTable(Object.entries(steps).map(([step, seconds]) => ({ step, seconds })))}\n`);
+    context.print(formatTable(Object.entries(facts).map(([measure, value]) => ({ measure, value }))));
+    context.print(`\n${formatTable(Object.entries(steps).map(([step, cost]) => ({ step, ...cost })))}\n`);
   }
   context.print(`written to ${file}`);
 }
 
 const round = (value: number): number => Math.round(value * 100) / 100;
 
-/** Seconds of the least that any tool has to do with the same files. */
-async function measureLimit(folder: string, work: string): Promise<{ events: number; seconds: number }> {
+/**
+ * The least that any tool has to do with the same files: one read of the CSV with its types, written once as Parquet, and one
+ * aggregation per account and day over that.
+ */
+async function measureLimit(
+  folder: string,
+  work: string,
+): Promise<{ events: number; seconds: number; cpuSeconds: number }> {
   await mkdir(work, { recursive: true });
   const database = await Database.open({ path: join(work, "limit.duckdb") });
   try {
     const files = literal(join(folder, "exports", "usage", "*.csv"));
     const parquet = join(work, "limit.parquet");
     const started = performance.now();
+    const cpuStarted = process.cpuUsage();
     await database.run(`copy (
-      select * from read_csv(${files}, header = true, union_by_name = true)
+      select * from read_csv(${files}, header = true)
     ) to ${literal(parquet)} (format parquet)`);
     await database.run(`create table account_day as
-      select account_id, cast(event_time as date) as activity_date, event, count(*) as n
+      select account_id, cast(event_time as date) as activity_date, count(*) as n
       from read_parquet(${literal(parquet)}) group by all`);
     const seconds = (performance.now() - started) / 1000;
+    const cpu = process.cpuUsage(cpuStarted);
     const events = (await database.scalar<number>(`select count(*) from read_parquet(${literal(parquet)})`)) ?? 0;
-    return { events, seconds };
+    return { events, seconds, cpuSeconds: (cpu.user + cpu.system) / 1e6 };
   } finally {
     database.close();
     await rm(join(work, "limit.duckdb"), { force: true });
@@ -112,10 +135,14 @@ async function measureLimit(folder: string, work: string): Promise<{ events: num
 async function measureRefresh(
   folder: string,
   context: Context,
-): Promise<{ steps: Readonly<Record<string, number>>; peakMemoryMb: number }> {
+): Promise<{
+  seconds: Readonly<Record<string, number>>;
+  cpuSeconds: Readonly<Record<string, number>>;
+  peakMemoryMb: number;
+}> {
   const child = spawn(process.execPath, [join(projectRoot, "pipelines", "assay.js"), "refresh", folder, "--json"], {
     env: { ...context.env },
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   let peak = 0;
   const timer = setInterval(async () => {
@@ -125,11 +152,19 @@ async function measureRefresh(
     if (match !== null) peak = Math.max(peak, Math.round(Number(match[1]) / 1024));
   }, 200);
   const chunks: Buffer[] = [];
+  const complaints: Buffer[] = [];
+  child.stderr.on("data", (chunk: Buffer) => complaints.push(chunk));
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve)).finally(() =>
     clearInterval(timer),
   );
-  if (code !== 0) throw new Error(`refresh of ${folder} ended with exit code ${code}`);
-  const { seconds } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as { seconds: Record<string, number> };
-  return { steps: seconds, peakMemoryMb: peak };
+  if (code !== 0) {
+    const last = Buffer.concat(complaints).toString("utf8").trim().split("\n").slice(-3).join(" | ");
+    throw new Error(`refresh of ${folder} ended with exit code ${code}: ${last}`);
+  }
+  const { seconds, cpu_seconds } = JSON.parse(Buffer.concat(chunks).toString("utf8")) as {
+    seconds: Record<string, number>;
+    cpu_seconds: Record<string, number>;
+  };
+  return { seconds, cpuSeconds: cpu_seconds, peakMemoryMb: peak };
 }

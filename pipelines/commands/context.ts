@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import { type Book, readBook } from "../config/book.ts";
 import type { Log } from "../lib/log.ts";
@@ -49,9 +50,14 @@ export async function openRelease(
     prepare: [
       "attach ':memory:' as store (read_write)",
       ...Object.entries(release.manifest.store)
-        .filter(([, files]) => files.length > 0)
+        .map(
+          ([view, files]) =>
+            [view, files.map((file) => (isAbsolute(file) ? file : join(state, "store", file)))] as const,
+        )
+        // Without its files a view cannot be made; the release itself can be read all the same.
+        .filter(([, files]) => files.length > 0 && files.every((file) => existsSync(file)))
         .map(([view, files]) => {
-          const paths = files.map((file) => literal(isAbsolute(file) ? file : join(state, "store", file)));
+          const paths = files.map(literal);
           return `create view store.${view === "usage" ? "usage_event" : view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
         }),
       "use warehouse",

@@ -36,7 +36,7 @@ function fixedClock(text: string | undefined): (() => Date) | undefined {
   return () => at;
 }
 
-const toJson = ({ outcome, release, warnings, seconds }: RefreshResult) => ({
+const toJson = ({ outcome, release, warnings, seconds, cpu_seconds }: RefreshResult) => ({
   outcome,
   release_id: release.manifest.release_id,
   run_id: release.manifest.run_id,
@@ -44,6 +44,7 @@ const toJson = ({ outcome, release, warnings, seconds }: RefreshResult) => ({
   folder: release.folder,
   warnings,
   seconds,
+  cpu_seconds,
 });
 
 /** What one refresh did, in a few lines. */

@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
@@ -8,7 +7,7 @@ import { featureNodes } from "../features/compile.ts";
 import { resolveKpis } from "../features/library.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
-import { canonicalJson, projectRoot, sha256, writeFileAtomic } from "../lib/files.ts";
+import { canonicalJson, projectRoot, sha256, sha256File, sha256OfFolders, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
 import { rollUp } from "../load/rollup.ts";
@@ -22,12 +21,14 @@ import { checkSite } from "../publish/check-site.ts";
 import { martNodes } from "../publish/marts.ts";
 import {
   findCurrentRelease,
+  freeRunId,
   type Manifest,
   moveToReleases,
   pointCurrentAt,
   type Release,
   runIdOf,
   sweep,
+  sweepRollUps,
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
@@ -60,6 +61,8 @@ export interface RefreshResult {
   readonly warnings: readonly string[];
   /** Seconds of each step, in the order in which they ran. */
   readonly seconds: Readonly<Record<string, number>>;
+  /** The same in CPU seconds of this process: what the work costs however busy the machine is (the site builds in another). */
+  readonly cpu_seconds: Readonly<Record<string, number>>;
 }
 
 /**
@@ -79,10 +82,13 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
 async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const { book, state, log, now } = options;
   const seconds: Record<string, number> = {};
+  const cpuSeconds: Record<string, number> = {};
   const timed = <T>(title: string, work: (note: (text: string) => void) => Promise<T>): Promise<T> => {
     const started = performance.now();
+    const cpuStarted = cpuNow();
     return log.step(title, work).finally(() => {
       seconds[title] = (seconds[title] ?? 0) + (performance.now() - started) / 1000;
+      cpuSeconds[title] = (cpuSeconds[title] ?? 0) + cpuNow() - cpuStarted;
     });
   };
 
@@ -111,13 +117,13 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const definitions = sha256(canonicalJson({ kpis, cards }));
   const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions, code, asOf]));
   if (options.full !== true && current?.manifest.release_id === releaseId) {
-    return { outcome: "unchanged", release: current, warnings: current.manifest.warnings, seconds };
+    const { warnings } = current.manifest;
+    return { outcome: "unchanged", release: current, warnings, seconds, cpu_seconds: cpuSeconds };
   }
 
-  const runId = runIdOf(now(), releaseId);
+  const runId = freeRunId(state, runIdOf(now(), releaseId));
   const build = join(state, "builds", runId);
   await sweep(state, book.keep, build);
-  if (options.full === true) await rm(join(state, "store", "rollup"), { recursive: true, force: true });
   await mkdir(build, { recursive: true });
 
   const database = await Database.open({
@@ -150,7 +156,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     const staging = sortNodes(await stagingNodes(book, load), new Set());
     const staged = await timed("stage", () => runNodes(database, staging, log, () => performance.now()));
     const rolled = await timed("roll up usage", async (note) => {
-      const result = await rollUp({ database, book, load, state, log });
+      const result = await rollUp({ database, book, load, state, log, full: options.full === true });
       note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
       return result;
     });
@@ -249,7 +255,15 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const becomesCurrent = options.asOf === undefined || options.publish === true;
   if (becomesCurrent) await pointCurrentAt(state, runId);
   await sweep(state, book.keep, build);
-  return { outcome: becomesCurrent ? "published" : "built", release: { folder, manifest }, warnings, seconds };
+  await sweepRollUps(state);
+  const outcome = becomesCurrent ? "published" : "built";
+  return { outcome, release: { folder, manifest }, warnings, seconds, cpu_seconds: cpuSeconds };
+}
+
+/** CPU seconds that this process has used, in all its threads. */
+function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 const macrosFile = join(projectRoot, "sql", "warehouse", "00_macros.sql");
@@ -310,17 +324,8 @@ function groupByLayer(nodes: readonly Node[]): readonly (readonly [string, reado
 
 /** Hash of everything that decides what a refresh makes of its inputs: our code, SQL, pages and locked packages. */
 async function codeSha256(): Promise<string> {
-  const hash = createHash("sha256");
-  for (const folder of ["pipelines", "sql", "observable"]) {
-    const entries = await readdir(join(projectRoot, folder), { recursive: true, withFileTypes: true });
-    const files = entries.filter(
-      (entry) => entry.isFile() && !/\/(\.|node_modules|dist)/.test(join(entry.parentPath, "/")),
-    );
-    for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
-      hash.update(`${path.slice(projectRoot.length)}\n`).update(await readFile(path));
-    }
-  }
-  return hash.update(await readFile(join(projectRoot, "package-lock.json"))).digest("hex");
+  const ours = await sha256OfFolders(["pipelines", "sql", "observable"]);
+  return sha256(ours + (await sha256File(join(projectRoot, "package-lock.json"))));
 }
 
 async function createRunTables(database: Database): Promise<void> {

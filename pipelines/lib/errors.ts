@@ -16,6 +16,43 @@ export const usageError = (message: string, hint?: string): AssayError => new As
 /** Exit 3: data refused by a contract, an audit or freshness. */
 export const refusedError = (message: string, hint?: string): AssayError => new AssayError(3, message, hint);
 
+/**
+ * What the machine would not do (a full disk, a folder that may not be written, too little memory) and files of ours that
+ * something else damaged, as errors that a person can act on. Null for everything else: that is a bug.
+ */
+export function machineError(error: unknown): AssayError | null {
+  if (error instanceof AssayError) return error;
+  const { code, path } = (error ?? {}) as { readonly code?: unknown; readonly path?: unknown };
+  const text = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+  const where =
+    typeof path === "string" ? `: ${path}` : (/['"]([^'"]*\/[^'"]+)['"]/.exec(text)?.[1] ?? "").replace(/^(?=.)/, ": ");
+  if (code === "ENOSPC" || code === "EDQUOT" || /no space left|disk quota|max_temp_directory_size/i.test(text))
+    return usageError(
+      `the disk is full${where}`,
+      "free some space or choose another folder with --state, then run again",
+    );
+  if (code === "EROFS" || /read-only file system/i.test(text))
+    return usageError(`a folder is read-only${where}`, "choose another folder with --state");
+  if (code === "EACCES" || code === "EPERM" || /permission denied/i.test(text))
+    return usageError(`no permission${where}`, "run as the user who owns it, or choose another folder with --state");
+  if (code === "ENOTDIR" || code === "EEXIST" || /not a directory/i.test(text))
+    return usageError(`a file stands where a folder is needed${where}`, "choose another folder with --state");
+  if (code === "EIO" || code === "ESTALE" || /input\/output error|stale file handle/i.test(text))
+    return usageError(`the disk failed${where}`);
+  if (code === "EMFILE" || code === "ENFILE" || /too many open files/i.test(text))
+    return usageError("too many files are open", "raise the limit with ulimit -n");
+  if (code === "ENOMEM" || /^out of memory error/i.test(text))
+    return usageError("out of memory", "set or raise memory_limit in assay.yaml, or lower threads");
+  if (/\/store\//.test(where))
+    return refusedError(
+      `a file of the store is damaged or gone${where}`,
+      /\/store\/(rollup|repeats)\//.test(where)
+        ? "run refresh with --full: it is built again"
+        : "delete it: the next refresh reads its export again",
+    );
+  return null;
+}
+
 /** Exit 4: another process holds the book. */
 export const busyError = (message: string, hint?: string): AssayError => new AssayError(4, message, hint);
 

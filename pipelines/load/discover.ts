@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 
@@ -10,6 +11,9 @@ export interface FoundFile {
   readonly stamp: string;
   readonly modifiedMs: number;
 }
+
+export const stampOf = (facts: { readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string =>
+  `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`;
 
 /** The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. */
 export async function findFiles(root: string, patterns: readonly string[]): Promise<readonly FoundFile[]> {
@@ -33,18 +37,28 @@ export async function findFiles(root: string, patterns: readonly string[]): Prom
       const name = [...fixed, ...entry.split(sep)].join("/");
       if (found.has(name) || !expression.test(name) || entry.split(sep).some((part) => part.startsWith("."))) continue;
       const path = join(base, entry);
-      const facts = await stat(path, { bigint: true });
-      if (!facts.isFile()) continue;
+      const facts = await statOf(path);
+      if (facts === null || !facts.isFile()) continue;
       found.set(name, {
         name,
         path,
         bytes: Number(facts.size),
-        stamp: `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`,
+        stamp: stampOf(facts),
         modifiedMs: Number(facts.mtimeMs),
       });
     }
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** Null for a link that leads nowhere, and for a file that went away after it was listed. */
+async function statOf(path: string): Promise<BigIntStats | null> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
 }
 
 /** A glob as a regular expression over a name with forward slashes: `*`, `?`, `**`, `[a-c]` and `{a,b}`. */

@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -11,7 +11,7 @@ import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type FoundFile, findFiles, globExpression } from "./discover.ts";
+import { type FoundFile, findFiles, globExpression, stampOf } from "./discover.ts";
 import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
 import { bind, type FileShape, lookAt, readingName, readingSelect, unreadable } from "./reading.ts";
 import { type Repeats, rememberRepeats } from "./repeats.ts";
@@ -87,6 +87,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const warnings: string[] = [];
   if (history.torn > 0) warnings.push(`${history.torn} unfinished line of the ledger was passed over`);
   const refusals: AssayError[] = [];
+  const waiting = new Map<string, number>();
   let newDeliveries = 0;
 
   const database = await Database.open({
@@ -107,6 +108,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
           `source ${sourceId}: ${found.length - settled.length} files are still being written and wait for the next run`,
         );
       }
+      const ofSource = lines.filter((line) => line.kind === "arrival" && line.source === sourceId).length;
+      if (found.length === 0 && ofSource > 0) {
+        warnings.push(
+          `source ${sourceId}: none of its ${ofSource} files is there any more below ${book.exports_root}; their rows stay as they were loaded`,
+        );
+      }
+      waiting.set(sourceId, found.length - settled.length);
       for (const file of settled) {
         try {
           const added = await takeFile({ ...options, database, store, sourceId, source, file, lines, warnings });
@@ -115,7 +123,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
           lines.push(...added);
           if (added.some((line) => line.kind === "arrival")) newDeliveries += 1;
         } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === "ENOENT" && !existsSync(file.path)) {
+            warnings.push(`${file.name} went away while it was read; it is taken when it is there again`);
+            continue;
+          }
           if (!(error instanceof AssayError)) throw error;
+          // Exit 2 is the machine's trouble, and the next file's too.
+          if (error.exitCode === 2) throw error;
           refusals.push(error);
         }
       }
@@ -135,9 +149,15 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     for (const [id, source] of Object.entries(book.sources)) {
       const own = deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) {
-        throw refusedError(
-          `source ${id}: no file matches ${String(source.files)} below ${book.exports_root}, expected at least one`,
-        );
+        const unsettled = waiting.get(id) ?? 0;
+        throw unsettled > 0
+          ? refusedError(
+              `source ${id}: its ${unsettled} files are too new to be taken, expected them unchanged for ${source.settle}`,
+              "run again later, or set settle for a source whose files are complete when they appear",
+            )
+          : refusedError(
+              `source ${id}: no file matches ${String(source.files)} below ${book.exports_root}, expected at least one`,
+            );
       }
       sources[id] = await factsOf(database, store, source, own);
     }
@@ -199,7 +219,7 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
         sha256: bytes,
         bytes: file.bytes,
         stamp: file.stamp,
-        first_seen_at: now().toISOString(),
+        first_seen_at: notBefore(lines, now().toISOString()),
       };
   const name = readingName(book, source, bytes);
   const read = lines.some(
@@ -209,6 +229,24 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
   if (isKnown && isStored) return [];
   const reading = await readFile({ ...options, arrival, name });
   return isKnown ? [reading] : [arrival, reading];
+}
+
+/** A clock that was set back does not reorder what came: nothing is seen before what the ledger has seen already. */
+function notBefore(lines: readonly LedgerLine[], now: string): string {
+  return lines.reduce(
+    (latest, line) => (line.kind === "arrival" && line.first_seen_at > latest ? line.first_seen_at : latest),
+    now,
+  );
+}
+
+/** Waits until a file's bytes are on disk: a line of the ledger answers for them, after a power cut too. */
+async function sync(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Reads one file into the store: written aside, renamed when it is whole. */
@@ -252,6 +290,14 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
       rows = temporary.whole;
     }
     const events = await writeDays(database, entityOf(source.entity), rows, temporary.days);
+    const after = await stat(file.path, { bigint: true });
+    if (stampOf(after) !== file.stamp) {
+      throw refusedError(
+        `${file.name}: changed while it was read, expected a file that stands still`,
+        "run again when it is complete",
+      );
+    }
+    for (const path of [rows, temporary.days, ...(rejected > 0 ? [temporary.rejects] : [])]) await sync(path);
     if (rejected > 0) await rename(temporary.rejects, join(store, `${name}.rejects.parquet`));
     await rename(temporary.days, join(store, `${name}.days.parquet`));
     await rename(rows, join(store, `${name}.parquet`));

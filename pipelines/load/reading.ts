@@ -4,7 +4,7 @@ import { createGunzip } from "node:zlib";
 import type { Book, ColumnOptions, Source } from "../config/book.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
 import { nearest } from "../config/yaml.ts";
-import { refusedError } from "../lib/errors.ts";
+import { machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
@@ -85,6 +85,9 @@ export async function lookAt(database: Database, path: string, shown: string, so
 
 /** DuckDB's complaint about a file as one sentence. */
 export function unreadable(shown: string, error: unknown): Error {
+  // The machine's own trouble, a full disk above all, is not the file's.
+  const trouble = machineError(error);
+  if (trouble?.exitCode === 2) return trouble;
   const message = error instanceof Error ? error.message : String(error);
   if (/not utf-8 encoded|not valid for encoding utf-8/.test(message))
     return refusedError(`${shown}: cannot be read: expected UTF-8 text, found another encoding`);

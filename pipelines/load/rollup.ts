@@ -39,8 +39,10 @@ export async function rollUp(options: {
   readonly load: LoadResult;
   readonly state: string;
   readonly log: Log;
+  /** Builds every month again. Each replaces its like by a rename, so that releases that read the old one lose nothing. */
+  readonly full?: boolean;
 }): Promise<RollUpResult> {
-  const { database, book, load, state } = options;
+  const { database, book, load, state, full = false } = options;
   const folder = join(state, "store", "rollup");
   await mkdir(folder, { recursive: true });
   const files: { readonly events: string[]; readonly users: string[] } = { events: [], users: [] };
@@ -52,7 +54,7 @@ export async function rollUp(options: {
   for (const [id, source] of Object.entries(book.sources)) {
     if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
     rolledSources += 1;
-    const rolled = await rollUpSource(database, folder, id, source, load);
+    const rolled = await rollUpSource(database, folder, id, source, load, full);
     files.events.push(...rolled.events);
     files.users.push(...rolled.users);
     for (const [month, isBuilt] of rolled.months) months.set(month, isBuilt || (months.get(month) ?? false));
@@ -213,6 +215,7 @@ async function rollUpSource(
   id: string,
   source: Source,
   load: LoadResult,
+  full: boolean,
 ): Promise<{
   readonly events: readonly string[];
   readonly users: readonly string[];
@@ -242,7 +245,7 @@ async function rollUpSource(
     const own = Object.fromEntries(
       statements.map(({ name }) => [name, join(folder, `${name}-${id}-${month.slice(0, 7)}-${hash}.parquet`)] as const),
     );
-    const isWhole = Object.values(own).every((path) => existsSync(path));
+    const isWhole = !full && Object.values(own).every((path) => existsSync(path));
     if (!isWhole) missing.push({ month, paths: own });
     months.set(month, !isWhole);
     for (const [name, path] of Object.entries(own)) (paths[name] as string[]).push(path);
@@ -322,20 +325,17 @@ async function build(
     repeats === null
       ? 0
       : ((await database.scalar<number>(`select count(*) from read_parquet(${literal(repeats)})`)) ?? 0);
-  const files = fileList([...new Set(inputs.map(({ rows }) => rows))]);
-  const stored = `read_parquet(${files}${dropped === 0 ? "" : ", filename = true, file_row_number = true"}) as stored`;
-  const isKept =
+  const paths = [...new Set(inputs.map(({ rows }) => rows))];
+  // File and row as one integer: comparing names of files row by row costs more than all the rest of the scan.
+  const stored =
     dropped === 0
-      ? []
-      : [
-          `not exists (
-      select 1
-      from read_parquet(${literal(repeats ?? "")}) as repeated
-      where repeated.file = parse_filename(stored.filename) and repeated.row_number = stored.file_row_number
-    )`,
-        ];
-  const parts = reachOf(work).map((reach) => {
-    const conditions = [...reach, ...isKept];
+      ? `read_parquet(${fileList(paths)}) as stored`
+      : `read_parquet(${fileList(paths)}) as stored
+  anti join (
+    select cast(list_position(${fileList(paths.map((path) => basename(path)))}, file) - 1 as bigint) * 1099511627776 + row_number as place
+    from read_parquet(${literal(repeats ?? "")})
+  ) as repeated on repeated.place = cast(stored.file_index as bigint) * 1099511627776 + stored.file_row_number`;
+  const parts = reachOf(work).map((conditions) => {
     return `  select
     account_id as account_ref,
     ${isDaily ? "activity_date" : "cast(event_time as date) as activity_date"},

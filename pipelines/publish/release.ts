@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { usageError } from "../lib/errors.ts";
+import { refusedError, usageError } from "../lib/errors.ts";
 import type { ArtefactFile } from "./artefacts.ts";
 
 /** What a release says of itself: `manifest.json`. */
@@ -48,7 +48,13 @@ export const runIdOf = (now: Date, releaseId: string): string =>
     .replace(/\.\d+Z$/, "Z")}-${releaseId.slice(0, 8)}`;
 
 async function readRelease(folder: string): Promise<Release> {
-  return { folder, manifest: JSON.parse(await readFile(join(folder, "manifest.json"), "utf8")) as Manifest };
+  const file = join(folder, "manifest.json");
+  const text = await readFile(file, "utf8");
+  try {
+    return { folder, manifest: JSON.parse(text) as Manifest };
+  } catch {
+    throw refusedError(`a release is damaged: ${file}`, "delete its folder, then refresh");
+  }
 }
 
 /** All releases, oldest first. */
@@ -65,8 +71,13 @@ export async function findCurrentRelease(state: string): Promise<Release | null>
     const target = await readlink(join(state, "current"));
     return await readRelease(join(state, "releases", basename(target)));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return null;
+    if (code !== "EINVAL") throw error;
+    throw usageError(
+      `${join(state, "current")} is no symlink, expected one to a release`,
+      "delete it, then refresh: copies of a state folder must keep symlinks",
+    );
   }
 }
 
@@ -76,6 +87,28 @@ export async function readCurrentRelease(state: string, book: string): Promise<R
   if (release === null)
     throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${book}' first`);
   return release;
+}
+
+/** Removes the roll-ups that no release reads: a later night's newest month replaced them. */
+export async function sweepRollUps(state: string): Promise<void> {
+  const folder = join(state, "store", "rollup");
+  if (!existsSync(folder)) return;
+  const read = new Set(
+    (await listReleases(state)).flatMap(({ manifest: { store } }) =>
+      [...store.account_day, ...store.user_day].map((file) => basename(file)),
+    ),
+  );
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".parquet") && !read.has(name)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** The run id, or the same with a number after it where a release of that second and content stands already. */
+export function freeRunId(state: string, runId: string): string {
+  for (let n = 1; ; n += 1) {
+    const id = n === 1 ? runId : `${runId}-${n}`;
+    if (!existsSync(join(state, "releases", id))) return id;
+  }
 }
 
 /** Renames a finished build to its place; `current` still points elsewhere. Returns the release's folder. */
@@ -94,17 +127,23 @@ export async function pointCurrentAt(state: string, runId: string): Promise<void
   await rename(aside, join(state, "current"));
 }
 
-/** Removes releases beyond the newest `keep` (never the current one) and whatever interrupted runs left in `builds/`. */
+/**
+ * Removes releases beyond the newest `keep` and whatever interrupted runs left in `builds/`.
+ * Never the current release, nor the running build and the release that it becomes: a clock that was set back makes it look old.
+ */
 export async function sweep(state: string, keep: number, runningBuild: string): Promise<void> {
   const current = await findCurrentRelease(state);
   const releases = await listReleases(state);
   for (const release of releases.slice(0, Math.max(0, releases.length - keep))) {
-    if (release.folder !== current?.folder) await rm(release.folder, { recursive: true, force: true });
+    if (release.folder === current?.folder || basename(release.folder) === basename(runningBuild)) continue;
+    await rm(release.folder, { recursive: true, force: true });
   }
   const builds = join(state, "builds");
   if (existsSync(builds)) {
     for (const name of await readdir(builds)) {
-      if (join(builds, name) !== runningBuild) await rm(join(builds, name), { recursive: true, force: true });
+      // A site build whose parent was killed may still write there for a moment.
+      if (join(builds, name) !== runningBuild)
+        await rm(join(builds, name), { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     }
   }
   for (const name of await readdir(state)) {

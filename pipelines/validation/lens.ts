@@ -24,7 +24,7 @@ export const fitLens: Step = {
   produces: ["validation.kpi_lens"],
   version: "1",
   async run(context) {
-    const { query } = context;
+    const { query, run } = context;
     const rows: { definition: string; kpi: string; z_logit: number | null; passes: number; is_converged: boolean }[] =
       [];
     for (const labels of await countLabels(query)) {
@@ -44,12 +44,15 @@ export const fitLens: Step = {
       );
       const named = terms.map((term, i) => ({ ...term, name: `x${i}` }));
       const usable = `select kpi from validation.kpi_coverage where definition = ${literal(definition)} and n_distinct > 1`;
-      const fits = await fitLogistic(query, {
-        rows: `
+      // Every pass reads all rows: they are put side by side once.
+      await run(`
+create or replace temp table lens_row as
 select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
 from validation.kpi_placed as k
 inner join validation.baseline_row as r on r.definition = k.definition and r.observation_no = k.observation_no
-where k.definition = ${literal(definition)} and k.kpi in (${usable})`,
+where k.definition = ${literal(definition)} and k.kpi in (${usable})`);
+      const fits = await fitLogistic(query, {
+        rows: "select * from lens_row",
         covariates: [...named.map((term) => term.name), "kpi_x"],
         ridge: 1e-3,
         wald: "kpi_x",
@@ -64,6 +67,7 @@ where k.definition = ${literal(definition)} and k.kpi in (${usable})`,
         });
       }
     }
+    await run("drop table if exists lens_row");
     await writeTable(
       context,
       "validation.kpi_lens",

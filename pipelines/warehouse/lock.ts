@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { busyError } from "../lib/errors.ts";
@@ -13,16 +13,13 @@ import { Database } from "./database.ts";
 export async function holdLock(state: string, now: Date): Promise<{ release: () => void }> {
   await mkdir(state, { recursive: true });
   const who = join(state, "lock.json");
-  let database: Database;
-  try {
-    database = await Database.open({ path: join(state, "lock.duckdb"), threads: 1 });
-  } catch (error) {
-    if (!/lock/i.test(String(error))) throw error;
+  const database = await open(join(state, "lock.duckdb")).catch(async (error: unknown) => {
+    if (!isHeld(error)) throw error;
     throw busyError(
       `another refresh holds ${state}: ${await describeHolder(who, String(error))}`,
       "wait until it ends, then run again",
     );
-  }
+  });
   try {
     await writeFileAtomic(who, `${JSON.stringify({ pid: process.pid, host: hostname(), since: now.toISOString() })}\n`);
   } catch (error) {
@@ -30,6 +27,21 @@ export async function holdLock(state: string, now: Date): Promise<{ release: () 
     throw error;
   }
   return { release: () => database.close() };
+}
+
+/** DuckDB asks the kernel for the lock before it reads a byte: any other complaint means that nobody holds the file. */
+const isHeld = (error: unknown): boolean => /could not set lock|conflicting lock/i.test(String(error));
+
+/** The file holds nothing: one that a crash or a full disk cut short is made anew. */
+async function open(path: string): Promise<Database> {
+  try {
+    return await Database.open({ path, threads: 1 });
+  } catch (error) {
+    if (!/not a valid DuckDB database|could not read enough bytes|corrupt|checksum/i.test(String(error))) throw error;
+    await rm(path, { force: true });
+    await rm(`${path}.wal`, { force: true });
+    return Database.open({ path, threads: 1 });
+  }
 }
 
 async function describeHolder(who: string, error: string): Promise<string> {

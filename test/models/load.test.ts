@@ -2,6 +2,7 @@ import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
+import { machineError } from "../../pipelines/lib/errors.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
 import { type TestBook, testBook } from "../loading.ts";
@@ -411,7 +412,42 @@ describe("the ledger remembers", () => {
     await writeFile(join(made.folder, "assay.yaml"), yaml.replace("category: mood", "priority: mood"));
     const gone = await stored(made, "tickets", "category");
     expect(gone.rows).toEqual([{ category: "good" }]);
-    expect(gone.load.warnings).toEqual([expect.stringMatching(/^tickets\.csv is gone/)]);
+    expect(gone.load.warnings).toEqual([
+      expect.stringMatching(/^source tickets: none of its 1 files is there any more/),
+      expect.stringMatching(/^tickets\.csv is gone/),
+    ]);
+  });
+
+  it("keeps the order of arrival when the clock is set back", async () => {
+    const made = await book(
+      "accounts: { entity: account, files: accounts*.csv, mode: snapshot, key: [account_id], delivered: first_seen }",
+      {},
+    );
+    await made.load("2024-06-02T00:00:00Z");
+    await made.write("accounts_new.csv", "account_id,created_at\nc,2024-01-01\n");
+    const load = await made.load("2020-01-01T00:00:00Z");
+    const accounts = load.deliveries.filter(({ source }) => source === "accounts");
+    expect(accounts.map(({ file, delivered_at }) => [file, delivered_at])).toEqual([
+      ["accounts.csv", "2024-06-02T00:00:00.000Z"],
+      ["accounts_new.csv", "2024-06-02T00:00:00.000Z"],
+    ]);
+  });
+
+  it("names the damaged file of the store, and reads it again when that is deleted", async () => {
+    const made = await book(tickets, { "tickets.csv": "account_id,opened_at\na,2024-02-01\n" });
+    const { deliveries } = await made.load();
+    const rows = deliveries.find(({ source }) => source === "tickets")?.rows as string;
+    await writeFile(rows, "cut short");
+    const error = await made
+      .load()
+      .then((load) => made.stage(load))
+      .catch((e: unknown) => e);
+    expect(machineError(error)).toMatchObject({
+      exitCode: 3,
+      message: `a file of the store is damaged or gone: ${rows}`,
+    });
+    await rm(rows);
+    expect((await stored(made, "tickets", "account_id")).rows).toEqual([{ account_id: "a" }]);
   });
 
   it("passes over a line that a crash cut short, and goes on after it", async () => {

@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { machineError } from "../../pipelines/lib/errors.ts";
 import { builder, compile } from "../../pipelines/warehouse/compiler.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal, quoteIdentifier, SqlDate } from "../../pipelines/warehouse/literal.ts";
+import { holdLock } from "../../pipelines/warehouse/lock.ts";
 
 test("values become SQL text that cannot break out", async () => {
   const database = await Database.open({ path: ":memory:" });
@@ -65,4 +70,29 @@ test("a locked-down connection reads its folders, nothing else, and cannot be re
   } finally {
     database.close();
   }
+});
+
+test("a lock file that a crash cut short is made anew, and is held again", async () => {
+  const state = mkdtempSync(join(tmpdir(), "assay-lock-"));
+  try {
+    for (const bytes of [0, 100, 5000]) {
+      writeFileSync(join(state, "lock.duckdb"), Buffer.alloc(bytes));
+      const lock = await holdLock(state, new Date("2026-01-01T00:00:00Z"));
+      expect(statSync(join(state, "lock.duckdb")).size).toBeGreaterThan(5000);
+      lock.release();
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
+});
+
+test("what the machine would not do is told in a sentence; anything else is a bug", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC", path: "/a/b" });
+  expect(machineError(full)).toMatchObject({ exitCode: 2, message: "the disk is full: /a/b" });
+  expect(machineError(new Error('IO Error: Could not write file "/a/b": No space left on device'))).toMatchObject({
+    exitCode: 2,
+    message: "the disk is full: /a/b",
+  });
+  expect(machineError(new Error("Out of Memory Error: failed to pin block"))).toMatchObject({ exitCode: 2 });
+  expect(machineError(new TypeError("x is not a function"))).toBeNull();
 });
