@@ -215,7 +215,7 @@ create table scores.account_score (account_id varchar, snapshot_date date, score
   is_in_force boolean, score decimal(18,6), band varchar);
 create table staging.churn_event (account_id varchar, occurred_on date, reason varchar, is_voluntary boolean, is_reactivation boolean, visible_on date, superseded_on date, source varchar);
 create table staging.account (account_id varchar, name varchar, created_at timestamp, churned varchar, segment varchar, visible_on date, superseded_on date, source varchar);
-create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar);
+create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar, seats integer, mrr_minor bigint, currency varchar);
 create table staging.ticket (account_id varchar, opened_at timestamp, visible_on date, superseded_on date, source varchar);
 create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
 create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);

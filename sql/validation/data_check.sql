@@ -2,7 +2,7 @@
 -- grain: check
 -- depends: raw.usage_event, spine.account_period, staging.account, staging.account_identity, staging.churn_event,
 --   staging.source_arrival, staging.source_repeat, staging.subscription, staging.ticket
--- params: as_of
+-- params: as_of, currency
 -- Oddities of the exports, counted and never mended: rows as delivered, repeats included. Usage is counted per day first,
 -- so that its volume is read once.
 with usage_day as (
@@ -100,6 +100,24 @@ found as (
   where t.superseded_on is null
     and (t.account_id is null or t.account_id not in (select account_id from known_account))
   union all
+  select 'subscriptions_without_account', s.account_id, 1
+  from (select distinct source, subscription_id, account_id, started_on from staging.subscription) as s
+  where s.account_id is null
+    or s.account_id not in (select account_id from staging.account where account_id is not null)
+  union all
+  select 'subscriptions_ending_before_they_start', s.account_id, 1
+  from staging.subscription as s
+  where s.superseded_on is null and s.ended_on < s.started_on
+  union all
+  select 'negative_seats_or_money', s.account_id, 1
+  from staging.subscription as s
+  where s.superseded_on is null and (s.seats < 0 or s.mrr_minor < 0)
+  union all
+  select 'money_in_another_currency', s.account_id, 1
+  from staging.subscription as s
+  cross join meta.params as p
+  where s.superseded_on is null and s.currency <> p.currency
+  union all
   select 'churn_events_before_sign_up', c.account_id, 1
   from staging.churn_event as c
   inner join sign_up as s on s.account_id = c.account_id
@@ -108,7 +126,9 @@ found as (
   select 'days_without_usage', cast(d.gap_from as varchar), d.n_days
   from (
     select activity_date + 1 as gap_from, lead(activity_date) over (order by activity_date) - activity_date - 1 as n_days
-    from (select distinct activity_date from usage_day) as a
+    from (
+      select distinct u.activity_date from usage_day as u cross join meta.params as p where u.activity_date < p.as_of
+    ) as a
   ) as d
   where d.n_days > 0
 ),
@@ -142,6 +162,10 @@ from (values
   ('tickets_before_sign_up', 'tickets opened before the account signed up'),
   ('tickets_after_leaving', 'tickets of accounts that had left for good'),
   ('tickets_without_account', 'tickets of an account that no export names'),
+  ('subscriptions_without_account', 'subscriptions of an account that the accounts do not name'),
+  ('subscriptions_ending_before_they_start', 'subscriptions that end before they start'),
+  ('negative_seats_or_money', 'subscriptions with negative seats or money'),
+  ('money_in_another_currency', 'subscriptions in another currency than that of the book (their money is left out)'),
   ('churn_events_before_sign_up', 'churn events before the account signed up'),
   ('days_without_usage', 'days without any usage row, between the first and the last')
 ) as w(id, what)

@@ -32,6 +32,9 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
           ('app', null, 'b', '2024-12-31', null)`,
         "insert into staging.source_arrival values ('usage', 'usage_event', true, ''), ('tickets', 'ticket', true, '')",
         "insert into staging.source_repeat values ('usage', 7, 2), ('tickets', 3, 1)",
+        `insert into staging.subscription (source, account_id, subscription_id, started_on, ended_on, seats, mrr_minor, currency) values
+          ('subs', 'z', 's3', '2024-02-10', '2024-02-09', 1, 1, 'USD'), ('subs', 'b', 's4', '2024-02-10', '2024-02-10', -1, 1, 'EUR'),
+          ('subs', 'a', 's5', '2024-02-10', null, 1, -1, null)`,
         `insert into staging.ticket (account_id, opened_at, superseded_on) values
           ('a', '2024-01-04 10:00', null), ('b', '2024-01-05 11:00', null), ('b', '2024-01-05 12:00', null), ('a', '2024-06-01', null), (null, '2024-03-01', null), ('a', '2024-01-01', '2024-02-01')`,
         "insert into staging.churn_event (account_id, occurred_on) values ('a', '2024-01-04'), ('b', '2024-01-05')",
@@ -56,7 +59,11 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
     tickets_after_leaving: [1, "a"],
     tickets_without_account: [1, null],
     churn_events_before_sign_up: [1, "a"],
-    // Usage on 4, 9, 10 January, 31 May, 1 and 3 June, 31 December 2024.
-    days_without_usage: [4 + 141 + 1 + 210, "2024-01-05, 2024-01-11, 2024-06-02"],
+    subscriptions_without_account: [1, "z"],
+    subscriptions_ending_before_they_start: [1, "z"],
+    negative_seats_or_money: [2, "a, b"],
+    money_in_another_currency: [1, "b"],
+    // Usage on 4, 9, 10 January, 31 May, 1 and 3 June 2024; that on 31 December, the date of the report, does not count.
+    days_without_usage: [4 + 141 + 1, "2024-01-05, 2024-01-11, 2024-06-02"],
   });
 });
