@@ -292,12 +292,36 @@ export interface ParsedScorecard {
   readonly definition: string;
   readonly definition_sha256: string;
   /** A usage error at a key of this file. */
-  readonly errorAt: (path: Path, sentence: string) => Error;
+  readonly errorAt: (path: Path, sentence: string, hint?: string) => Error;
+}
+
+interface Weighed {
+  readonly weight?: unknown;
+  readonly groups?: readonly Weighed[];
+  readonly kpis?: readonly Weighed[];
+}
+
+/** The first entry of a list that has no weight although another of the list has one. */
+function firstUnweighted(of: unknown, path: Path = []): Path | undefined {
+  for (const key of ["groups", "kpis"] as const) {
+    const entries = (of as Weighed)[key] ?? [];
+    const without = entries.findIndex((entry) => entry.weight === undefined);
+    if (without >= 0 && entries.some((entry) => entry.weight !== undefined)) return [...path, key, without, "weight"];
+    for (const [i, entry] of entries.entries()) {
+      const inner = firstUnweighted(entry, [...path, key, i]);
+      if (inner !== undefined) return inner;
+    }
+  }
+  return undefined;
 }
 
 /** Reads the text of a scorecard file; `file` is the name that errors show. Throws a usage error with line and key. */
 export function parseScorecard(text: string, file: string): ParsedScorecard {
   const { value: card, raw, errorAt } = readYaml({ text, file, schema: scorecardSchema });
+  const unweighted = card.combine === "weighted_mean" ? firstUnweighted(raw) : undefined;
+  if (unweighted !== undefined) {
+    throw errorAt(unweighted, "found no weight, expected one as its neighbours have: a missing one would count as 1");
+  }
   const { validated: _on, valid_for: _for, ...defining } = raw as Record<string, unknown>;
   return { card, definition: canonicalJson(raw), definition_sha256: sha256(canonicalJson(defining)), errorAt };
 }

@@ -133,11 +133,14 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
         ...didYouMean(unknown, keys),
       };
     }
-    case "invalid_value":
-      return {
-        ...expected(`one of ${issue.values.map(String).join(", ")}`),
-        ...didYouMean(String(at), issue.values.map(String)),
-      };
+    case "invalid_value": {
+      const values = path[0] === "measure" ? [...builtMeasures] : issue.values.map(String);
+      return { ...expected(`one of ${values.join(", ")}`), ...didYouMean(String(at), values) };
+    }
+    case "too_small":
+      return expected(
+        issue.origin === "array" || issue.origin === "string" ? "at least one" : `at least ${issue.minimum}`,
+      );
     case "invalid_type":
       return expected(typeNames[issue.expected] ?? issue.expected);
     case "invalid_union":

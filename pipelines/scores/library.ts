@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import type { Book } from "../config/book.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
 import { type AppliedScorecard, parseScorecard } from "../config/scorecard.ts";
+import { nearest } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import { reachProblem } from "./card.ts";
@@ -47,12 +48,20 @@ export async function resolveScorecards(
       }
       places.set(card.scorecard, source.folder);
       for (const { kpi, path: at } of kpiPaths(card)) {
-        if (!known.has(kpi)) {
-          throw errorAt(
-            at,
-            `found ${kpi}, expected a KPI that the book lists under kpis (${[...known].sort().join(", ")})`,
+        if (known.has(kpi)) continue;
+        if (source.isPreset) {
+          const missing = [...new Set(kpiPaths(card).flatMap((one) => (known.has(one.kpi) ? [] : [one.kpi])))];
+          throw usageError(
+            `assay.yaml: ${key}: found ${name}, which scores ${missing.join(" and ")}, expected every KPI of it under kpis`,
+            `add ${missing.join(" and ")} to kpis; a KPI without its export counts as missing`,
           );
         }
+        const near = nearest(kpi, [...known]);
+        throw errorAt(
+          at,
+          `found ${kpi}, expected a KPI that the book lists under kpis (${[...known].sort().join(", ")})`,
+          near === undefined ? undefined : `did you mean ${near}?`,
+        );
       }
       const problem = reachProblem(card);
       if (problem !== null) throw errorAt(problem.path, problem.sentence);

@@ -111,6 +111,12 @@ describe("a scorecard file", () => {
       'v3.yaml:23: bands.list[0].id: found "unknown", expected another id: unknown is the band of accounts without a score',
     ],
     [
+      "a group without a weight beside one with it",
+      "    weight: 30\n",
+      "",
+      "groups[1].weight: found no weight, expected one as its neighbours have",
+    ],
+    [
       "two kinds of points",
       "points: { linear: { zero_at: 7, full_at: 30 } }",
       "points: { linear: { zero_at: 7, full_at: 30 }, ratings: { 1: 0, 2: 100 } }",
@@ -328,7 +334,7 @@ describe("the scorecards of a book", () => {
       "2 scorecards/health/v3.yaml:22: gates[0].kpi: found invoices, expected a KPI",
     );
     expect(await message(resolve({ compare: ["naive_baseline"] }))).toContain(
-      "2 sql/scorecards/naive_baseline/v1.yaml:15: groups[0].kpis[0].kpi: found logins_28d, expected a KPI",
+      "2 assay.yaml: compare[0]: found naive_baseline, which scores logins_28d and nps and feature_events_28d, expected every KPI of it under kpis",
     );
   });
 
