@@ -38,6 +38,7 @@ import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
+import { notesOnExports, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
 
 export interface RefreshOptions {
   readonly book: Book;
@@ -111,7 +112,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     return result;
   });
   warnings.push(...load.warnings);
-  const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book);
+  const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book, isoDate(now()));
 
   const code = await codeSha256();
   const definitions = sha256(canonicalJson({ kpis, cards }));
@@ -181,7 +182,11 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       const result = await timed(layer, () => runNodes(database, group, log, () => performance.now()));
       await recordRun(database, result, prints);
       results.push(result);
+      if (layer !== "spine") continue;
+      await refuseEmptySpine(database, asOf, load);
+      await refuseForeignUsage(database, load);
     }
+    warnings.push(...(await notesOnExports(database, load)));
     const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
     const blocking = failed.filter((audit) => audit.blocking);
     await writeReport(build, { release_id: releaseId, as_of: asOf, warnings, audits: failed });
@@ -270,10 +275,11 @@ const macrosFile = join(projectRoot, "sql", "warehouse", "00_macros.sql");
 const metaTables = ["meta.release", "meta.model_run", "meta.audit_result"];
 
 /** `latest` is midnight after the newest usage row. */
-function resolveAsOf(wanted: string, load: LoadResult, book: Book): string {
+function resolveAsOf(wanted: string, load: LoadResult, book: Book, today: string): string {
   if (wanted !== "latest") {
     if (!/^\d{4}-\d{2}-\d{2}$/.test(wanted))
       throw usageError(`as_of needs a date like 2026-01-31 or latest, found ${wanted}`);
+    if (wanted > today) throw usageError(`as_of: found ${wanted}, expected a date up to today, ${today}`);
     return wanted;
   }
   if (load.last_event_at === null) {

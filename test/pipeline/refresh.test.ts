@@ -188,6 +188,25 @@ describe("refused with one sentence, and readers keep what they have", () => {
     expect(readFileSync(join(state(book), "ledger.jsonl"), "utf8")).toBe(ledger);
   });
 
+  test("nobody to look at: an empty release never replaces a good one", async () => {
+    const book = copyBook("empty");
+    const yaml = join(book, "assay.yaml");
+    const text = readFileSync(yaml, "utf8");
+    const before = current(book);
+    const asOf = (date: string) => writeFileSync(yaml, `as_of: ${date}\n${text.replace(/^as_of: .*$/m, "")}`);
+    asOf("2001-01-01");
+    const early = await assay(["refresh", book]);
+    expect(early.code).toBe(3);
+    expect(complaint(early)).toMatch(
+      /^assay: no account pays on any snapshot date up to 2001-01-01: found usage of \d{4}/,
+    );
+    asOf("2999-01-01");
+    const late = await assay(["refresh", book]);
+    expect(late.code).toBe(2);
+    expect(complaint(late)).toMatch(/^assay: as_of: found 2999-01-01, expected a date up to today/);
+    expect(current(book)).toBe(before);
+  });
+
   test("a wrong key in assay.yaml: exit 2 with file, line and key", async () => {
     const book = copyBook("typo");
     const yaml = join(book, "assay.yaml");

@@ -1,0 +1,66 @@
+/** What a refresh tells about the exports themselves: a book in which nobody pays, and oddities that the checks counted. */
+import { refusedError } from "../lib/errors.ts";
+import type { LoadResult } from "../load/load.ts";
+import type { Database } from "../warehouse/database.ts";
+
+/**
+ * Refuses a book without a single account on a single date: a wrong `as_of` or unit of time, or subscriptions that nobody
+ * can be found in. Published, it would replace a good release by an empty one. Needs the spine.
+ */
+export async function refuseEmptySpine(database: Database, asOf: string, load: LoadResult): Promise<void> {
+  if (((await database.scalar<number>("select count(*) from spine.account_snapshot")) ?? 0) > 0) return;
+  const span = (entity: (name: string) => boolean): string => {
+    const own = load.deliveries.filter((delivery) => entity(delivery.entity));
+    const from = own.flatMap(({ first_event_at }) => first_event_at ?? []).sort()[0];
+    const to = own
+      .flatMap(({ last_event_at }) => last_event_at ?? [])
+      .sort()
+      .at(-1);
+    return from === undefined || to === undefined ? "none" : `${from.slice(0, 10)} to ${to.slice(0, 10)}`;
+  };
+  throw refusedError(
+    `no account pays on any snapshot date up to ${asOf}: found usage of ${span((name) => name.startsWith("usage"))} and ` +
+      `subscriptions that start ${span((name) => name === "subscription")}, expected subscriptions that run while there is usage`,
+    "look at as_of, at the unit or format of the columns with times, and at started_on and ended_on",
+  );
+}
+
+/** Refuses a book in which no usage row is of a paying account: its ids are of another kind. Needs roll-ups and spine. */
+export async function refuseForeignUsage(database: Database, load: LoadResult): Promise<void> {
+  if (load.last_event_at === null) return;
+  const [found] = await database.query<{ known: boolean; usage: string | null; paying: string | null }>(
+    `select
+       exists (select 1 from rollup.account_day where account_id in (select account_id from spine.account_period)) as known,
+       (select min(account_id) from raw.usage_event) as usage,
+       (select min(account_id) from spine.account_period) as paying`,
+  );
+  if (found === undefined || found.known) return;
+  throw refusedError(
+    `no usage row is of an account that pays: found accounts such as ${found.usage} in usage, expected some such as ${found.paying}, which has a subscription`,
+    "where usage knows a subscription or a user instead, map account_id: { from: COLUMN, via: SOURCE }",
+  );
+}
+
+/** One sentence for each source with rejected rows or unread columns, and for each data check that found something. */
+export async function notesOnExports(database: Database, load: LoadResult): Promise<readonly string[]> {
+  const notes: string[] = [];
+  for (const id of Object.keys(load.sources)) {
+    const own = load.deliveries.filter((delivery) => delivery.source === id);
+    const rejected = own.reduce((sum, delivery) => sum + delivery.rows_rejected, 0);
+    const read = own.reduce((sum, delivery) => sum + delivery.rows_read, 0);
+    if (rejected > 0) notes.push(`source ${id}: ${rejected} of ${read} rows were rejected, see meta.reject`);
+    const ignored = own.at(-1)?.ignored ?? [];
+    if (ignored.length > 0) {
+      const shown = ignored.slice(0, 8).join(", ");
+      const rest = ignored.length > 8 ? ` and ${ignored.length - 8} more` : "";
+      notes.push(`source ${id}: columns that no mapping names are not read: ${shown}${rest}`);
+    }
+  }
+  const checks = await database.query<{ what: string; n: number; examples: string | null }>(
+    `select what, n, examples from validation.data_check where n > 0 order by "check"`,
+  );
+  const counts = checks.map(
+    ({ what, n, examples }) => `${n} ${what}${examples === null ? "" : `, such as ${examples.split(", ")[0]}`}`,
+  );
+  return [...notes, ...counts];
+}
