@@ -23,7 +23,7 @@ export interface EntityColumn {
 export interface Entity {
   readonly id: string;
   /**
-   * `state`: how something is now; its first version is split by what could be known (sources.md 2a). `fact`: something
+   * `state`: how something is now; its first version is split by what could be known (docs/exports.md, "What a snapshot may know"). `fact`: something
    * that happened once. `map`: identities, known at all times.
    */
   readonly kind: "state" | "fact" | "map";
@@ -235,7 +235,7 @@ const all = [
   entity("note", "fact", ["on date!", "label text!", "kind text"], { on: ["on"] }),
 ] as const;
 
-/** Everything a book's files can be mapped to, by id (sources.md 1). */
+/** Everything a book's files can be mapped to, by id (docs/exports.md, "Entities"). */
 export const entities: ReadonlyMap<string, Entity> = new Map(all.map((entity) => [entity.id, entity]));
 
 /** The ids of {@link entities}, in the order of the catalogue. */

@@ -11,6 +11,7 @@ import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { expectedText } from "./casts.ts";
 import { type FoundFile, findFiles, globExpression, stampOf } from "./discover.ts";
 import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
 import { bind, type FileShape, lookAt, readingName, readingSelect, unreadable } from "./reading.ts";
@@ -136,10 +137,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     }
     const [first, ...others] = refusals;
     if (first !== undefined) {
-      const also = others.map((error) => error.message);
+      const also = others.map((error) => `also refused: ${error.message}`);
       throw refusedError(
         first.message,
-        [first.hint, ...also].filter((text) => text !== undefined).join("; also: ") || undefined,
+        [first.hint, ...also].filter((text) => text !== undefined).join("; ") || undefined,
       );
     }
     const deliveries = Object.entries(book.sources).flatMap(([id, source]) =>
@@ -440,8 +441,19 @@ async function tooManyRejected(
       : `; the first: line ${first.line}${first.column === "" ? "" : `, column ${first.column}`}, ${first.reason}, found ${JSON.stringify(first.value)}`;
   return refusedError(
     `${file.name}: ${rejected} of ${total} rows have bad values (${percent(rejected / total)}), expected at most ${percent(source.max_rejected)}${where}`,
+    hintOn[first?.reason ?? ""],
   );
 }
+
+/** What most often is wrong where a whole column does not fit, by the reason of its rejects. */
+const hintOn: Readonly<Record<string, string>> = {
+  [`expected ${expectedText.date}`]:
+    'dates are read as 2026-01-31; for another form write it, like { from: Start, format: "%d.%m.%Y" }',
+  [`expected ${expectedText.time}`]:
+    'times are read as 2026-01-31T09:30:00Z; for Unix times write unit: s, ms or us, for another form a format, like "%d.%m.%Y %H:%M"',
+  [`expected ${expectedText.money}`]:
+    "amounts are read as whole cents; for 49.90 write unit: major (a decimal comma is not read yet)",
+};
 
 /** Rows per day: what freshness, feeds and arrival rules need, so that nobody reads all rows for it. */
 async function writeDays(
@@ -579,7 +591,7 @@ export const fileList = (paths: readonly string[]): string => `[${paths.map(lite
 
 /**
  * Arrival times are unknown when `known_at` is not there, when most rows came more than a week late, or when one day brought
- * more than half of them: then it tells of a bulk load and not of when the company knew (statistics.md 1.2).
+ * more than half of them: then it tells of a bulk load and not of when the company knew (docs/exports.md).
  */
 async function factsOf(
   database: Database,

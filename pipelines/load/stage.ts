@@ -19,7 +19,7 @@ import { visibleOn } from "./visible.ts";
 interface StagedColumn {
   readonly name: string;
   readonly sqlType: string;
-  /** Shown from the start of a state's life, before its delivery (sources.md 2a). */
+  /** Shown from the start of a state's life, before its delivery (docs/exports.md). */
   readonly isEarly: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The first snapshot date that may know a row (sources.md 2a), as SQL over dates: with an arrival that is known, the day after it and
+ * The first snapshot date that may know a row (docs/exports.md), as SQL over dates: with an arrival that is known, the day after it and
  * never before the day after the event; otherwise the event's day + 1 + the latency of the source.
  * `plus` spells the addition of days, which DuckDB and Trino write differently.
  */

@@ -1,6 +1,6 @@
 /**
  * The baseline model: a ridge logistic regression of the outcome on age, segment, size and renewal, and nothing that is
- * a KPI. Its predictor makes the prognostic strata (Hansen 2008; statistics.md 1.3).
+ * a KPI. Its predictor makes the prognostic strata (Hansen 2008; docs/method.md, "Like for like").
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";

@@ -1,6 +1,6 @@
 /**
  * Logistic regression by Newton's method through SQL aggregates: the rows stay in the engine, a pass returns X'WX and
- * X'(y - mu), and only matrices as large as the number of coefficients are solved here (statistics.md 2.13).
+ * X'(y - mu), and only matrices as large as the number of coefficients are solved here (docs/method.md).
  */
 import type { Query } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";

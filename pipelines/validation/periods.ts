@@ -21,7 +21,7 @@ export interface BlockPeriod {
 
 /**
  * Merges blocks forward until each period has `least` churned accounts (the rest joins the last one), and splits at the
- * block boundary nearest to the median event row where each side has 25 churned accounts (statistics.md 2.7); a tie goes
+ * block boundary nearest to the median event row where each side has 25 churned accounts (docs/method.md); a tie goes
  * to the earlier boundary. Without such a boundary there are no halves.
  */
 export function dividePeriods(blocks: readonly BlockEvents[], least = 20, leastOfHalf = 25): readonly BlockPeriod[] {

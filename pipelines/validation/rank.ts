@@ -2,7 +2,7 @@
  * The stratified AUC and its account-clustered variance as SQL, for many subjects (KPIs, scores) and several statistics
  * at once. The estimator: A = P(value of a churner > value of a non-churner) over pairs of the same stratum, ties half,
  * a stratum with e event rows and n others weighted by 1 / (e + n) (van Elteren 1960). The variance comes from the
- * accounts' influence values psi: DeLong's components, extended to strata and to clusters (statistics.md 2.0).
+ * accounts' influence values psi: DeLong's components, extended to strata and to clusters (docs/method.md, "The number: A").
  */
 import type { Model } from "../models/model.ts";
 

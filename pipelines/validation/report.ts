@@ -38,7 +38,7 @@ const median = (values: readonly number[]): number | null => {
 };
 
 /**
- * What this history can show (statistics.md 3.4), for the tested KPIs of one definition: the link of a typical KPI that
+ * What this history can show, for the tested KPIs of one definition: the link of a typical KPI that
  * would be called four times in five, and whether a link of 55 of 100 can be ruled out (1.645 se < .05).
  */
 export function powerSentence(rows: readonly ReportRow[]): string {

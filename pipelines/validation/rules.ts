@@ -1,5 +1,5 @@
 /**
- * The verdict of a KPI: a fixed, ordered table of rules over what history shows, first match wins (statistics.md 3.3).
+ * The verdict of a KPI: a fixed, ordered table of rules over what history shows, first match wins (docs/method.md).
  * Pure: numbers in, one verdict out. A condition that reads a null is false.
  */
 import { benjaminiHochberg, benjaminiYekutieli, twoSidedP, zOfTwoSidedP } from "./distributions.ts";

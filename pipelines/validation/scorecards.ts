@@ -1,4 +1,4 @@
-/** When a scorecard counts as validated, and the sentence that says so (statistics.md 3.5). */
+/** When a scorecard counts as validated, and the sentence that says so (docs/method.md, "Scores"). */
 import type { Step } from "../models/model.ts";
 import { aucInterval } from "./interval.ts";
 import { twelveDigits, writeTable } from "./tables.ts";

@@ -1,4 +1,4 @@
-/** What readers see of a verdict: a label, a sentence and the small print (statistics.md 3.3b). */
+/** What readers see of a verdict: a label, a sentence and the small print. */
 import {
   boundsOf,
   type Decision,
