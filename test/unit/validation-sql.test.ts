@@ -92,7 +92,9 @@ describe("every model of the layer", () => {
       expect([node.name, tables]).toEqual([node.name, [...node.depends].sort()]);
       const params = [
         ...new Set(
-          [...node.sql.matchAll(/\b(?:p|params)\.([a-z_]+_days|as_of|validate_every)\b/g)].map(([, name]) => name),
+          [...node.sql.matchAll(/\b(?:p|params)\.([a-z_]+_days|as_of|currency|validate_every)\b/g)].map(
+            ([, name]) => name,
+          ),
         ),
       ];
       expect([node.name, params.sort()]).toEqual([node.name, [...node.params].sort()]);
