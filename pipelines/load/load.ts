@@ -291,6 +291,11 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
       rows = temporary.whole;
     }
     const events = await writeDays(database, entityOf(source.entity), rows, temporary.days);
+    // The reading rejects such times; the engine skips that check where a Parquet file's own statistics deny them.
+    for (const at of [events.first_event_at, events.last_event_at]) {
+      if (at !== null && !/^(19|[2-9]\d)\d\d-/.test(at))
+        throw refusedError(`${file.name}: is damaged: its own statistics know of no such time as ${at}`);
+    }
     const after = await stat(file.path, { bigint: true });
     if (stampOf(after) !== file.stamp) {
       throw refusedError(

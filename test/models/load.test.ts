@@ -418,6 +418,23 @@ describe("the ledger remembers", () => {
     ]);
   });
 
+  it("refuses a Parquet file whose rows belie its statistics", async () => {
+    const made = await book("tickets: { entity: ticket, files: tickets.parquet }", {});
+    const path = join(made.folder, "tickets.parquet");
+    const database = await Database.open({ path: ":memory:" });
+    await database.run(
+      `copy (select 'a' as account_id, timestamp '2024-01-01' + to_minutes(i) as opened_at from range(5000) as t(i))
+       to ${literal(path)} (format parquet, compression uncompressed)`,
+    );
+    database.close();
+    const bytes = await readFile(path);
+    await writeFile(path, bytes.fill(0x5a, bytes.length / 2, bytes.length / 2 + 64));
+    await expect(made.load()).rejects.toMatchObject({
+      exitCode: 3,
+      message: expect.stringMatching(/^tickets\.parquet: is damaged/),
+    });
+  });
+
   it("keeps the order of arrival when the clock is set back", async () => {
     const made = await book(
       "accounts: { entity: account, files: accounts*.csv, mode: snapshot, key: [account_id], delivered: first_seen }",
