@@ -7,7 +7,7 @@ export const bookText = (
   span: Span,
   usageFormat: "parquet" | "csv",
 ): string => `# Fernbill sells invoicing software. Everything here is invented: see docs/simulator.md, and truth.json for what is planted.
-book: ${kind === "plain" ? "demo" : `demo-${kind}`}
+book: ${{ plain: "demo", tiny: "demo-small", null: "demo-null" }[kind]}
 as_of: latest                       # midnight after the newest usage row: ${span.end}
 currency: USD
 
