@@ -130,7 +130,7 @@ describe("a second refresh", () => {
     expect([ran.code, complaint(ran)]).toEqual([0, ""]);
     expect(JSON.parse(ran.stdout)).toMatchObject({ outcome: "published" });
     expect(await hashes()).toEqual(first);
-  });
+  }, 240_000);
 
   test("as of an earlier date builds a release and leaves the current one", async () => {
     const book = copyBook("as-of");
