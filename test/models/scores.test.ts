@@ -622,7 +622,7 @@ describe("reading scores", () => {
   const two = [
     applied(
       cardText(
-        `groups: [{ id: all, kpis: [{ kpi: x, weight: 3, points: ${linear} }, { kpi: y, points: ${linear} }] }]`,
+        `groups: [{ id: all, kpis: [{ kpi: x, weight: 3, points: ${linear} }, { kpi: y, weight: 1, points: ${linear} }] }]`,
         "gates: [{ id: alive, kpi: y, min: 10, score: 0 }]",
       ),
     ),

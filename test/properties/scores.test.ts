@@ -287,7 +287,7 @@ it("more of a KPI that is scored upwards never lowers a score, less of one score
           weight: 7,
           kpis: [
             { kpi: "a", weight: 3, points: { linear: { zero_at: 1, full_at: 12 } } },
-            { kpi: "b", points: { tiers: { upto: [2, 5], give: [0, 33.3, 100], edge: "lower" } } },
+            { kpi: "b", weight: 1, points: { tiers: { upto: [2, 5], give: [0, 33.3, 100], edge: "lower" } } },
           ],
         },
         { id: "y", weight: 3, kpis: [{ kpi: "c", points: { linear: { zero_at: 9, full_at: 0 } } }] },
