@@ -116,5 +116,5 @@ kpis:
 
 scorecards: [freshsuccess_40_30_30] # the textbook score: usage 40, tickets 30, the manager's rating 30
 compare: [naive_baseline]
-site: { title: "Fernbill", min_cell: 5, managers: true }
+site: { title: "Fernbill", min_cell: 5 }
 `;
