@@ -112,7 +112,8 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     return result;
   });
   warnings.push(...load.warnings);
-  if (book.site.managers) warnings.push("site.managers is on, but the managers' site is not built yet: leadership's is");
+  if (book.site.managers)
+    warnings.push("site.managers is on, but the managers' site is not built yet: leadership's is");
   const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book, isoDate(now()));
 
   const code = await codeSha256();
