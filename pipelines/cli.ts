@@ -13,6 +13,7 @@ import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
 import { verdicts } from "./commands/verdicts.ts";
 import { machineError } from "./lib/errors.ts";
+import { assayVersion } from "./lib/version.ts";
 
 const wholeNumber = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
@@ -50,7 +51,7 @@ const context: Context = {
 
 const program = new Command("assay")
   .description("Checks which customer-health KPIs and scorecards really precede churn.")
-  .version("0.1.0")
+  .version(assayVersion)
   .showHelpAfterError("(run with --help for the options)")
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "assay: ")) });

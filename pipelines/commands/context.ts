@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { isAbsolute, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { type Book, readBook } from "../config/book.ts";
 import type { Log } from "../lib/log.ts";
 import { type Release, readCurrentRelease } from "../publish/release.ts";
@@ -50,17 +50,13 @@ export async function openRelease(
     prepare: [
       "attach ':memory:' as store (read_write)",
       ...Object.entries(release.manifest.store)
-        .map(
-          ([view, files]) =>
-            [view, files.map((file) => (isAbsolute(file) ? file : join(state, "store", file)))] as const,
-        )
+        .map(([view, files]) => [view, files.map((file) => join(state, "store", file))] as const)
         // Without its files a view cannot be made; the release itself can be read all the same.
         .filter(([, files]) => files.length > 0 && files.every((file) => existsSync(file)))
         .map(([view, files]) => {
           const paths = files.map(literal);
-          return `create view store.${view === "usage" ? "usage_event" : view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
+          return `create view store.${view} as select * from read_parquet([${paths.join(", ")}], union_by_name = true)`;
         }),
-      "use warehouse",
     ],
   });
   return { book, state, release, database };

@@ -32,7 +32,7 @@ export async function demo(
   }
   const book = await readBook(folder, { cwd: context.cwd, env: context.env });
   const state = join(folder, ".assay");
-  const result = await refresh({ book, state, now: context.now, settleSeconds: 0, log: context.log });
+  const result = await refresh({ book, state, now: context.now, log: context.log });
   const { database } = await openRelease(context, folder, {});
   try {
     const answer = await readVerdicts(database);

@@ -9,6 +9,7 @@ import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
 import { canonicalJson, projectRoot, sha256, sha256File, sha256OfFolders, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
+import { assayVersion } from "../lib/version.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
 import { rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
@@ -51,8 +52,6 @@ export interface RefreshOptions {
   /** False leaves the site out: for trials and benchmarks. */
   readonly site?: boolean | undefined;
   readonly now: () => Date;
-  /** Instead of each source's own `settle`: 0 where the files were just written by us. */
-  readonly settleSeconds?: number | undefined;
   readonly log: Log;
 }
 
@@ -101,13 +100,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const warnings: string[] = off.map(({ id, why }) => `KPI ${id} is off: ${why}`);
 
   const load = await timed("load exports", async (note) => {
-    const result = await loadDeliveries({
-      book,
-      state,
-      log,
-      now,
-      ...(options.settleSeconds === undefined ? {} : { settleSeconds: options.settleSeconds }),
-    });
+    const result = await loadDeliveries({ book, state, log, now });
     note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
     return result;
   });
@@ -138,9 +131,6 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   let manifest: Manifest;
   try {
     const duckdbVersion = String(await database.scalar("select library_version from pragma_version()"));
-    const assayVersion = (
-      JSON.parse(await readFile(join(projectRoot, "package.json"), "utf8")) as { readonly version: string }
-    ).version;
     await database.run(await readFile(macrosFile, "utf8"));
     const params = paramsOf(book, asOf);
     await database.run("create schema meta");
@@ -290,7 +280,7 @@ function resolveAsOf(wanted: string, load: LoadResult, book: Book, today: string
       "write a date, or add usage",
     );
   }
-  return addDays(isoDate(new Date(`${load.last_event_at.slice(0, 10)}T00:00:00Z`)), 1);
+  return addDays(load.last_event_at.slice(0, 10), 1);
 }
 
 /** The one-row table `meta.params`: what SQL may know of the configuration. */

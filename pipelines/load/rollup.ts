@@ -21,7 +21,7 @@ export interface RollUpResult {
   readonly files: readonly string[];
   /** What lies behind usage and the two views, below `store/`: a release names it, so that it can be queried later. */
   readonly store: {
-    readonly usage: readonly string[];
+    readonly usage_event: readonly string[];
     readonly account_day: readonly string[];
     readonly user_day: readonly string[];
   };
@@ -81,7 +81,7 @@ export async function rollUp(options: {
     builtMonths: built,
     reusedMonths: reused,
     files: [...files.events, ...files.users],
-    store: { usage: below(usage), account_day: below(files.events), user_day: below(files.users) },
+    store: { usage_event: below(usage), account_day: below(files.events), user_day: below(files.users) },
   };
 }
 

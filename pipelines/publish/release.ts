@@ -20,7 +20,7 @@ export interface Manifest {
   readonly code_sha256: string;
   /** Store files that the session views need (`assay query` attaches them): paths below `store/`. */
   readonly store: {
-    readonly usage: readonly string[];
+    readonly usage_event: readonly string[];
     readonly account_day: readonly string[];
     readonly user_day: readonly string[];
   };

@@ -63,7 +63,6 @@ async function buildDemo(): Promise<string> {
     book: await readBook(book, { cwd: folder, env: {} }),
     state: join(folder, "demo-state"),
     now: () => new Date("2026-08-01T06:00:00Z"),
-    settleSeconds: 0,
     log: silentLog,
   });
   release = result.release.folder;

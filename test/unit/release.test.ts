@@ -19,7 +19,7 @@ afterEach(() => rmSync(state, { recursive: true, force: true }));
 
 function release(runId: string, rollUp: string): void {
   mkdirSync(join(state, "releases", runId), { recursive: true });
-  const store = { usage: [], account_day: [`rollup/${rollUp}`], user_day: [] };
+  const store = { usage_event: [], account_day: [`rollup/${rollUp}`], user_day: [] };
   writeFileSync(join(state, "releases", runId, "manifest.json"), JSON.stringify({ run_id: runId, store }));
 }
 
