@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { audit } from "./commands/audit.ts";
 import { bench } from "./commands/bench.ts";
 import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
@@ -103,6 +104,9 @@ verb("score", "the scores of a release, with their parts for one account")
   .option("--at <date>", "a scored snapshot (default: the newest)", date)
   .option("--scorecard <id>", "another scorecard than the one in force")
   .action((book, options) => score(context, book, options));
+verb("audit", "what is wrong with a release that no refresh stops for").action((book, options) =>
+  audit(context, book, options),
+);
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")
