@@ -46,34 +46,21 @@ export async function rollUp(options: {
   const folder = join(state, "store", "rollup");
   await mkdir(folder, { recursive: true });
   const files: { readonly events: string[]; readonly users: string[] } = { events: [], users: [] };
-  const via = new Map<string, string>();
   let built = 0;
   let reused = 0;
-  let rolledSources = 0;
   const months = new Map<string, boolean>();
   for (const [id, source] of Object.entries(book.sources)) {
     if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
-    rolledSources += 1;
     const rolled = await rollUpSource(database, folder, id, source, load, full);
     files.events.push(...rolled.events);
     files.users.push(...rolled.users);
     for (const [month, isBuilt] of rolled.months) months.set(month, isBuilt || (months.get(month) ?? false));
-    const mapping = source.columns.account_id;
-    if (typeof mapping === "object" && mapping.via !== undefined) via.set(id, mapping.via);
   }
   for (const isBuilt of months.values()) {
     if (isBuilt) built += 1;
     else reused += 1;
   }
-  await database.run("create schema if not exists rollup");
-  const isUnique = rolledSources === 1 && via.size === 0;
-  const hasLate =
-    files.users.length > 0 &&
-    (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
-  await database.run(`create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique)}`);
-  await database.run(
-    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true)}`,
-  );
+  await createRollUpViews(database, book, files);
   const usage = load.deliveries.filter(({ entity }) => entity === "usage_event").map(({ rows }) => rows);
   const below = (paths: readonly string[]): readonly string[] =>
     [...new Set(paths.map((path) => relative(join(state, "store"), path)))].sort();
@@ -83,6 +70,34 @@ export async function rollUp(options: {
     files: [...files.events, ...files.users],
     store: { usage_event: below(usage), account_day: below(files.events), user_day: below(files.users) },
   };
+}
+
+/**
+ * Creates `rollup.account_day` and `rollup.user_day` over the files of months: the account stands in place of the id that a source goes by.
+ * Reads `staging.account_identity` where a source goes by another id.
+ */
+export async function createRollUpViews(
+  database: Database,
+  book: Book,
+  files: { readonly events: readonly string[]; readonly users: readonly string[] },
+): Promise<void> {
+  const via = new Map<string, string>();
+  let rolledSources = 0;
+  for (const [id, { entity, columns }] of Object.entries(book.sources)) {
+    if (entity !== "usage_event" && entity !== "usage_daily") continue;
+    rolledSources += 1;
+    const mapping = columns.account_id;
+    if (typeof mapping === "object" && mapping.via !== undefined) via.set(id, mapping.via);
+  }
+  const isUnique = rolledSources === 1 && via.size === 0;
+  const hasLate =
+    files.users.length > 0 &&
+    (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
+  await database.run("create schema if not exists rollup");
+  await database.run(`create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique)}`);
+  await database.run(
+    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true)}`,
+  );
 }
 
 const plusDays = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
