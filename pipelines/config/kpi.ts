@@ -9,7 +9,7 @@ const id = z
   .max(63)
   .regex(idPattern, "an id starts with a lower-case letter and has only lower-case letters, digits and underscores");
 
-/** Every measure that the definition language knows. {@link builtMeasures} are those that compile. */
+/** What a KPI can be: one of these, see docs/kpis.md. */
 export const measures = [
   "count",
   "sum",
@@ -29,8 +29,15 @@ export const measures = [
 ] as const;
 export type Measure = (typeof measures)[number];
 
-export const builtMeasures = ["count", "sum", "distinct", "active_days", "days_since", "latest"] as const;
-export type BuiltMeasure = (typeof builtMeasures)[number];
+/** What rows add up to: the inner measure of share, trend, slope, per_seat and tenure_scaled. */
+export const innerMeasures = ["count", "sum", "distinct", "active_days"] as const;
+export type InnerMeasure = (typeof innerMeasures)[number];
+
+/** Measures of other KPIs; they read no entity of their own. */
+const derivedMeasures: readonly Measure[] = ["ratio", "expression"];
+
+/** What ratio and trend say when they would divide by zero. */
+export const zeroDenominators = ["not_applicable", "zero"] as const;
 
 /** The seven factors of customer health; `control` is for numbers that should not matter and test the method. */
 export const factors = [
@@ -47,6 +54,15 @@ export const factors = [
 /** Why a KPI has no value (features.kpi_why_null). */
 export const whyNull = ["not_applicable", "not_yet", "unanswered", "feed_broken"] as const;
 export type WhyNull = (typeof whyNull)[number];
+
+/** How milestone KPIs look at the milestones that were expected before the snapshot. */
+export const milestoneMeasures = ["share_on_time", "share_reached", "days_late"] as const;
+
+/** Where time_to_first starts to count. */
+export const firstFroms = ["period_start", "account_created"] as const;
+
+/** The longest text of an expression: its SQL grows with the square of it. */
+const longestExpression = 500;
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const scalars = z.array(scalar).min(1);
@@ -88,6 +104,28 @@ const nullRule = z.strictObject({
   tenure: z.enum(["whole_window", "any"]).optional(),
 });
 
+/** The keys that each measure reads beside those that every KPI has. */
+const ownKeys: Readonly<Record<Measure, readonly string[]>> = {
+  count: ["entity", "filter", "window_days", "cap", "decay", "null_rule"],
+  sum: ["entity", "value", "filter", "window_days", "cap", "decay", "null_rule"],
+  distinct: ["entity", "value", "filter", "window_days", "cap", "users", "null_rule"],
+  active_days: ["entity", "filter", "window_days", "cap", "users", "null_rule"],
+  days_since: ["entity", "filter", "window_days", "null_rule"],
+  latest: ["entity", "value", "filter", "window_days", "null_rule"],
+  share: ["entity", "of", "value", "filter", "window_days", "users", "null_rule"],
+  per_seat: ["entity", "of", "value", "filter", "window_days", "users", "null_rule"],
+  tenure_scaled: ["entity", "of", "value", "filter", "window_days", "users", "min_tenure_days", "null_rule"],
+  trend: ["entity", "of", "value", "filter", "window_days", "users", "baseline_days", "zero_denominator", "null_rule"],
+  slope: ["entity", "of", "value", "filter", "window_days", "users", "min_active_days", "null_rule"],
+  time_to_first: ["entity", "filter", "from", "target_days", "null_rule"],
+  milestone: ["entity", "filter", "as", "null_rule"],
+  ratio: ["numerator", "denominator", "times", "zero_denominator"],
+  expression: ["expression"],
+};
+
+/** The keys that some measure reads and others do not. */
+const measureKeys = [...new Set(Object.values(ownKeys).flat())];
+
 export const kpiSchema = z
   .strictObject({
     id: id
@@ -107,7 +145,10 @@ export const kpiSchema = z
     /** The look-back W in days: rows of [s - W, s) count. `null`: everything that s may know. */
     window_days: z.int().min(1).max(3650).nullable().default(null),
     measure: z.enum(measures),
-    entity: id,
+    /** What is counted; `null` for ratio and expression, which read other KPIs. */
+    entity: id.optional(),
+    /** The inner measure of share, trend, slope, per_seat and tenure_scaled. */
+    of: z.enum(innerMeasures).optional(),
     /** The column that sum, distinct and latest read; `as: length` counts the letters of a text. */
     value: z
       .union([id, z.strictObject({ column: id, as: z.enum(["value", "length"]) })])
@@ -115,45 +156,164 @@ export const kpiSchema = z
       .optional(),
     /** Column of the entity -> what it must be; all conditions hold together. */
     filter: z.record(id, condition).default({}),
+    /** Columns of `user` -> what they must be at s: only these users of the product count. */
+    users: z
+      .record(id, condition)
+      .refine((conditions) => Object.keys(conditions).length > 0, "at least one column of user")
+      .optional(),
+    /** `linear`: a row counts 1 on the day before s and falls linearly to 0 at s - W. */
+    decay: z.enum(["linear"]).optional(),
     /** Larger values are shown as this one: 1 turns a count into yes or no. */
     cap: z.int().min(1).optional(),
-    null_rule: nullRule.default({}),
+    /** trend: the length of the account's own baseline, which ends where the look-back starts. */
+    baseline_days: z.int().min(1).max(3650).optional(),
+    /** slope: with fewer days that have rows there is no value (not_applicable). */
+    min_active_days: z.int().min(1).max(3650).optional(),
+    /** tenure_scaled: younger paid periods have no value (not_yet). */
+    min_tenure_days: z.int().min(1).max(3650).optional(),
+    /** time_to_first: where the days start to count. */
+    from: z.enum(firstFroms).optional(),
+    /** time_to_first: the days that readers compare with. */
+    target_days: z.int().min(1).max(3650).optional(),
+    /** milestone: which of its numbers. */
+    as: z.enum(milestoneMeasures).optional(),
+    /** ratio: the ids of two KPIs. */
+    numerator: id.optional(),
+    denominator: id.optional(),
+    /** ratio: a factor, 100 for percent. */
+    times: z
+      .number()
+      .refine((factor) => factor !== 0, "a factor other than 0")
+      .optional(),
+    zero_denominator: z.enum(zeroDenominators).optional(),
+    /** expression: numbers, ids of KPIs, + - * / ( ), min, max, abs, ln, coalesce. */
+    expression: z.string().min(1).max(longestExpression).optional(),
+    null_rule: nullRule.optional(),
     /** Which way is thought to be healthy; `tested`: no opinion, history decides. */
     healthier: z.enum(["higher", "lower", "tested"]),
     /** The step of the customer's journey that it belongs to. */
     stage: id.optional(),
     /** Verb phrases in the past tense that follow "leavers" and "accounts that". */
     says: z.strictObject({ less: z.string().min(1), more: z.string().min(1) }),
-    /** Entities that a book must have for this KPI to be on; by default the one that it reads. */
+    /** Entities that a book must have for this KPI to be on; by default the ones that it reads. */
     needs: z.array(id).min(1).optional(),
   })
   .transform((kpi, context) => {
     const refuse = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-    const needsValue = kpi.measure === "sum" || kpi.measure === "distinct" || kpi.measure === "latest";
-    if (needsValue && kpi.value === undefined) refuse("value", `the measure ${kpi.measure} needs a value column`);
-    if (!needsValue && kpi.value !== undefined && (builtMeasures as readonly string[]).includes(kpi.measure)) {
-      refuse("value", `the measure ${kpi.measure} reads no value column`);
+    const { measure } = kpi;
+    const own = ownKeys[measure];
+    for (const key of measureKeys) {
+      const value = kpi[key as keyof typeof kpi];
+      const isGiven = value !== undefined && value !== null && !(key === "filter" && Object.keys(value).length === 0);
+      if (isGiven && !own.includes(key)) refuse(key, `the measure ${measure} takes no ${key}`);
     }
-    if (kpi.cap !== undefined && (kpi.measure === "latest" || kpi.measure === "days_since")) {
-      refuse("cap", `the measure ${kpi.measure} takes no cap`);
+    const need = (key: keyof typeof kpi, what: string) => {
+      if (kpi[key] === undefined || kpi[key] === null) refuse(key, `the measure ${measure} needs ${what}`);
+    };
+    const isDerived = derivedMeasures.includes(measure);
+    const entity = isDerived ? null : (kpi.entity ?? (measure === "milestone" ? "milestone" : null));
+    if (!isDerived && entity === null) refuse("entity", `the measure ${measure} needs an entity to read`);
+    if (measure === "milestone" && entity !== "milestone") refuse("entity", "the measure milestone reads milestone");
+    const of = own.includes("of") ? (kpi.of ?? "count") : undefined;
+    const inner = of ?? measure;
+    const innerName = of === undefined ? measure : `${measure} of ${of}`;
+    const needsValue = inner === "sum" || inner === "distinct" || inner === "latest";
+    if (needsValue && kpi.value === undefined) refuse("value", `the measure ${innerName} needs a value column`);
+    if (!needsValue && kpi.value !== undefined && own.includes("value")) {
+      refuse("value", `the measure ${innerName} reads no value column`);
     }
-    if (kpi.value?.as === "length" && kpi.measure !== "latest") {
-      refuse("value", `the measure ${kpi.measure} reads values, not lengths`);
+    if (kpi.value?.as === "length" && measure !== "latest") {
+      refuse("value", `the measure ${measure} reads values, not lengths`);
     }
-    const isState = entities.get(kpi.entity)?.kind === "state";
-    const accumulates = kpi.measure !== "latest" && kpi.measure !== "days_since";
+    if ((measure === "trend" || measure === "slope") && of === "distinct") {
+      refuse("of", `the measure ${measure} adds up days: of count, sum or active_days`);
+    }
+    if (kpi.users !== undefined && own.includes("users") && inner !== "distinct" && inner !== "active_days") {
+      refuse("users", `the measure ${innerName} does not look at single users: distinct and active_days do`);
+    }
+    if (kpi.users !== undefined && entity !== "usage_event") refuse("users", "only usage_event knows its users");
+    if (kpi.decay !== undefined) need("window_days", "a look-back to decay over");
+    if (kpi.decay !== undefined && kpi.window_days === 1) refuse("window_days", "at least 2 days to decay over");
+    switch (measure) {
+      case "trend":
+        need("window_days", "a look-back to compare");
+        need("baseline_days", "the days of the account's own baseline");
+        break;
+      case "slope":
+        need("window_days", "a look-back");
+        if (kpi.window_days === 1) refuse("window_days", "a slope needs at least 2 days");
+        break;
+      case "tenure_scaled":
+        need("window_days", "a look-back to scale to");
+        break;
+      case "milestone":
+        need("as", `one of ${milestoneMeasures.join(", ")}`);
+        break;
+      case "ratio":
+        need("numerator", "the id of a KPI");
+        need("denominator", "the id of a KPI");
+        need("zero_denominator", `a rule: ${zeroDenominators.join(" or ")}`);
+        break;
+      case "expression":
+        need("expression", "a text such as tickets_28d / active_users_28d");
+        break;
+      default:
+    }
+    const accumulates = of !== undefined || (innerMeasures as readonly string[]).includes(measure);
+    const isState = entity !== null && entities.get(entity)?.kind === "state";
+    const hasRowRule = measure !== "trend" && measure !== "slope" && measure !== "milestone";
+    if (!hasRowRule && kpi.null_rule?.no_rows !== undefined) {
+      refuse("null_rule", `no no_rows: the measure ${measure} has a rule of its own for accounts without rows`);
+    }
     return {
       ...kpi,
-      needs: kpi.needs ?? [kpi.entity],
+      entity,
+      of,
+      min_tenure_days: measure === "tenure_scaled" ? (kpi.min_tenure_days ?? 14) : undefined,
+      min_active_days: measure === "slope" ? (kpi.min_active_days ?? 3) : undefined,
+      from: measure === "time_to_first" ? (kpi.from ?? "period_start") : undefined,
+      times: measure === "ratio" ? (kpi.times ?? 1) : undefined,
+      zero_denominator: measure === "trend" ? (kpi.zero_denominator ?? "not_applicable") : kpi.zero_denominator,
+      needs: kpi.needs ?? [...(entity === null ? [] : [entity]), ...(kpi.users === undefined ? [] : ["user"])],
       null_rule: {
-        no_rows: kpi.null_rule.no_rows ?? (accumulates ? ("zero" as const) : ("not_yet" as const)),
-        no_value: kpi.null_rule.no_value ?? ("unanswered" as const),
+        no_rows: kpi.null_rule?.no_rows ?? (accumulates ? ("zero" as const) : ("not_yet" as const)),
+        no_value: kpi.null_rule?.no_value ?? ("unanswered" as const),
         feed_gap_days:
-          kpi.null_rule.feed_gap_days !== undefined ? kpi.null_rule.feed_gap_days : accumulates && !isState ? 14 : null,
-        tenure: kpi.null_rule.tenure ?? (accumulates ? ("whole_window" as const) : ("any" as const)),
+          kpi.null_rule?.feed_gap_days !== undefined
+            ? kpi.null_rule.feed_gap_days
+            : accumulates && !isState
+              ? 14
+              : null,
+        tenure:
+          kpi.null_rule?.tenure ??
+          (accumulates && measure !== "tenure_scaled" ? ("whole_window" as const) : ("any" as const)),
       },
     };
   });
 
 /** A KPI definition with its defaults filled in. */
 export type KpiDefinition = Readonly<z.output<typeof kpiSchema>>;
+
+/** All days before s that a KPI looks at; null without a look-back. A trend looks at its baseline, too. */
+export const lookbackDays = (kpi: KpiDefinition): number | null =>
+  kpi.window_days === null ? null : kpi.window_days + (kpi.baseline_days ?? 0);
+
+/** A condition on single usage rows that the roll-ups keep as a yes/no column: a filter on more than the event. */
+export interface UsageFilter {
+  /** The column. */
+  readonly name: string;
+  /** The condition, over event_time, known_at, event, user_id, quantity and event_id. */
+  readonly sql: string;
+}
+
+/** What the roll-ups hold beside their own columns, as the KPIs of the book need it. */
+export interface UsageRollUp {
+  /** Columns of rollup.account_day (and of rollup.account_last). */
+  readonly account: readonly UsageFilter[];
+  /** Columns of rollup.user_day. */
+  readonly user: readonly UsageFilter[];
+  /** Whether some KPI reads the latest quantity: then there is rollup.account_last. */
+  readonly latest: boolean;
+}
+
+export const plainRollUp: UsageRollUp = { account: [], user: [], latest: false };

@@ -49,7 +49,7 @@ export const groupName = (entity: string): string => (entity === "usage_event" ?
 
 /** KPIs by the entity that they read, both in the order given. */
 export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly Group[] {
-  const ids = [...new Set(kpis.map((kpi) => kpi.entity))];
+  const ids = [...new Set(kpis.flatMap((kpi) => kpi.entity ?? []))];
   return ids.map((id) => {
     const entity = entityOf(id);
     return {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { Book } from "../config/book.ts";
 import { entityIds, entityOf } from "../config/entities.ts";
-import { builtMeasures, type KpiDefinition, kpiSchema, measures } from "../config/kpi.ts";
+import { type KpiDefinition, kpiSchema, measures } from "../config/kpi.ts";
 import { nearest, type Path, type Problem, readYaml } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
@@ -18,6 +18,9 @@ export interface ResolvedKpis {
   /** KPIs that the book asks for and cannot have, with the reason. */
   readonly off: readonly { readonly id: string; readonly why: string }[];
 }
+
+/** The measures that compile. */
+const builtMeasures: readonly string[] = ["count", "sum", "distinct", "active_days", "days_since", "latest"];
 
 const libraryFolder = join(projectRoot, "sql", "kpis");
 
@@ -96,7 +99,7 @@ export function parseKpi(value: unknown, where: string): KpiDefinition {
 
 function readDefinition(value: unknown): KpiDefinition | { readonly problem: Problem } {
   const measure = (value as { measure?: unknown } | null)?.measure;
-  if (isMeasure(measure) && !(builtMeasures as readonly string[]).includes(measure)) {
+  if (isMeasure(measure) && !builtMeasures.includes(measure)) {
     const sentence = `found ${measure}, which this version of Assay does not compute yet, expected one of ${builtMeasures.join(", ")}`;
     return { problem: { path: ["measure"], sentence } };
   }
@@ -167,7 +170,10 @@ const typeNames: Readonly<Record<string, string>> = {
 
 /** Names and types that only the catalogue of entities and the book know: the first that is wrong. */
 function kpiProblem(kpi: KpiDefinition, book: Book): Problem | undefined {
-  for (const [key, id] of [["entity", kpi.entity], ...kpi.needs.map((need) => ["needs", need])] as [string, string][]) {
+  for (const [key, id] of [
+    ...(kpi.entity === null ? [] : [["entity", kpi.entity]]),
+    ...kpi.needs.map((need) => ["needs", need]),
+  ] as [string, string][]) {
     if (!(entityIds as readonly string[]).includes(id)) {
       return {
         path: [key],
@@ -176,6 +182,7 @@ function kpiProblem(kpi: KpiDefinition, book: Book): Problem | undefined {
       };
     }
   }
+  if (kpi.entity === null) return undefined;
   const columns = kpiColumns(entityOf(kpi.entity), book);
   const names = [...columns.keys()];
   if (!columns.has("account_id")) {

@@ -106,6 +106,7 @@ export function lineageOf(book: Pick<Book, "churn">, kpis: readonly KpiDefinitio
   );
   const found = new Map<string, string>();
   for (const { id, entity, filter, value } of kpis) {
+    if (entity === null) continue;
     if (entitiesThatDecide.has(entity)) {
       found.set(id, entity);
       continue;

@@ -347,7 +347,7 @@ function literally(
   tenure: number,
 ): number | string {
   const entity =
-    kpi.entity === "usage_event" ? { eventColumns: ["activity_date"], columns: [] } : entities.get(kpi.entity);
+    kpi.entity === "usage_event" ? { eventColumns: ["activity_date"], columns: [] } : entities.get(kpi.entity ?? "");
   const isState = kpi.entity === "account";
   const occurred = (row: Fact): number => {
     const days = (entity?.eventColumns ?? []).map((name) => row[name]).filter((v) => v !== null && v !== undefined);
