@@ -19,10 +19,17 @@ const limit = z.number().min(-1e11).max(1e11).refine(sixDigits, "a number with a
 /** Points, or a place on the scale. */
 const point = z.number().min(-1e5).max(1e5).refine(sixDigits, "a number with at most six decimals");
 const weight = z.int("a whole number").min(0).max(10_000);
+/** Rounding to whole points, halves away from zero. */
+const round = z.literal("integer");
 /** Points at the unhealthy end and at the healthy end. */
 const ends = z.tuple([point, point]);
 
+/** A standardised slope. */
+const slopeLimit = z.number().min(-1).max(1).refine(sixDigits, "a number with at most six decimals");
+
 const missingRule = z.enum(["reweight", "zero", "neutral"]);
+
+export const pointsKinds = ["linear", "tiers", "ratings", "additive", "midrank", "peak", "u", "slope"] as const;
 
 const pointsSchema = z
   .strictObject({
@@ -30,10 +37,19 @@ const pointsSchema = z
     linear: z.strictObject({ zero_at: limit, full_at: limit, give: ends.optional() }).optional(),
     /** Steps: n cuts, n + 1 points. `edge: upper`: a value on a cut belongs to the tier that ends there. */
     tiers: z
-      .strictObject({ upto: z.array(limit).min(1), give: z.array(point).min(2), edge: z.enum(["upper", "lower"]) })
+      .strictObject({
+        upto: z.array(limit).min(1).max(50),
+        give: z.array(point).min(2).max(51),
+        edge: z.enum(["upper", "lower"]),
+      })
       .optional(),
     /** A value -> its points; a value that is not listed counts as missing. */
-    ratings: z.record(z.string().regex(/^-?\d+(\.\d{1,6})?$/, "a rating like 3 or 2.5"), point).optional(),
+    ratings: z
+      .record(z.string().regex(/^-?\d{1,11}(\.\d{1,6})?$/, "a rating like 3 or 2.5"), point)
+      .refine((ratings) => Object.keys(ratings).length <= 50, "at most 50 ratings")
+      .optional(),
+    /** `each` point a unit of the value, from none at 0 up to `most`; both below 0 where more of it is worse. */
+    additive: z.strictObject({ each: point, most: point }).optional(),
     /** The share of accounts of the same snapshot that stand below, ties counted half. */
     midrank: z
       .strictObject({
@@ -46,14 +62,32 @@ const pointsSchema = z
     peak: z
       .strictObject({ best: z.tuple([limit, limit]), zero_at: z.tuple([limit, limit]), give: ends.optional() })
       .optional(),
+    /** The first of `give` between the two `worst`, the second of `give` at `full_at` and beyond, straight lines between. */
+    u: z
+      .strictObject({ worst: z.tuple([limit, limit]), full_at: z.tuple([limit, limit]), give: ends.optional() })
+      .optional(),
+    /**
+     * A straight line over the standardised slope, -1 to 1, of the KPI's own values at the account's scored snapshots of
+     * the last `days`; fewer than `min_active_weeks` of them above 0 count as missing.
+     */
+    slope: z
+      .strictObject({
+        days: z.int("a whole number").min(14).max(730).default(180),
+        zero_at: slopeLimit,
+        full_at: slopeLimit,
+        min_active_weeks: z.int("a whole number").min(2).max(104).default(3),
+        give: ends.optional(),
+      })
+      .optional(),
   })
   .superRefine((points, context) => {
     const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
     const kinds = Object.keys(points);
-    if (kinds.length !== 1) refuse([], "exactly one of linear, tiers, ratings, midrank or peak");
-    const { linear, tiers, ratings, peak } = points;
-    if (linear !== undefined && linear.zero_at === linear.full_at) {
-      refuse(["linear", "full_at"], "another value than zero_at");
+    if (kinds.length !== 1)
+      refuse([], `exactly one of ${pointsKinds.slice(0, -1).join(", ")} or ${pointsKinds.at(-1)}`);
+    const { linear, tiers, ratings, additive, peak, u, slope } = points;
+    for (const [kind, line] of Object.entries({ linear, slope })) {
+      if (line !== undefined && line.zero_at === line.full_at) refuse([kind, "full_at"], "another value than zero_at");
     }
     if (tiers !== undefined) {
       const unordered = tiers.upto.findIndex((cut, i) => i > 0 && cut <= (tiers.upto[i - 1] as number));
@@ -63,16 +97,28 @@ const pointsSchema = z
       }
     }
     if (ratings !== undefined && Object.keys(ratings).length < 2) refuse(["ratings"], "at least two ratings");
+    if (additive !== undefined) {
+      if (additive.each === 0) refuse(["additive", "each"], "points other than 0");
+      else if (additive.most * additive.each <= 0) {
+        refuse(["additive", "most"], `${additive.each > 0 ? "more" : "less"} than 0, as each is`);
+      }
+    }
     if (peak !== undefined) {
       if (peak.best[0] > peak.best[1]) refuse(["peak", "best"], "two values in ascending order");
       if (peak.zero_at[0] > peak.best[0] || peak.zero_at[1] < peak.best[1]) {
         refuse(["peak", "zero_at"], "two values on either side of best");
       }
     }
+    if (u !== undefined) {
+      if (u.worst[0] > u.worst[1]) refuse(["u", "worst"], "two values in ascending order");
+      if (u.full_at[0] > u.worst[0] || u.full_at[1] < u.worst[1]) {
+        refuse(["u", "full_at"], "two values on either side of worst");
+      }
+    }
   });
 
 const kpiSchema = z.strictObject({
-  kpi: id,
+  kpi: id.regex(/^(?!.*__)/, "an id without two underscores in a row"),
   weight: weight.default(1),
   points: pointsSchema,
   /** Overrides the scorecard's rule for this KPI. */
@@ -81,15 +127,49 @@ const kpiSchema = z.strictObject({
   neutral: point.optional(),
 });
 
-const leafFields = { id, label: words.optional(), weight: weight.default(1) };
-const kpiList = z.array(kpiSchema).min(1);
+/** What a group's points are held within, before they are rounded. */
+const cap = z
+  .strictObject({ min: point.optional(), max: point.optional() })
+  .refine(({ min, max }) => min !== undefined || max !== undefined, "a min, a max or both")
+  .refine(({ min, max }) => min === undefined || max === undefined || min < max, "a max above the min");
+const leafFields = {
+  id,
+  label: words.optional(),
+  weight: weight.default(1),
+  cap: cap.optional(),
+  round: round.optional(),
+};
+const kpiList = z.array(kpiSchema).min(1).max(100);
 const subgroup = z.strictObject({ ...leafFields, kpis: kpiList });
 const group = z
-  .strictObject({ ...leafFields, kpis: kpiList.optional(), groups: z.array(subgroup).min(1).optional() })
+  .strictObject({ ...leafFields, kpis: kpiList.optional(), groups: z.array(subgroup).min(1).max(50).optional() })
   .refine((g) => (g.kpis === undefined) !== (g.groups === undefined), "either kpis or groups");
 
-const condition = z.array(words).min(1);
-const cut = z.strictObject({ id, label: words.optional(), to: point });
+const condition = z.array(words).min(1).max(500);
+const amount = z.number().min(0).max(1e15);
+const bounds = { at_least: amount.optional(), below: amount.optional() };
+interface Range {
+  readonly at_least?: number | undefined;
+  readonly below?: number | undefined;
+}
+const hasBound = ({ at_least, below }: Range): boolean => at_least !== undefined || below !== undefined;
+const isOrdered = ({ at_least, below }: Range): boolean =>
+  at_least === undefined || below === undefined || at_least < below;
+const bothWords = ["an at_least, a below or both", "a below above at_least"] as const;
+/** From `at_least` on, below `below`; an account without the number is outside. */
+const range = z.strictObject(bounds).refine(hasBound, bothWords[0]).refine(isOrdered, bothWords[1]);
+const valueRange = z
+  .strictObject({ ...bounds, of: z.enum(["current", "potential"]).default("current") })
+  .refine(hasBound, bothWords[0])
+  .refine(isOrdered, bothWords[1]);
+
+const cut = z.strictObject({
+  id,
+  label: words.optional(),
+  /** Where the band before ends; only said to be checked. */
+  from: point.optional(),
+  to: point,
+});
 
 const fields = z.strictObject({
   scorecard: id,
@@ -108,19 +188,24 @@ const fields = z.strictObject({
     .strictObject({
       segment: condition.optional(),
       lifecycle: condition.optional(),
-      value: z.unknown().optional(),
-      users: z.unknown().optional(),
-      product: z.unknown().optional(),
-      maturity: z.unknown().optional(),
-      geography: z.unknown().optional(),
-      desired_outcome: z.unknown().optional(),
+      /** Monthly money in minor units: what the account pays, or what it could pay (`potential_minor` of its export). */
+      value: valueRange.optional(),
+      /** Paid seats. */
+      users: range.optional(),
+      product: condition.optional(),
+      /** Days since the account began to pay. */
+      maturity: range.optional(),
+      geography: condition.optional(),
+      desired_outcome: condition.optional(),
     })
     .optional(),
   scale: z.strictObject({ from: point, to: point }).default({ from: 0, to: 100 }),
   combine: z.enum(["weighted_mean", "sum", "start_and_clamp"]).default("weighted_mean"),
   /** Where start_and_clamp begins. */
   start: point.optional(),
-  groups: z.array(group).min(1),
+  /** The score in whole points. */
+  round: round.optional(),
+  groups: z.array(group).min(1).max(50),
   missing: z.strictObject({
     rule: missingRule,
     neutral: point.optional(),
@@ -135,13 +220,24 @@ const fields = z.strictObject({
           kpi: id,
           min: limit.optional(),
           max: limit.optional(),
-          score: point,
+          /** The most that the score can be when the gate fails. */
+          score: point.optional(),
+          /** The best band that the account can be in when the gate fails, whatever its score. */
+          band: id.optional(),
         })
-        .refine((gate) => gate.min !== undefined || gate.max !== undefined, "a min, a max or both"),
+        .refine((gate) => gate.min !== undefined || gate.max !== undefined, "a min, a max or both")
+        .refine((gate) => (gate.score === undefined) !== (gate.band === undefined), "either a score or a band"),
     )
+    .max(50)
     .default([]),
   bands: z.strictObject({ edge: z.enum(["upper", "lower"]), list: z.array(cut).min(2).max(12) }),
-  grades: z.strictObject({ letters: z.record(z.string().min(1).max(3), point) }).optional(),
+  grades: z
+    .strictObject({
+      letters: z
+        .record(z.string().min(1).max(3), point)
+        .refine((letters) => Object.keys(letters).length <= 26, "at most 26 letters"),
+    })
+    .optional(),
   /** A person's sign-off; not part of what makes a version immutable. */
   validated: z.strictObject({ on: isoDate, by: words }).optional(),
   valid_for: z
@@ -149,9 +245,6 @@ const fields = z.strictObject({
     .regex(/^[1-9]\d* (day|week|month|year)s?$/, "a duration like 6 months")
     .optional(),
 });
-
-/** Conditions of `applies_to` that compile: columns of spine.account_snapshot. */
-const builtConditions = ["segment", "lifecycle"] as const;
 
 export const scorecardSchema = fields.superRefine((card, context) => {
   const refuse = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
@@ -161,17 +254,12 @@ export const scorecardSchema = fields.superRefine((card, context) => {
   const scaleText = `a value on the scale from ${from} to ${to}`;
   const isMean = card.combine === "weighted_mean";
 
-  for (const key of Object.keys(card.applies_to ?? {})) {
-    if (!(builtConditions as readonly string[]).includes(key)) {
-      refuse(["applies_to", key], `one of ${builtConditions.join(", ")}: other conditions are not compiled yet`);
-    }
-  }
   if (card.combine === "start_and_clamp") {
     if (card.start === undefined) refuse(["start"], "the points that an account starts with");
     else if (!onScale(card.start)) refuse(["start"], scaleText);
   } else if (card.start !== undefined) refuse(["start"], "no start unless combine is start_and_clamp");
 
-  const seenKpis = new Set<string>();
+  let nKpis = 0;
   const seenGroups = new Set<string>();
   const checkNeutral = (path: (string | number)[], neutral: number | undefined) => {
     if (isMean && neutral !== undefined && !onScale(neutral)) refuse([...path, "neutral"], scaleText);
@@ -180,10 +268,16 @@ export const scorecardSchema = fields.superRefine((card, context) => {
     if (leaf.kpis.every((entry) => entry.weight === 0)) {
       refuse([...path, "kpis", 0, "weight"], "a weight above 0 for at least one KPI of the group");
     }
+    checkShape(leaf, path);
+    const seenKpis = new Set<string>();
     for (const [i, entry] of leaf.kpis.entries()) {
       const here = [...path, "kpis", i];
-      if (seenKpis.has(entry.kpi)) refuse([...here, "kpi"], `each KPI once, and ${entry.kpi} is there already`);
+      if (seenKpis.has(entry.kpi)) {
+        refuse([...here, "kpi"], `each KPI once in a group, and ${entry.kpi} is there already`);
+      }
       seenKpis.add(entry.kpi);
+      nKpis += 1;
+      if (nKpis === 101) refuse([...here, "kpi"], "at most 100 KPIs in a scorecard");
       const rule = entry.missing ?? card.missing.rule;
       if (!isMean && rule === "reweight") {
         refuse(
@@ -199,12 +293,31 @@ export const scorecardSchema = fields.superRefine((card, context) => {
       const [kind, rest] = Object.entries(entry.points)[0] ?? [];
       if (kind === undefined) continue;
       const give =
-        kind === "ratings" ? Object.values(rest as Record<string, number>) : (rest as { give?: number[] }).give;
-      const givePath = kind === "ratings" ? [...here, "points", kind] : [...here, "points", kind, "give"];
+        kind === "ratings"
+          ? Object.values(rest as Record<string, number>)
+          : kind === "additive"
+            ? [0, (rest as { most: number }).most]
+            : (rest as { give?: number[] }).give;
+      const givePath =
+        kind === "ratings"
+          ? [...here, "points", kind]
+          : [...here, "points", kind, kind === "additive" ? "most" : "give"];
       if (isMean && give?.some((value) => !onScale(value)))
         refuse(givePath, `points on the scale from ${from} to ${to}`);
       if (!isMean && give === undefined) {
         refuse([...here, "points", kind], `give: the points at either end (combine: ${card.combine})`);
+      }
+    }
+  };
+  const checkShape = (
+    shaped: { cap?: z.output<typeof cap> | undefined; round?: unknown },
+    path: (string | number)[],
+  ) => {
+    const limits = Object.entries(shaped.cap ?? {}).filter(([, value]) => value !== undefined);
+    for (const [end, value] of limits) {
+      if (isMean && !onScale(value as number)) refuse([...path, "cap", end], scaleText);
+      if (shaped.round !== undefined && !Number.isInteger(value)) {
+        refuse([...path, "cap", end], "a whole number, as the group is rounded to one");
       }
     }
   };
@@ -222,7 +335,10 @@ export const scorecardSchema = fields.superRefine((card, context) => {
   for (const [i, g] of card.groups.entries()) {
     checkGroupId(g.id, ["groups", i]);
     if (g.kpis !== undefined) checkLeaf({ ...g, kpis: g.kpis }, ["groups", i]);
-    if (g.groups !== undefined) checkGroupWeights(g.groups, ["groups", i, "groups"]);
+    if (g.groups !== undefined) {
+      checkShape(g, ["groups", i]);
+      checkGroupWeights(g.groups, ["groups", i, "groups"]);
+    }
     for (const [j, inner] of (g.groups ?? []).entries()) {
       checkGroupId(inner.id, ["groups", i, "groups", j]);
       checkLeaf(inner, ["groups", i, "groups", j]);
@@ -233,7 +349,16 @@ export const scorecardSchema = fields.superRefine((card, context) => {
   for (const [i, gate] of card.gates.entries()) {
     if (seenGates.has(gate.id)) refuse(["gates", i, "id"], `each gate once, and ${gate.id} is there already`);
     seenGates.add(gate.id);
-    if (!onScale(gate.score)) refuse(["gates", i, "score"], scaleText);
+    if (gate.score !== undefined && !onScale(gate.score)) refuse(["gates", i, "score"], scaleText);
+    if (gate.band !== undefined && !card.bands.list.slice(0, -1).some(({ id: band }) => band === gate.band)) {
+      refuse(
+        ["gates", i, "band"],
+        `one of ${card.bands.list
+          .slice(0, -1)
+          .map(({ id: band }) => band)
+          .join(", ")}: a band below the best`,
+      );
+    }
     if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
       refuse(["gates", i, "max"], `at least ${gate.min}, the min`);
     }
@@ -246,8 +371,19 @@ export const scorecardSchema = fields.superRefine((card, context) => {
     if (band.id === "unknown") refuse([...here, "id"], "another id: unknown is the band of accounts without a score");
     else if (seenBands.has(band.id)) refuse([...here, "id"], `each band once, and ${band.id} is there already`);
     seenBands.add(band.id);
+    if (band.from !== undefined && band.from !== before) {
+      refuse(
+        [...here, "from"],
+        i === 0
+          ? `${from}, the start of the scale`
+          : `${before}, where ${card.bands.list[i - 1]?.id} ends: no gap between bands`,
+      );
+    }
     if (band.to <= before) refuse([...here, "to"], `more than ${before}, where the band starts`);
     before = band.to;
+  }
+  if (card.round !== undefined && !(Number.isInteger(from) && Number.isInteger(to))) {
+    refuse(["scale"], "whole numbers, as the score is rounded to one");
   }
   const last = card.bands.list.length - 1;
   if (card.bands.list[last]?.to !== to) {
@@ -267,6 +403,8 @@ export const scorecardSchema = fields.superRefine((card, context) => {
 /** One version of a scorecard with its defaults filled in. */
 export type Scorecard = Readonly<z.output<typeof fields>>;
 export type ScorecardKpi = Readonly<z.output<typeof kpiSchema>>;
+export type ScorecardGroup = Readonly<z.output<typeof group>>;
+export type AppliesTo = NonNullable<Scorecard["applies_to"]>;
 export type PointsRule = Readonly<z.output<typeof pointsSchema>>;
 
 /** A scorecard as a book uses it. Plain JSON: it is hashed into the release, so it holds no absolute path. */

@@ -243,12 +243,14 @@ function bandOf(card: Scorecard, score: string): Sql {
   return sql`case when ${sql.ref(score)} is null then 'unknown' ${sql.join(branches, sql` `)} else ${list.at(-1)?.id ?? ""} end`;
 }
 
+const scoreOf = (gate: Scorecard["gates"][number]): number => gate.score ?? 0;
+
 /**
  * Of the gates that fail, the one with the lowest score, the first of equals. A gate whose KPI has no value has not
  * failed; it counts in `unknownScore` alone.
  */
 function gateColumns(card: Scorecard) {
-  const ordered = [...card.gates].sort((a, b) => a.score - b.score);
+  const ordered = [...card.gates].sort((a, b) => scoreOf(a) - scoreOf(b));
   const fails = (gate: Scorecard["gates"][number]): Sql => {
     const value = sql.ref(`value_${gate.kpi}`);
     const tests = [
@@ -276,7 +278,7 @@ function gateColumns(card: Scorecard) {
       ),
     ),
     failedScore: typed(
-      first((gate) => number(gate.score)),
+      first((gate) => number(scoreOf(gate))),
       "decimal(18,6)",
     ),
     failedValue: scored(
@@ -287,7 +289,7 @@ function gateColumns(card: Scorecard) {
     ),
     unknownScore: typed(
       first(
-        (gate) => number(gate.score),
+        (gate) => number(scoreOf(gate)),
         (gate) => sql`${sql.ref(`value_${gate.kpi}`)} is null`,
       ),
       "decimal(18,6)",

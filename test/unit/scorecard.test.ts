@@ -120,7 +120,7 @@ describe("a scorecard file", () => {
       "two kinds of points",
       "points: { linear: { zero_at: 7, full_at: 30 } }",
       "points: { linear: { zero_at: 7, full_at: 30 }, ratings: { 1: 0, 2: 100 } }",
-      "expected exactly one of linear, tiers, ratings, midrank or peak",
+      "expected exactly one of linear, tiers, ratings, additive, midrank, peak, u or slope",
     ],
     [
       "a line without a length",
@@ -141,10 +141,10 @@ describe("a scorecard file", () => {
       "v3.yaml:17: groups[0].kpis[1].points.tiers.give: found [0,50,101], expected points on the scale from 0 to 100",
     ],
     [
-      "a KPI twice",
-      "kpi: open_tickets",
+      "a KPI twice in a group",
+      "kpi: key_feature_days_28d",
       "kpi: active_users_28d",
-      'v3.yaml:20: groups[1].kpis[0].kpi: found "active_users_28d", expected each KPI once, and active_users_28d is there already',
+      'v3.yaml:17: groups[0].kpis[1].kpi: found "active_users_28d", expected each KPI once in a group, and active_users_28d is there already',
     ],
     [
       "a misspelled key",
@@ -159,10 +159,10 @@ describe("a scorecard file", () => {
       "purpose: found nothing, expected one of churn_risk, behaviour_index, expansion, loyalty",
     ],
     [
-      "an assignment that is not compiled yet",
+      "an assignment by a range that nothing lies in",
       "applies_to: { segment: [mid, enterprise]",
-      "applies_to: { geography: [EU]",
-      'v3.yaml:9: applies_to.geography: found ["EU"], expected one of segment, lifecycle: other conditions are not compiled yet',
+      "applies_to: { users: { at_least: 10, below: 10 }",
+      'v3.yaml:9: applies_to.users: found {"at_least":10,"below":10}, expected a below above at_least',
     ],
     [
       "a gate without a limit",
