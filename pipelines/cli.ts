@@ -33,6 +33,7 @@ const date = (text: string): string => {
   }
   return text;
 };
+const dates = (text: string): readonly string[] => text.split(",").map(date);
 const kinds = ["plain", "null", "tiny"] as const;
 const kind = (text: string): (typeof kinds)[number] => {
   if (!(kinds as readonly string[]).includes(text))
@@ -104,9 +105,11 @@ verb("score", "the scores of a release, with their parts for one account")
   .option("--at <date>", "a scored snapshot (default: the newest)", date)
   .option("--scorecard <id>", "another scorecard than the one in force")
   .action((book, options) => score(context, book, options));
-verb("audit", "what is wrong with a release that no refresh stops for").action((book, options) =>
-  audit(context, book, options),
-);
+verb("audit", "what is wrong with a release that no refresh stops for")
+  .option("--truncation", "does any KPI know more than could be known then? cuts the data, computes again, compares")
+  .option("--dates <list>", "with --truncation: these snapshots, like 2026-01-05,2026-02-02", dates)
+  .option("--all", "with --truncation: every snapshot")
+  .action((book, options) => audit(context, book, options));
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")

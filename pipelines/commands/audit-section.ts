@@ -16,4 +16,6 @@ export interface AuditSection {
   /** What to say when there is nothing to find. */
   readonly fine: string;
   readonly findings: readonly AuditFinding[];
+  /** What `--json` shows besides, also when there is nothing to find. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }

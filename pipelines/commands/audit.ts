@@ -1,6 +1,7 @@
 import { guardRailError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
+import { auditTruncation, truncationSection } from "./audit-truncation.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
 import { wrap } from "./table.ts";
 
@@ -11,11 +12,21 @@ import { wrap } from "./table.ts";
 export async function audit(
   context: Context,
   name: string,
-  options: BookOptions & { readonly json?: boolean },
+  options: BookOptions & {
+    readonly json?: boolean;
+    readonly truncation?: boolean;
+    /** Snapshots for the truncation test; by default a few spread over history. */
+    readonly dates?: readonly string[];
+    readonly all?: boolean;
+  },
 ): Promise<void> {
-  const { book, release, database } = await openRelease(context, name, options);
+  const { book, state, release, database } = await openRelease(context, name, options);
   try {
     const sections = [await failedAudits(database.query)];
+    if (options.truncation || options.all || options.dates !== undefined) {
+      const dates = options.all ? "all" : options.dates;
+      sections.push(truncationSection(await auditTruncation({ book, state, log: context.log, dates })));
+    }
     const { release_id, as_of } = release.manifest;
     context.print(
       options.json
