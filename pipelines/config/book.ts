@@ -38,12 +38,15 @@ const columnOptions = z.strictObject({
     .describe("the type of a column of your own; default text"),
 });
 
-const sourceSchema = z.strictObject({
+const sourceFields = z.strictObject({
   entity: z.enum(entityIds).describe("what the rows of these files are"),
   files: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-    .describe("a file or glob, or several, below exports_root"),
-  mode: z.enum(["append", "snapshot", "range"]).default("append"),
+    .describe("a file or glob, or several, below exports_root; of a file written by hand below the book"),
+  mode: z
+    .enum(["append", "snapshot", "range"])
+    .optional()
+    .describe("default: append; snapshot for a file written by hand"),
   key: z.array(z.string().min(1)).min(1).optional().describe("the columns that identify a row"),
   delivered: z
     .union([
@@ -60,7 +63,7 @@ const sourceSchema = z.strictObject({
   immutable: z.array(z.string().min(1)).default([]).describe("columns of a state row that never change in its life"),
   inclusive: z.boolean().default(false).describe("true: ended_on names the last day, not the day after"),
   latency_days: days.default(0),
-  settle: duration.default("60s"),
+  settle: duration.optional().describe("default: 60s; 0s for a file written by hand"),
   max_rejected: z.number().min(0).max(1).default(0.005),
   max_age: duration.optional(),
   on_stale: z.enum(["refuse", "warn"]).default("refuse"),
@@ -71,6 +74,21 @@ const sourceSchema = z.strictObject({
       nulls: z.array(z.string()).min(1).default(["", "NULL", "null", "N/A", "\\N"]),
     })
     .prefault({}),
+});
+
+/** Whether an entity's files are written by a person, who edits them in place. */
+export const isWrittenByHand = (entity: string): boolean => entities.get(entity)?.kind === "hand";
+
+/** A file written by hand is the whole table as its last edit left it, and is taken as soon as it is saved. */
+const sourceSchema = sourceFields.transform((source) => {
+  const byHand = isWrittenByHand(source.entity);
+  return {
+    ...source,
+    mode: source.mode ?? (byHand ? "snapshot" : "append"),
+    key: source.key ?? (byHand ? [...entityOf(source.entity).key] : undefined),
+    delivered: source.delivered ?? (byHand ? ("first_seen" as const) : undefined),
+    settle: source.settle ?? (byHand ? "0s" : "60s"),
+  };
 });
 
 const churnDefinition = z.discriminatedUnion("type", [
@@ -276,7 +294,24 @@ function crossCheck(book: BookFields): readonly Problem[] {
         `found columns for ${entity.id}, expected none: only account, subscription and user have a state that could change`,
       );
     }
-    if (source.mode === "range") {
+    if (entity.kind === "hand") {
+      if (source.mode !== "snapshot")
+        add(
+          [...path, "mode"],
+          `found ${source.mode}, expected none: a file of ${entity.id} is read as its last edit left it`,
+        );
+      if (source.key?.join() !== entity.key.join())
+        add(
+          [...path, "key"],
+          `found ${foundText(source.key)}, expected none: of ${entity.id} it is ${entity.key.join(", ")}`,
+        );
+      const { account_id: account } = source.columns;
+      if (typeof account === "object" && account.via !== undefined)
+        add(
+          [...path, "columns", "account_id", "via"],
+          "found via, expected the account's own id in a file written by hand",
+        );
+    } else if (source.mode === "range") {
       add(
         [...path, "mode"],
         "found range, expected append or snapshot: this version of Assay does not replace ranges of days yet",

@@ -24,9 +24,10 @@ export interface Entity {
   readonly id: string;
   /**
    * `state`: how something is now; its first version is split by what could be known (docs/exports.md, "What a snapshot may know"). `fact`: something
-   * that happened once. `map`: identities, known at all times.
+   * that happened once. `map`: identities, known at all times. `hand`: a file that a person writes and edits in place; what
+   * a row says counts from the edit on (docs/exports.md, "Files written by hand").
    */
-  readonly kind: "state" | "fact" | "map";
+  readonly kind: "state" | "fact" | "map" | "hand";
   readonly columns: readonly EntityColumn[];
   /** The columns that identify a row when the source declares no other key; empty: the entity has no id of its own. */
   readonly key: readonly string[];
@@ -233,6 +234,16 @@ const all = [
     on: ["agreed_on", "met_on"],
   }),
   entity("note", "fact", ["on date!", "label text!", "kind text"], { on: ["on"] }),
+  entity(
+    "override",
+    "hand",
+    ["account_id text!", "band text!", "from_on date!", "expires_on date", "reason text", "author text!"],
+    { key: ["account_id", "from_on"], on: ["from_on"] },
+  ),
+  entity("known_account", "hand", ["account_id text!", "expected_band text!", "said_by text", "said_on date"], {
+    key: ["account_id", "said_by", "said_on"],
+    on: ["said_on"],
+  }),
 ] as const;
 
 /** Everything a book's files can be mapped to, by id (docs/exports.md, "Entities"). */

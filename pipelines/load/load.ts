@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { type Book, durationSeconds, type Source } from "../config/book.ts";
+import { type Book, durationSeconds, isWrittenByHand, type Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { AssayError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
@@ -13,6 +13,7 @@ import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { expectedText } from "./casts.ts";
 import { type FoundFile, findFiles, globExpression, stampOf } from "./discover.ts";
+import { effectiveOn, type UsageSeen } from "./hand-written.ts";
 import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
 import { bind, type FileShape, lookAt, readingName, readingSelect, unreadable } from "./reading.ts";
 import { type Repeats, rememberRepeats } from "./repeats.ts";
@@ -39,6 +40,8 @@ export interface Delivery {
   readonly rejects: string | null;
   /** False when the file is gone and only an older mapping has read it. */
   readonly isCurrentReading: boolean;
+  /** Of a file written by hand: the first snapshot that it may inform; null when nothing had been shown before it came. */
+  readonly effective_on?: string | null;
 }
 
 /** What is known of a source as a whole. */
@@ -79,6 +82,9 @@ export interface LoadOptions {
  */
 export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> {
   const { book, state, log } = options;
+  // One instant for the whole run: what came with it came together.
+  const startedAt = options.now();
+  const now = () => startedAt;
   const store = join(state, "store");
   const ledger = join(state, "ledger.jsonl");
   await mkdir(store, { recursive: true });
@@ -99,10 +105,8 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   });
   try {
     for (const [sourceId, source] of Object.entries(book.sources)) {
-      const found = await findFiles(
-        book.exports_root,
-        typeof source.files === "string" ? [source.files] : source.files,
-      );
+      const root = isWrittenByHand(source.entity) ? book.folder : book.exports_root;
+      const found = await findFiles(root, typeof source.files === "string" ? [source.files] : source.files);
       const settled = found.filter((file) => isSettled(file, source, options));
       if (settled.length < found.length) {
         log.info(
@@ -112,13 +116,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       const ofSource = lines.filter((line) => line.kind === "arrival" && line.source === sourceId).length;
       if (found.length === 0 && ofSource > 0) {
         warnings.push(
-          `source ${sourceId}: none of its ${ofSource} files is there any more below ${book.exports_root}; their rows stay as they were loaded`,
+          `source ${sourceId}: none of its ${ofSource} files is there any more below ${root}; their rows stay as they were loaded`,
         );
       }
       waiting.set(sourceId, found.length - settled.length);
       for (const file of settled) {
         try {
-          const added = await takeFile({ ...options, database, store, sourceId, source, file, lines, warnings });
+          const added = await takeFile({ ...options, now, database, store, sourceId, source, file, lines, warnings });
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
           lines.push(...added);
@@ -143,9 +147,11 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         [first.hint, ...also].filter((text) => text !== undefined).join("; ") || undefined,
       );
     }
-    const deliveries = Object.entries(book.sources).flatMap(([id, source]) =>
+    const accepted = Object.entries(book.sources).flatMap(([id, source]) =>
       deliveriesOf(book, store, id, source, lines, warnings),
     );
+    const usage = await usageSeen(database, accepted, lines);
+    const deliveries = accepted.map((delivery) => withEffect(book, delivery, lines, usage));
     const sources: Record<string, SourceFacts> = {};
     for (const [id, source] of Object.entries(book.sources)) {
       const own = deliveries.filter((delivery) => delivery.source === id);
@@ -157,13 +163,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
               "run again later, or set settle for a source whose files are complete when they appear",
             )
           : refusedError(
-              `source ${id}: no file matches ${String(source.files)} below ${book.exports_root}, expected at least one`,
+              `source ${id}: no file matches ${String(source.files)} below ${isWrittenByHand(source.entity) ? book.folder : book.exports_root}, expected at least one`,
             );
       }
       sources[id] = await factsOf(database, store, source, own);
     }
     checkFreshness(book, sources, options.now(), warnings);
-    const lastEventAt = await newestUsage(database, deliveries, lines);
+    const lastEventAt = newestOf(usage.map(({ newest }) => newest)) ?? newestOf(usage.map(({ last }) => last));
     const facts = { deliveries, sources, newDeliveries, last_event_at: lastEventAt, warnings };
     for (const warning of warnings) log.warn(warning);
     return { ...facts, inputs_sha256: inputsHash(book, deliveries, lines, lastEventAt) };
@@ -668,29 +674,48 @@ function checkFreshness(
   }
 }
 
-async function newestUsage(
+const newestOf = (times: readonly (string | null)[]): string | null =>
+  times.flatMap((time) => time ?? []).reduce<string | null>((a, b) => (a === null || b > a ? b : a), null);
+
+/** The newest row of each delivery of usage; rows dated after the day that follows their arrival are not plausible. */
+async function usageSeen(
   database: Database,
   deliveries: readonly Delivery[],
   lines: readonly LedgerLine[],
-): Promise<string | null> {
+): Promise<readonly (UsageSeen & { readonly last: string | null })[]> {
   const usage = deliveries.filter(({ entity }) => entity === "usage_event" || entity === "usage_daily");
-  if (usage.length === 0) return null;
-  const seen = new Map(
-    lines.flatMap((line) => (line.kind === "arrival" ? [[line.delivery_id, line.first_seen_at] as const] : [])),
-  );
+  if (usage.length === 0) return [];
+  const seen = firstSeenAt(lines);
   const rows = usage.map(
-    ({ delivery_id, days }) =>
-      `(${literal(days)}, date ${literal((seen.get(delivery_id) ?? "9999-12-31").slice(0, 10))})`,
+    ({ delivery_id, days }) => `(${literal(days)}, ${literal(seen.get(delivery_id) ?? "9999-12-31")})`,
   );
-  const [newest] = await database.query<{ plausible: string | null; any: string | null }>(
-    `with arrived (file, seen_on) as (values ${rows.join(", ")})
+  return database.query(
+    `with arrived (file, first_seen_at) as (values ${rows.join(", ")})
      select
-       max(days.last_event_at) filter (where days.event_day <= arrived.seen_on + 1) as plausible,
-       max(days.last_event_at) as any
+       arrived.first_seen_at,
+       max(days.last_event_at) filter (where days.event_day <= cast(arrived.first_seen_at[1:10] as date) + 1) as newest,
+       max(days.last_event_at) as last
      from read_parquet(${fileList(usage.map(({ days }) => days))}, filename = true) as days
-     join arrived on arrived.file = days.filename`,
+     join arrived on arrived.file = days.filename
+     group by arrived.first_seen_at`,
   );
-  return newest?.plausible ?? newest?.any ?? null;
+}
+
+const firstSeenAt = (lines: readonly LedgerLine[]): ReadonlyMap<string, string> =>
+  new Map(lines.flatMap((line) => (line.kind === "arrival" ? [[line.delivery_id, line.first_seen_at] as const] : [])));
+
+function withEffect(
+  book: Book,
+  delivery: Delivery,
+  lines: readonly LedgerLine[],
+  usage: readonly UsageSeen[],
+): Delivery {
+  const { delivery_id, delivered_at, no, source } = delivery;
+  if (!isWrittenByHand(delivery.entity)) return delivery;
+  const firstSeen = firstSeenAt(lines).get(delivery_id) ?? delivered_at;
+  const isDated = typeof book.sources[source]?.delivered === "object";
+  const arrived = { first_seen_at: firstSeen, delivered_at: isDated ? delivered_at : null, isFirst: no === 1 };
+  return { ...delivery, effective_on: effectiveOn(book, arrived, usage) };
 }
 
 /** A first-seen time counts as an input only where a snapshot up to as_of could see what it dates. */
@@ -706,7 +731,8 @@ function inputsHash(
   );
   return sha256(
     canonicalJson(
-      deliveries.map(({ delivery_id, source, sha256, no, delivered_at, rows }) => {
+      deliveries.map(({ delivery_id, source, sha256, no, delivered_at, rows, effective_on }) => {
+        if (effective_on !== undefined) return [source, sha256, no, effective_on, basename(rows)];
         const unseen = firstSeen.has(delivery_id) && delivered_at.slice(0, 10) >= asOf;
         return [source, sha256, no, unseen ? null : delivered_at, basename(rows)];
       }),

@@ -10,6 +10,7 @@ import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
+import { handWritten } from "./hand-written.ts";
 import { type Delivery, eventTime, fileList, type LoadResult } from "./load.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
@@ -29,7 +30,9 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
   const raw = await Promise.all([...entities.values()].map((entity) => rawView(book, load, entity)));
   const staged = [...entities.values()]
     .filter(({ id }) => id !== "usage_event" && id !== "account_key")
-    .map((entity) => stateOrFact(book, entity));
+    .map((entity) =>
+      entity.kind === "hand" ? handWritten(book, entity.id, load.deliveries) : stateOrFact(book, entity),
+    );
   return [
     ...raw,
     rawRepeats(load),
