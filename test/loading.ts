@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Book, readBook } from "../pipelines/config/book.ts";
+import type { UsageRollUp } from "../pipelines/config/kpi.ts";
 import { projectRoot } from "../pipelines/lib/files.ts";
 import { silentLog } from "../pipelines/lib/log.ts";
 import { type LoadResult, loadDeliveries } from "../pipelines/load/load.ts";
@@ -24,6 +25,7 @@ export interface TestBook {
   stage(
     load: LoadResult,
     only?: readonly string[],
+    usage?: UsageRollUp,
   ): Promise<{ readonly database: Database; readonly rolled: RollUpResult }>;
   drop(): Promise<void>;
 }
@@ -67,7 +69,7 @@ export async function testBook(sources: string, rest = ""): Promise<TestBook> {
     async load(now = "2024-06-01T00:00:00Z") {
       return loadDeliveries({ book: await read(), state, log: silentLog, now: () => new Date(now), settleSeconds: 0 });
     },
-    stage: async (load, only) => stageBook(await read(), load, state, only),
+    stage: async (load, only, usage) => stageBook(await read(), load, state, only, usage),
     drop: () => rm(folder, { recursive: true, force: true }),
   };
 }
@@ -78,12 +80,20 @@ export async function stageBook(
   load: LoadResult,
   state: string,
   only?: readonly string[],
+  usage?: UsageRollUp,
 ): Promise<{ readonly database: Database; readonly rolled: RollUpResult }> {
   const database = await Database.open({ path: ":memory:", threads: 2 });
   await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
   await database.run("create schema meta");
   const nodes = (await stagingNodes(book, load)).filter(({ name }) => only === undefined || only.includes(name));
   await runNodes(database, sortNodes(nodes, new Set()), silentLog, () => 0);
-  const rolled = await rollUp({ database, book, load, state, log: silentLog });
+  const rolled = await rollUp({
+    database,
+    book,
+    load,
+    state,
+    log: silentLog,
+    ...(usage === undefined ? {} : { usage }),
+  });
   return { database, rolled };
 }

@@ -298,22 +298,28 @@ export type KpiDefinition = Readonly<z.output<typeof kpiSchema>>;
 export const lookbackDays = (kpi: KpiDefinition): number | null =>
   kpi.window_days === null ? null : kpi.window_days + (kpi.baseline_days ?? 0);
 
-/** A condition on single usage rows that the roll-ups keep as a yes/no column: a filter on more than the event. */
+/** A KPI's filter on single usage rows, where the roll-ups' own columns cannot answer it. */
 export interface UsageFilter {
-  /** The column. */
+  /** A column name that says nothing but which filter it is: the same filter has the same name in every book. */
   readonly name: string;
   /** The condition, over event_time, known_at, event, user_id, quantity and event_id. */
   readonly sql: string;
 }
 
-/** What the roll-ups hold beside their own columns, as the KPIs of the book need it. */
+/**
+ * What the roll-ups hold beside their own columns because some KPI of the book asks for it. Their grain stays as it is, so that
+ * a KPI adds columns and no rows.
+ */
 export interface UsageRollUp {
-  /** Columns of rollup.account_day (and of rollup.account_last). */
+  /** rollup.account_day: `<name>` events that pass, `<name>_quantity` what their quantities add up to. */
   readonly account: readonly UsageFilter[];
-  /** Columns of rollup.user_day. */
+  /** rollup.user_day: `<name>`, the first date that knew of an event of the user on that day which passes; null without. */
   readonly user: readonly UsageFilter[];
-  /** Whether some KPI reads the latest quantity: then there is rollup.account_last. */
-  readonly latest: boolean;
+  /**
+   * rollup.account_last, only if there are any: per account, day, visible_on and `filter` (a name) the latest event that passes
+   * and has a quantity: last_at, quantity; the larger quantity where two share the time.
+   */
+  readonly last: readonly UsageFilter[];
 }
 
-export const plainRollUp: UsageRollUp = { account: [], user: [], latest: false };
+export const plainRollUp: UsageRollUp = { account: [], user: [], last: [] };

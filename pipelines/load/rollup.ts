@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { Book, Source } from "../config/book.ts";
+import { plainRollUp, type UsageFilter, type UsageRollUp } from "../config/kpi.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
@@ -24,6 +25,7 @@ export interface RollUpResult {
     readonly usage_event: readonly string[];
     readonly account_day: readonly string[];
     readonly user_day: readonly string[];
+    readonly account_last?: readonly string[];
   };
 }
 
@@ -39,47 +41,60 @@ export async function rollUp(options: {
   readonly load: LoadResult;
   readonly state: string;
   readonly log: Log;
+  /** What the book's KPIs need beside the columns that every roll-up has. */
+  readonly usage?: UsageRollUp;
   /** Builds every month again. Each replaces its like by a rename, so that releases that read the old one lose nothing. */
   readonly full?: boolean;
 }): Promise<RollUpResult> {
-  const { database, book, load, state, full = false } = options;
+  const { database, book, load, state, usage: wanted = plainRollUp, full = false } = options;
   const folder = join(state, "store", "rollup");
   await mkdir(folder, { recursive: true });
-  const files: { readonly events: string[]; readonly users: string[] } = { events: [], users: [] };
+  const files = { events: [] as string[], users: [] as string[], lasts: [] as string[] };
   let built = 0;
   let reused = 0;
   const months = new Map<string, boolean>();
   for (const [id, source] of Object.entries(book.sources)) {
     if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
-    const rolled = await rollUpSource(database, folder, id, source, load, full);
+    const rolled = await rollUpSource(database, folder, id, source, load, wanted, full);
     files.events.push(...rolled.events);
     files.users.push(...rolled.users);
+    files.lasts.push(...rolled.lasts);
     for (const [month, isBuilt] of rolled.months) months.set(month, isBuilt || (months.get(month) ?? false));
   }
   for (const isBuilt of months.values()) {
     if (isBuilt) built += 1;
     else reused += 1;
   }
-  await createRollUpViews(database, book, files);
+  await createRollUpViews(database, book, files, wanted);
   const usage = load.deliveries.filter(({ entity }) => entity === "usage_event").map(({ rows }) => rows);
   const below = (paths: readonly string[]): readonly string[] =>
     [...new Set(paths.map((path) => relative(join(state, "store"), path)))].sort();
   return {
     builtMonths: built,
     reusedMonths: reused,
-    files: [...files.events, ...files.users],
-    store: { usage_event: below(usage), account_day: below(files.events), user_day: below(files.users) },
+    files: [...files.events, ...files.users, ...files.lasts],
+    store: {
+      usage_event: below(usage),
+      account_day: below(files.events),
+      user_day: below(files.users),
+      ...(wanted.last.length > 0 ? { account_last: below(files.lasts) } : {}),
+    },
   };
 }
 
 /**
  * Creates `rollup.account_day` and `rollup.user_day` over the files of months: the account stands in place of the id that a source goes by.
- * Reads `staging.account_identity` where a source goes by another id.
+ * Reads `staging.account_identity` where a source goes by another id. `wanted` as given to {@link rollUp}, or less.
  */
 export async function createRollUpViews(
   database: Database,
   book: Book,
-  files: { readonly events: readonly string[]; readonly users: readonly string[] },
+  files: {
+    readonly events: readonly string[];
+    readonly users: readonly string[];
+    readonly lasts?: readonly string[];
+  },
+  wanted: UsageRollUp = plainRollUp,
 ): Promise<void> {
   const via = new Map<string, string>();
   let rolledSources = 0;
@@ -94,22 +109,36 @@ export async function createRollUpViews(
     files.users.length > 0 &&
     (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
   await database.run("create schema if not exists rollup");
-  await database.run(`create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique)}`);
   await database.run(
-    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true)}`,
+    `create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique, wanted)}`,
   );
+  await database.run(
+    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true, wanted)}`,
+  );
+  if (wanted.last.length === 0) return;
+  await database.run(`create or replace view rollup.account_last as ${accountLastView(files.lasts ?? [], via)}`);
 }
 
 const plusDays = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
 
 /** The statements of a month read `usage_row`; the text is the same for all months, only the files behind it differ. */
 interface Statement {
-  readonly name: "account_day" | "user_day";
+  readonly name: "account_day" | "user_day" | "account_last";
   readonly sql: string;
 }
 
+const lines = (filters: readonly UsageFilter[], line: (name: string) => string): string =>
+  filters.map(({ name }) => `${line(name)},\n  `).join("");
+
+/** Each line that says so is portable: a test puts the statements of a book with filters before Trino's grammar. */
+export const rollUpStatements = (wanted: UsageRollUp): readonly Statement[] => [
+  accountDay(wanted),
+  userDay(wanted),
+  ...(wanted.last.length > 0 ? [accountLast(wanted)] : []),
+];
+
 // portable: trino
-const accountDay: Statement = {
+const accountDay = ({ account }: UsageRollUp): Statement => ({
   name: "account_day",
   sql: `select
   account_ref,
@@ -118,69 +147,113 @@ const accountDay: Statement = {
   event,
   cast(sum(n_events) as bigint) as n_events,
   cast(sum(quantity) as decimal(18,6)) as quantity,
-  visible_month
+  ${lines(
+    account,
+    (name) => `cast(sum(case when ${name} then n_events else 0 end) as bigint) as ${name},
+  cast(sum(case when ${name} then quantity end) as decimal(18,6)) as ${name}_quantity`,
+  )}visible_month
 from usage_row
 group by account_ref, activity_date, visible_on, event, visible_month`,
-};
+});
 
 /**
  * One row per user and day in each month of visible_on: a row that comes in a later month than the first of its user and day repeats it
  * there, marked `is_late`, so that no month depends on another; the view takes the earliest.
  */
 // portable: trino
-const userDay: Statement = {
+const userDay = ({ user }: UsageRollUp): Statement => ({
   name: "user_day",
   sql: `select
   account_ref,
   user_id,
   activity_date,
   min(visible_on) as visible_on,
-  visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
+  ${lines(user, (name) => `min(case when ${name} then visible_on end) as ${name}`)}visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
   visible_month
 from usage_row
 where user_id is not null
 group by account_ref, user_id, activity_date, visible_month`,
-};
+});
 
-/** `rollup.account_day`: account_id, activity_date, visible_on, event, n_events, quantity. */
-function accountDayView(files: readonly string[], via: ReadonlyMap<string, string>, isUnique: boolean): string {
+/** Only for gauges, so the rows that pass are few and their order costs little. */
+// portable: trino
+const accountLast = ({ last }: UsageRollUp): Statement => ({
+  name: "account_last",
+  sql: `select account_ref, activity_date, visible_on, filter_name, last_at, quantity, visible_month
+from (
+${last
+  .map(
+    ({ name }) => `  select
+    account_ref,
+    activity_date,
+    visible_on,
+    ${literal(name)} as filter_name,
+    event_time as last_at,
+    quantity,
+    visible_month,
+    row_number() over (partition by account_ref, activity_date, visible_on order by event_time desc, quantity desc) as rank_no
+  from usage_row
+  where ${name} and quantity is not null`,
+  )
+  .join("\n  union all\n")}
+) as passed
+where rank_no = 1`,
+});
+
+/** `rollup.account_day`: account_id, activity_date, visible_on, event, n_events, quantity, and two columns a filter. */
+function accountDayView(
+  files: readonly string[],
+  via: ReadonlyMap<string, string>,
+  isUnique: boolean,
+  { account }: UsageRollUp,
+): string {
+  const bigints = ["n_events", ...account.map(({ name }) => name)];
+  const decimals = ["quantity", ...account.map(({ name }) => `${name}_quantity`)];
   if (files.length === 0) {
     return `select
   cast(null as varchar) as account_id,
   cast(null as date) as activity_date,
   cast(null as date) as visible_on,
   cast(null as varchar) as event,
-  cast(null as bigint) as n_events,
-  cast(null as decimal(18,6)) as quantity
+  ${bigints.map((name) => `cast(null as bigint) as ${name}`).join(",\n  ")},
+  ${decimals.map((name) => `cast(null as decimal(18,6)) as ${name}`).join(",\n  ")}
 where false`;
   }
   const columns = "activity_date, visible_on, event";
+  const measures = [...bigints, ...decimals].join(", ");
   if (isUnique)
-    return `select account_ref as account_id, ${columns}, n_events, quantity from read_parquet(${fileList(files)})`;
-  return `select account_id, ${columns}, cast(sum(n_events) as bigint) as n_events, cast(sum(quantity) as decimal(18,6)) as quantity
-from (${resolved(files, via, `${columns}, n_events, quantity`)}) as resolved
+    return `select account_ref as account_id, ${columns}, ${measures} from read_parquet(${fileList(files)})`;
+  const sums = [
+    ...bigints.map((name) => `cast(sum(${name}) as bigint) as ${name}`),
+    ...decimals.map((name) => `cast(sum(${name}) as decimal(18,6)) as ${name}`),
+  ];
+  return `select account_id, ${columns}, ${sums.join(", ")}
+from (${resolved(files, via, `${columns}, ${measures}`)}) as resolved
 group by account_id, ${columns}`;
 }
 
-/** `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on. */
+/** `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on, of all events and of those that pass a filter. */
 function userDayView(
   files: readonly string[],
   via: ReadonlyMap<string, string>,
   isUnique: boolean,
   hasLate: boolean,
+  { user }: UsageRollUp,
 ): string {
+  const dates = ["visible_on", ...user.map(({ name }) => name)];
   if (files.length === 0) {
     return `select
   cast(null as varchar) as account_id,
   cast(null as varchar) as user_id,
   cast(null as date) as activity_date,
-  cast(null as date) as visible_on
+  ${dates.map((name) => `cast(null as date) as ${name}`).join(",\n  ")}
 where false`;
   }
-  const columns = "user_id, activity_date, visible_on";
+  const columns = `user_id, activity_date, ${dates.join(", ")}`;
   const stored = `read_parquet(${fileList(files)})`;
-  if (!isUnique) {
-    return `select account_id, user_id, activity_date, min(visible_on) as visible_on
+  // A filter's first event may come late where the day's first did not: then every row of the day has a say.
+  if (!isUnique || (hasLate && user.length > 0)) {
+    return `select account_id, user_id, activity_date, ${dates.map((name) => `min(${name}) as ${name}`).join(", ")}
 from (${resolved(files, via, columns)}) as resolved
 group by account_id, user_id, activity_date`;
   }
@@ -199,6 +272,20 @@ where late.is_late
       and on_time.activity_date = late.activity_date
   )
 group by late.account_ref, late.user_id, late.activity_date`;
+}
+
+/** `rollup.account_last`: account_id, activity_date, visible_on, filter_name, last_at, quantity; several rows where sources meet. */
+function accountLastView(files: readonly string[], via: ReadonlyMap<string, string>): string {
+  const columns = "activity_date, visible_on, filter_name, last_at, quantity";
+  if (files.length > 0) return `select account_id, ${columns} from (${resolved(files, via, columns)}) as resolved`;
+  return `select
+  cast(null as varchar) as account_id,
+  cast(null as date) as activity_date,
+  cast(null as date) as visible_on,
+  cast(null as varchar) as filter_name,
+  cast(null as timestamp) as last_at,
+  cast(null as decimal(18,6)) as quantity
+where false`;
 }
 
 /** The rolled up rows with the account in place of the id that a source goes by. The name of a file says its source. */
@@ -230,10 +317,12 @@ async function rollUpSource(
   id: string,
   source: Source,
   load: LoadResult,
+  wanted: UsageRollUp,
   full: boolean,
 ): Promise<{
   readonly events: readonly string[];
   readonly users: readonly string[];
+  readonly lasts: readonly string[];
   readonly months: ReadonlyMap<string, boolean>;
 }> {
   const facts = load.sources[id];
@@ -248,14 +337,17 @@ async function rollUpSource(
     plusDays,
   );
   const isDaily = source.entity === "usage_daily";
-  const statements = isDaily ? [accountDay] : [accountDay, userDay];
+  const statements = rollUpStatements(wanted).filter(({ name }) => !isDaily || name !== "user_day");
+  const filters = [
+    ...new Map([...wanted.account, ...wanted.user, ...wanted.last].map((filter) => [filter.name, filter])).values(),
+  ];
   const held = await monthsOf(database, deliveries, visible);
   const dropped = await droppedOf(database, facts?.repeats?.path ?? null);
-  const paths: Record<string, string[]> = { account_day: [], user_day: [] };
+  const paths: Record<string, string[]> = { account_day: [], user_day: [], account_last: [] };
   const months = new Map<string, boolean>();
   const missing: { readonly month: string; readonly paths: Readonly<Record<string, string>> }[] = [];
   for (const [month, stored] of held) {
-    const logic = canonicalJson([version, statements.map(({ sql }) => sql), visible, isDaily]);
+    const logic = canonicalJson([version, statements.map(({ sql }) => sql), filters, visible, isDaily]);
     const hash = sha256(canonicalJson([logic, month, stored, dropped.get(month) ?? null])).slice(0, 16);
     const own = Object.fromEntries(
       statements.map(({ name }) => [name, join(folder, `${name}-${id}-${month.slice(0, 7)}-${hash}.parquet`)] as const),
@@ -277,13 +369,19 @@ async function rollUpSource(
       arrivalKnown: facts?.arrivalKnown ?? false,
       latencyDays: source.latency_days,
       statements,
+      filters,
       inputs,
       held: [...held.keys()],
       missing,
       repeats: facts?.repeats?.path ?? null,
     });
   }
-  return { events: paths.account_day ?? [], users: paths.user_day ?? [], months };
+  return {
+    events: paths.account_day ?? [],
+    users: paths.user_day ?? [],
+    lasts: paths.account_last ?? [],
+    months,
+  };
 }
 
 /** Month of visible_on -> the names of the store's files that hold rows of it, in the order of delivery. */
@@ -329,13 +427,14 @@ async function build(
     readonly arrivalKnown: boolean;
     readonly latencyDays: number;
     readonly statements: readonly Statement[];
+    readonly filters: readonly UsageFilter[];
     readonly inputs: readonly Delivery[];
     readonly held: readonly string[];
     readonly missing: readonly { readonly month: string; readonly paths: Readonly<Record<string, string>> }[];
     readonly repeats: string | null;
   },
 ): Promise<void> {
-  const { isDaily, visible, statements, inputs, missing, repeats } = work;
+  const { isDaily, visible, statements, filters, inputs, missing, repeats } = work;
   const dropped =
     repeats === null
       ? 0
@@ -356,6 +455,8 @@ async function build(
     ${isDaily ? "activity_date" : "cast(event_time as date) as activity_date"},
     known_at,
     event,
+    ${isDaily ? "cast(activity_date as timestamp) as event_time" : "event_time"},
+    ${isDaily ? "cast(null as varchar) as event_id" : "event_id"},
     ${isDaily ? "cast(null as varchar) as user_id" : "user_id"},
     ${isDaily ? "coalesce(n_events, 0)" : "cast(1 as bigint)"} as n_events,
     quantity
@@ -372,9 +473,10 @@ visible_row as (
     activity_date,
     ${visible} as visible_on,
     event,
+    event_time,
     user_id,
     n_events,
-    quantity
+    quantity${filters.map(({ name, sql }) => `,\n    ${sql} as ${name}`).join("")}
   from stored_row
 ),
 usage_row as (
@@ -383,10 +485,11 @@ usage_row as (
     activity_date,
     visible_on,
     event,
+    event_time,
     user_id,
     n_events,
     quantity,
-    cast(date_trunc('month', visible_on) as date) as visible_month
+    ${filters.map(({ name }) => `${name},\n    `).join("")}cast(date_trunc('month', visible_on) as date) as visible_month
   from visible_row${isPartial ? `\n  where cast(date_trunc('month', visible_on) as date) in (${months})` : ""}
 )`;
   for (const { name, sql } of statements) {
@@ -396,13 +499,19 @@ usage_row as (
       `copy (${usageRow}\n${sql}) to ${literal(parts)} (format parquet, partition_by (visible_month))`,
     );
     for (const { month, paths } of missing)
-      await settle(database, join(parts, `visible_month=${month}`), sql, paths[name] as string);
+      await settle(database, join(parts, `visible_month=${month}`), sql, filters, paths[name] as string);
     await rm(parts, { recursive: true, force: true });
   }
 }
 
 /** Moves what was written for a month to its name. DuckDB may have split it; a month whose rows are all repeats has no file. */
-async function settle(database: Database, folder: string, sql: string, path: string): Promise<void> {
+async function settle(
+  database: Database,
+  folder: string,
+  sql: string,
+  filters: readonly UsageFilter[],
+  path: string,
+): Promise<void> {
   const parts = existsSync(folder) ? (await readdir(folder)).sort().map((part) => join(folder, part)) : [];
   const [only, ...others] = parts;
   if (only !== undefined && others.length === 0) {
@@ -415,10 +524,11 @@ async function settle(database: Database, folder: string, sql: string, path: str
     cast(null as date) as activity_date,
     cast(null as date) as visible_on,
     cast(null as varchar) as event,
+    cast(null as timestamp) as event_time,
     cast(null as varchar) as user_id,
     cast(null as bigint) as n_events,
     cast(null as decimal(18,6)) as quantity,
-    cast(null as date) as visible_month
+    ${filters.map(({ name }) => `cast(null as boolean) as ${name},\n    `).join("")}cast(null as date) as visible_month
   where false
 )
 ${sql}`;

@@ -23,6 +23,8 @@ export interface Manifest {
     readonly usage_event: readonly string[];
     readonly account_day: readonly string[];
     readonly user_day: readonly string[];
+    /** Only where a KPI reads the latest quantity of usage. */
+    readonly account_last?: readonly string[];
   };
   /** Every scorecard version that this release or an earlier one used: a number never changes its content. */
   readonly scorecards: readonly {
@@ -95,7 +97,7 @@ export async function sweepRollUps(state: string): Promise<void> {
   if (!existsSync(folder)) return;
   const read = new Set(
     (await listReleases(state)).flatMap(({ manifest: { store } }) =>
-      [...store.account_day, ...store.user_day].map((file) => basename(file)),
+      [...store.account_day, ...store.user_day, ...(store.account_last ?? [])].map((file) => basename(file)),
     ),
   );
   for (const name of await readdir(folder)) {

@@ -1,11 +1,10 @@
 /** Statements marked portable run in DuckDB and in Trino: the grammar is checked, then every function and type they use. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { TrinoSQL } from "dt-sql-parser";
 import { beforeAll, describe, expect, it } from "vitest";
+import { plainRollUp } from "../../pipelines/config/kpi.ts";
 import { featureNodes } from "../../pipelines/features/compile.ts";
 import { readLibrary } from "../../pipelines/features/library.ts";
-import { projectRoot } from "../../pipelines/lib/files.ts";
+import { rollUpStatements } from "../../pipelines/load/rollup.ts";
 import { readModels } from "../../pipelines/models/header.ts";
 import type { Model } from "../../pipelines/models/model.ts";
 import { smallBook } from "../small-warehouse.ts";
@@ -104,10 +103,17 @@ describe("portable statements", () => {
   });
 
   it("the roll-ups themselves, too", () => {
-    const source = readFileSync(join(projectRoot, "pipelines", "load", "rollup.ts"), "utf8");
-    const statements = [...source.matchAll(/\/\/ portable: trino\n[^`]*`([^`$]*)`/g)].map(([, sql]) => sql as string);
-    expect(statements.length).toBe(2);
-    for (const sql of statements) expect(problems(sql)).toEqual([]);
+    const filter = { name: "passes_1", sql: "user_id is not null and quantity > 1.5" };
+    const statements = rollUpStatements({ account: [filter], user: [filter], last: [filter] });
+    expect([...statements, ...rollUpStatements(plainRollUp)].map(({ name }) => name)).toEqual([
+      "account_day",
+      "user_day",
+      "account_last",
+      "account_day",
+      "user_day",
+    ]);
+    for (const { sql } of statements) expect(problems(sql)).toEqual([]);
+    for (const { sql } of rollUpStatements(plainRollUp)) expect(problems(sql)).toEqual([]);
   });
 
   it.each([

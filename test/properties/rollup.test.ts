@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { UsageRollUp } from "../../pipelines/config/kpi.ts";
 import { type TestBook, testBook } from "../loading.ts";
 
 /** One row of usage as a company might send it: late rows, copies and corrections under a known id among them. */
@@ -74,6 +75,56 @@ function standing(
   );
 }
 
+const wanted: UsageRollUp = {
+  account: [
+    { name: "passes_1", sql: "event = 'login' and quantity >= 2" },
+    { name: "passes_2", sql: "user_id is null or known_at > timestamp '2024-02-10 00:00:00'" },
+  ],
+  user: [{ name: "passes_1", sql: "event = 'login' and quantity >= 2" }],
+  last: [
+    { name: "passes_1", sql: "event = 'login' and quantity >= 2" },
+    { name: "passes_3", sql: "true" },
+  ],
+};
+
+/** The columns that filters add, beside the same from single events. */
+async function filtered(made: TestBook): Promise<void> {
+  const { database } = await made.stage(await made.load(), usageNodes, wanted);
+  try {
+    const sums = wanted.account.map(
+      ({ name, sql }) =>
+        `count(*) filter (where ${sql}) as ${name}, cast(sum(quantity) filter (where ${sql}) as decimal(18,6)) as ${name}_quantity`,
+    );
+    const pairs = [
+      [
+        "select account_id, activity_date, visible_on, event, passes_1, passes_1_quantity, passes_2, passes_2_quantity from rollup.account_day order by all",
+        `select account_id, activity_date, visible_on, event, ${sums.join(", ")} from staging.usage_event group by all order by all`,
+      ],
+      [
+        "select account_id, user_id, activity_date, visible_on, passes_1 from rollup.user_day order by all",
+        `select account_id, user_id, activity_date, min(visible_on) as visible_on, min(visible_on) filter (where ${wanted.user[0]?.sql}) as passes_1
+         from staging.usage_event where user_id is not null group by all order by all`,
+      ],
+      [
+        "select * from rollup.account_last order by all",
+        wanted.last
+          .map(
+            ({ name, sql }) =>
+              `select account_id, activity_date, visible_on, '${name}' as filter_name, max(event_time) as last_at,
+                 cast(max(quantity order by event_time desc, quantity desc) as decimal(18,6)) as quantity
+               from (from staging.usage_event where ${sql} and quantity is not null
+                 qualify event_time = max(event_time) over (partition by account_id, activity_date, visible_on)) group by all`,
+          )
+          .join(" union all ")
+          .concat(" order by all"),
+      ],
+    ] as const;
+    for (const [rolled, direct] of pairs) expect(await database.query(rolled)).toEqual(await database.query(direct));
+  } finally {
+    database.close();
+  }
+}
+
 describe("roll-ups", () => {
   it("equal a direct aggregation of the rows that stand, with late rows and repeats, night by night as at once", async () => {
     await fc.assert(
@@ -97,6 +148,7 @@ describe("roll-ups", () => {
             expect(incremental.accountDay).toEqual(full.accountDay);
             expect(incremental.userDay).toEqual(full.userDay);
             expect(incremental.rolled.builtMonths).toBe(0);
+            await filtered(atOnce);
 
             const known = (await atOnce.load()).sources.usage?.arrivalKnown ?? false;
             const rows = standing(nights, known);
