@@ -199,7 +199,7 @@ const all = [
     [
       "account_id text!",
       "issued_on date!",
-      "due_on date",
+      "due_on date @",
       "paid_on date @",
       "amount_minor money",
       "status text @paid_on",
