@@ -83,14 +83,16 @@ export async function scored(
     accounts.map((a) => [a.account_id, dateOf(a), ...kpis.map((id) => a.kpis[id] ?? null)].map(literal).join(", ")),
   );
   const { overrides } = options;
+  await database.run("create table staging.account (account_id varchar)");
+  await insert("staging.account", [...new Set(accounts.map(({ account_id }) => literal(account_id)))]);
   if (overrides !== undefined) {
     await database.run(
       "create table staging.override (account_id varchar, band varchar, from_on date, expires_on date, author varchar, " +
-        "visible_on date, superseded_on date)",
+        "visible_on date, superseded_on date, reason varchar, line_no bigint, source varchar)",
     );
     await insert(
       "staging.override",
-      overrides.map((o) =>
+      overrides.map((o, i) =>
         [
           o.account_id,
           o.band,
@@ -99,6 +101,9 @@ export async function scored(
           o.author,
           new SqlDate(o.from_on),
           null,
+          null,
+          i + 2,
+          "overrides",
         ]
           .map(literal)
           .join(", "),
@@ -113,7 +118,7 @@ export async function scored(
     kpis.map((id) => ({ id })),
     { sources },
   );
-  const given = new Set(["spine.account_snapshot", "features.account_kpi", "staging.override"]);
+  const given = new Set(["spine.account_snapshot", "features.account_kpi", "staging.override", "staging.account"]);
   const result = await runNodes(database, sortNodes(models, given), silentLog, () => 0);
   return { database, result, models };
 }

@@ -1,13 +1,15 @@
 /** Scorecards -> the tables of the schema `scores`. Compiles only; nothing here reads a file or a database. */
-import { type AliasedRawBuilder, sql } from "kysely";
+import { sql } from "kysely";
 import type { Book } from "../config/book.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
 import type { AppliedScorecard, Scorecard } from "../config/scorecard.ts";
-import type { Audit, Model } from "../models/model.ts";
+import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import { SqlDate } from "../warehouse/literal.ts";
 import { cardModel, cardTable, kpisOf } from "./card.ts";
 import { integer, number, type Sql } from "./exact.ts";
+import { as, column, idColumns, table, unionOf, view } from "./nodes.ts";
+import { accountOverride, overrideState } from "./overrides.ts";
 import { weighKpis } from "./weights.ts";
 import { bandsInWords, pointsInWords } from "./words.ts";
 
@@ -21,36 +23,18 @@ export function scoreNodes(
   kpis: readonly Pick<KpiDefinition, "id">[],
   book: Pick<Book, "sources">,
 ): readonly Model[] {
-  const hasOverrides = Object.values(book.sources).some((source) => (source.entity as string) === "override");
+  const hasOverrides = Object.values(book.sources).some(({ entity }) => entity === "override");
   return [
     accountInput(cards, new Set(kpis.map(({ id }) => id))),
     ...cards.map(cardModel),
+    accountOverride(cards, hasOverrides),
+    overrideState(cards, hasOverrides),
     accountScore(cards, hasOverrides),
     scorePart(cards),
     accountGrade(cards),
     scorecardTable(cards),
     scorecardWeight(cards),
   ];
-}
-
-type Column = AliasedRawBuilder<unknown, string>;
-const as = (expression: Sql, type: string, name: string): Column =>
-  sql`cast(${expression} as ${sql.raw(type)})`.as(name);
-const column = (name: string): Column => sql.ref(name).as(name);
-const view = (sqlText: string, rest: Pick<Model, "name" | "grain" | "depends">): Model => ({
-  ...table(sqlText, rest),
-  kind: "view",
-});
-const table = (
-  sqlText: string,
-  rest: Pick<Model, "name" | "grain" | "depends"> & { readonly audits?: readonly Audit[] },
-): Model => ({ kind: "table", params: [], audits: [], portable: false, sql: sqlText, ...rest });
-
-/** Several selects as one; when there are none, the same columns without a row. */
-function unionOf(selects: readonly string[], empty: readonly (readonly [name: string, type: string])[]): string {
-  if (selects.length > 0) return selects.join("\nunion all\n");
-  const columns = empty.map(([name, type]) => as(sql`null`, type, name));
-  return compile(builder.selectNoFrom(columns).where(sql<boolean>`false`));
 }
 
 /** One read of the wide KPI view for all scorecards: each value becomes a decimal of six digits here, once. */
@@ -154,11 +138,6 @@ const scoreColumns = [
   ["overridden_by", "varchar"],
 ] as const;
 
-const idColumns = ({ scorecard, version }: Scorecard): readonly Column[] => [
-  as(sql`${scorecard}`, "varchar", "scorecard"),
-  as(sql`${version}`, "integer", "version"),
-];
-
 /**
  * Scores of all versions. `score_before` and `band_before` are those before gate and override; coverage is a share of
  * 1. An override replaces the band of the scorecard in force, if that has such a band, and never the score; of several
@@ -181,34 +160,14 @@ function accountScore(cards: readonly AppliedScorecard[], hasOverrides: boolean)
           ]),
       );
     }
-    const bands = card.bands.list.map(({ id }) => id);
     return compile(
       builder
-        .with("overrides", (db) =>
-          db
-            .selectFrom(`${cardTable(applied)} as c`)
-            .innerJoin("staging.override as o", (join) => join.onRef("o.account_id", "=", "c.account_id"))
-            .select([
-              ...keys,
-              sql.ref("o.band").as("band"),
-              sql.ref("o.author").as("author"),
-              sql`row_number() over (partition by c.account_id, c.snapshot_date order by o.from_on desc, o.visible_on desc, o.band, o.author)`.as(
-                "place",
-              ),
-            ])
-            .where(sql<boolean>`c.is_in_force`)
-            .where(sql<boolean>`o.visible_on <= c.snapshot_date`)
-            .where(sql<boolean>`(o.superseded_on is null or c.snapshot_date < o.superseded_on)`)
-            .where(sql<boolean>`o.from_on <= c.snapshot_date`)
-            .where(sql<boolean>`(o.expires_on is null or c.snapshot_date < o.expires_on)`)
-            .where(sql<boolean>`o.band in (${sql.join(bands)})`),
-        )
         .selectFrom(`${cardTable(applied)} as c`)
-        .leftJoin("overrides as o", (join) =>
+        .leftJoin("scores.account_override as o", (join) =>
           join
             .onRef("o.account_id", "=", "c.account_id")
             .onRef("o.snapshot_date", "=", "c.snapshot_date")
-            .on(sql<boolean>`o.place = 1`),
+            .on(sql<boolean>`c.is_in_force`),
         )
         .select([
           ...keys,
@@ -216,19 +175,16 @@ function accountScore(cards: readonly AppliedScorecard[], hasOverrides: boolean)
           ...before.map((name) => sql.ref(`c.${name}`).as(name)),
           sql`coalesce(o.band, c.band)`.as("band"),
           sql.ref("c.gated_by").as("gated_by"),
-          sql`case when o.band is not null then coalesce(o.author, 'unknown') end`.as("overridden_by"),
+          sql.ref("o.author").as("overridden_by"),
         ]),
     );
   });
-  const text = unionOf(
-    hasOverrides ? selects.map((select) => `select * from (\n${select}\n) as t`) : selects,
-    scoreColumns,
-  );
+  const text = unionOf(selects, scoreColumns);
   const key = ["account_id", "snapshot_date", "scorecard", "version"];
   return table(text, {
     name: "scores.account_score",
     grain: key,
-    depends: [...cards.map(cardTable), ...(hasOverrides ? ["staging.override"] : [])],
+    depends: [...cards.map(cardTable), ...(hasOverrides ? ["scores.account_override"] : [])],
     audits: [
       {
         name: "a score has a band, its parts and a place on its range",
