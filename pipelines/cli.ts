@@ -4,6 +4,7 @@ import { bench } from "./commands/bench.ts";
 import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
+import { explain } from "./commands/explain.ts";
 import { listKpis } from "./commands/kpis.ts";
 import { query } from "./commands/query.ts";
 import { refreshBook } from "./commands/refresh-book.ts";
@@ -110,6 +111,13 @@ verb("audit", "what is wrong with a release that no refresh stops for")
   .option("--dates <list>", "with --truncation: these snapshots, like 2026-01-05,2026-02-02", dates)
   .option("--all", "with --truncation: every snapshot")
   .action((book, options) => audit(context, book, options));
+verb("explain", "why one account has its score, and why it is another one than before")
+  .argument("<account>", "its id")
+  .option("--at <date>", "a scored snapshot (default: the newest)", date)
+  .option("--since <date>", "an earlier scored snapshot: what changed the score, summing to the difference", date)
+  .option("--scorecard <id>", "id or id@version, another one than the one in force")
+  .option("--days <n>", "the window of the trend", wholeNumber)
+  .action((book, account, options) => explain(context, book, account, options));
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")
