@@ -209,7 +209,7 @@ create table spine.account_snapshot (account_id varchar, snapshot_date date, per
   is_scored boolean, is_validated boolean);
 create table features.account_kpi (account_id varchar, snapshot_date date, ${kpis.map((kpi) => `${kpi} double`).join(", ")});
 create table features.kpi_why_null (account_id varchar, snapshot_date date, kpi varchar, why varchar);
-create table features.kpi_definition (id varchar, label varchar, healthier varchar, says_less varchar, says_more varchar);
+create table features.kpi_definition (kpi_no integer, id varchar, label varchar, healthier varchar, says_less varchar, says_more varchar);
 create table scores.scorecard (scorecard varchar, version integer, label varchar, purpose varchar, created_on date, bands varchar);
 create table scores.account_score (account_id varchar, snapshot_date date, scorecard varchar, version integer,
   is_in_force boolean, score decimal(18,6), band varchar);
@@ -251,7 +251,8 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
   await insert(
     database,
     "features.kpi_definition",
-    kpis.map((kpi) => [
+    kpis.map((kpi, i) => [
+      i + 1,
       kpi,
       kpi.replaceAll("_", " "),
       options.healthier?.[kpi] ?? (kpi.startsWith("noise") ? "tested" : "higher"),

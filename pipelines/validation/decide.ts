@@ -1,16 +1,19 @@
 /** Reads validation.kpi_statistic, applies the rules and writes validation.kpi_verdict and validation.kpi_test. */
 import type { Step } from "../models/model.ts";
-import type { Row } from "../warehouse/database.ts";
+import type { Query, Row } from "../warehouse/database.ts";
 import type { SqlValue } from "../warehouse/literal.ts";
 import { aucInterval } from "./interval.ts";
+import { findRedundant, pairFactsOf } from "./redundancy.ts";
 import {
   actionGroupOf,
   badgesOf,
+  type Decision,
   decideAll,
   detectableAuc,
   families,
   type Healthier,
   type Leak,
+  type SegmentStatistic,
   type Statistics,
   strengthOf,
 } from "./rules.ts";
@@ -29,7 +32,7 @@ const number = (row: Row, name: string): number | null => {
 const text = (row: Row, name: string): string | null => (row[name] as string | null | undefined) ?? null;
 
 /** One row of validation.kpi_statistic (joined with the KPI's facts) as the rules read it. */
-export function statisticsOf(row: Row, leak: Leak | null): Statistics {
+export function statisticsOf(row: Row, leak: Leak | null, segments: readonly SegmentStatistic[] = []): Statistics {
   return {
     leak,
     nLabelled: number(row, "n_labelled") ?? 0,
@@ -63,28 +66,54 @@ export function statisticsOf(row: Row, leak: Leak | null): Statistics {
     halvesZ: number(row, "halves_z"),
     logitZ: number(row, "z_logit"),
     missingZ: number(row, "missing_z"),
+    segments,
     healthier: (text(row, "healthier") ?? "tested") as Healthier,
   };
 }
 
-/**
- * The step. `lineage` names, per KPI, the table that records the decision if the KPI reads one; validation.truncation
- * holds the values that the truncation test saw change.
- */
-export function decideVerdicts(lineage: ReadonlyMap<string, string>): Step {
+export interface DecideOptions {
+  /** Per KPI that reads a table which records the decision: that table. */
+  readonly lineage: ReadonlyMap<string, string>;
+  /** The KPIs with points in a scorecard of the book, by the first and the last day on which it is in force. */
+  readonly live: readonly LiveKpi[];
+}
+
+export interface LiveKpi {
+  readonly kpi: string;
+  /** Null: always so far. */
+  readonly from: string | null;
+  /** The day from which a later version is in force; null: still. */
+  readonly until: string | null;
+}
+
+/** The step. validation.truncation holds the values that the truncation test saw change. */
+export function decideVerdicts({ lineage, live }: DecideOptions): Step {
   return {
     kind: "step",
     name: "validation.decide",
-    depends: ["features.kpi_definition", "validation.kpi_arrival", "validation.kpi_statistic", "validation.truncation"],
-    params: ["gap_days", "horizon_days", "validate_every"],
+    depends: [
+      "features.kpi_definition",
+      "validation.baseline_fit",
+      "validation.baseline_row",
+      "validation.definition",
+      "validation.kpi_arrival",
+      "validation.kpi_auc",
+      "validation.kpi_influence",
+      "validation.kpi_placed",
+      "validation.kpi_rank_pair",
+      "validation.kpi_statistic",
+      "validation.truncation",
+    ],
+    params: ["as_of", "gap_days", "horizon_days", "validate_every"],
     produces: ["validation.kpi_test", "validation.kpi_verdict"],
-    version: `1 ${[...lineage].map(([kpi, table]) => `${kpi}:${table}`).join(",")}`,
+    version: `2 ${[...lineage].map(([kpi, table]) => `${kpi}:${table}`).join(",")} ${live.map(({ kpi, from, until }) => `${kpi}:${from}:${until}`).join(",")}`,
     async run(context) {
       const [params] = await context.query<{
+        as_of: string;
         gap_days: number;
         horizon_days: number;
         validate_every: "week" | "month";
-      }>("select gap_days, horizon_days, validate_every from meta.params");
+      }>("select cast(as_of as varchar) as as_of, gap_days, horizon_days, validate_every from meta.params");
       if (params === undefined) throw new Error("meta.params has no row");
       const rows = await context.query<Row>(`
 select s.*, k.label, k.healthier, k.says_less, k.says_more, a.arrival_known, t.n_changed
@@ -93,6 +122,13 @@ inner join features.kpi_definition as k on k.id = s.kpi
 left join validation.kpi_arrival as a on a.kpi = s.kpi
 left join validation.truncation as t on t.kpi = s.kpi and t.n_changed > 0
 order by s.definition, s.kpi`);
+      const segments = await segmentStatistics(context.query);
+      const isLive = new Set(
+        live
+          .filter(({ from, until }) => (from ?? "") <= params.as_of && (until === null || params.as_of < until))
+          .map(({ kpi }) => kpi),
+      );
+      const labelOfKpi = new Map(rows.map((row) => [row.kpi as string, lowerFirst(text(row, "label") ?? "")]));
       const verdicts: Record<string, SqlValue>[] = [];
       const tests: Record<string, SqlValue>[] = [];
       for (const definition of new Set(rows.map((row) => row.definition as string))) {
@@ -100,9 +136,21 @@ order by s.definition, s.kpi`);
           .filter((row) => row.definition === definition)
           .map((row): KpiInput => {
             const id = row.kpi as string;
-            return { ...statisticsOf(row, leakOf(row, lineage.get(id))), id, row };
+            const own = segments.get(`${definition} ${id}`) ?? [];
+            return { ...statisticsOf(row, leakOf(row, lineage.get(id)), own), id, row };
           });
-        for (const { input, evidence, decision, p, qBy, rejections, size } of decideAll(inputs)) {
+        const tested = decideAll(inputs);
+        const redundant = await findRedundant(
+          tested.flatMap(({ input: { id, auc, z, coverage }, decision: { verdict } }) =>
+            (verdict === "predicts" || verdict === "weak") && auc !== null && z !== null
+              ? [{ id, auc, z, coverage: coverage ?? 0, isLive: isLive.has(id) }]
+              : [],
+          ),
+          await pairFactsOf(context, definition),
+        );
+        for (const { input, evidence, decision: first, p, qBy, rejections, size } of tested) {
+          const same = redundant.get(input.id);
+          const decision: Decision = same === undefined ? first : { rule: "18", verdict: "redundant", reason: null };
           const { row } = input;
           const isInFamily = evidence.q.main !== null;
           const detectable = isInFamily ? detectableAuc(evidence.se, rejections, size) : null;
@@ -130,6 +178,8 @@ order by s.definition, s.kpi`);
             rateHigh: number(row, "rate_high_fifth"),
             rateUnanswered: number(row, "rate_unanswered"),
             rateAnswered: number(row, "rate_answered"),
+            sameAs:
+              same === undefined ? null : { kpi: labelOfKpi.get(same.other) ?? same.other, spearman: same.spearman },
           };
           const badges = badgesOf(evidence, {
             spearmanTenure: number(row, "spearman_tenure"),
@@ -142,7 +192,7 @@ order by s.definition, s.kpi`);
             segment: "all",
             rule: decision.rule,
             verdict: decision.verdict,
-            label: labelOf(decision, evidence),
+            label: labelOf(decision, evidence, wording),
             sentence: sentenceOf(decision, evidence, wording),
             reason: decision.reason,
             auc: evidence.auc,
@@ -160,7 +210,7 @@ order by s.definition, s.kpi`);
             detectable_auc: twelveDigits(detectable),
             rate_low_fifth: number(row, "rate_low_fifth"),
             rate_high_fifth: number(row, "rate_high_fifth"),
-            redundant_with: null,
+            redundant_with: same?.other ?? null,
             badges: badges.join(", "),
             first_seen_on: null,
             held: null,
@@ -230,6 +280,23 @@ order by s.definition, s.kpi`);
       );
     },
   };
+}
+
+/** What the rules read of each segment, by `definition kpi`. */
+async function segmentStatistics(query: Query): Promise<ReadonlyMap<string, readonly SegmentStatistic[]>> {
+  const rows = await query<SegmentStatistic & { key: string }>(`
+select
+  definition || ' ' || subject as key,
+  substr(statistic, 9) as segment,
+  auc,
+  z,
+  least(n_churned, n_staying) as k
+from validation.kpi_auc
+where statistic like 'segment!_%' escape '!' and auc is not null and z is not null
+order by key, segment`);
+  const found = new Map<string, SegmentStatistic[]>();
+  for (const { key, ...statistic } of rows) found.set(key, [...(found.get(key) ?? []), statistic]);
+  return found;
 }
 
 function leakOf(row: Row, table: string | undefined): Leak | null {

@@ -1,16 +1,18 @@
 /** Everything that validation builds: outcomes meet features here, and nowhere earlier. */
 import type { Book } from "../config/book.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
+import type { AppliedScorecard } from "../config/scorecard.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { fitBaseline } from "./baseline.ts";
-import { decideVerdicts } from "./decide.ts";
+import { decideVerdicts, type LiveKpi } from "./decide.ts";
 import { labelAgreementModel } from "./labels.ts";
 import { fitLens } from "./lens.ts";
 import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
 import { makePeriods } from "./periods.ts";
 import { rankModels, rankTotals } from "./rank.ts";
+import { groupKpis } from "./redundancy.ts";
 import { testScorecards } from "./scorecards.ts";
 import { testShape } from "./shape.ts";
 
@@ -29,7 +31,7 @@ export interface ValidationOptions {
 export async function validationNodes(
   book: Book,
   kpis: readonly KpiDefinition[],
-  _cards: unknown,
+  cards: readonly AppliedScorecard[],
   options: ValidationOptions = {},
 ): Promise<readonly Node[]> {
   const notice = checkNotice(book);
@@ -49,7 +51,8 @@ export async function validationNodes(
     fitLens,
     kpiArrivalModel(book, kpis),
     truncationModel(options.truncation),
-    decideVerdicts(lineageOf(book, kpis)),
+    groupKpis,
+    decideVerdicts({ lineage: lineageOf(book, kpis), live: liveKpis(cards) }),
     ...rankModels({ name: "score", source: "validation.score_observed" }),
     ...rankTotals("score", "validation.score_part"),
     testScorecards,
@@ -118,6 +121,27 @@ export function lineageOf(book: Pick<Book, "churn">, kpis: readonly KpiDefinitio
     if (column !== undefined) found.set(id, `${entity}.${column}`);
   }
   return found;
+}
+
+/** The KPIs with points in an assigned scorecard, with the days on which that version is in force. */
+export function liveKpis(cards: readonly AppliedScorecard[]): readonly LiveKpi[] {
+  return cards.flatMap(({ card, assign_order }) => {
+    if (assign_order === null) return [];
+    const from = card.in_force_from ?? null;
+    const later = cards
+      .filter((other) => other.assign_order === assign_order && other.card !== card)
+      .flatMap(({ card: other }) => {
+        const start = other.in_force_from ?? "";
+        const isLater = start > (from ?? "") || (start === (from ?? "") && other.version > card.version);
+        return isLater ? [start] : [];
+      })
+      .sort();
+    const entries = card.groups.flatMap(({ weight, kpis, groups }) => {
+      const leaves = kpis === undefined ? (groups ?? []) : [{ weight: 1, kpis }];
+      return weight === 0 ? [] : leaves.flatMap((leaf) => (leaf.weight === 0 ? [] : leaf.kpis));
+    });
+    return entries.filter(({ weight }) => weight > 0).map(({ kpi }) => ({ kpi, from, until: later[0] ?? null }));
+  });
 }
 
 /** validation.kpi_arrival: whether it is known when the rows of each KPI arrived (all sources of its entity). */

@@ -67,5 +67,6 @@ const accounts = (n: number): string => `${n.toLocaleString("en-US")} account${n
 export function rulesNotAppliedSentence(): string | null {
   if (rulesNotApplied.length === 0) return null;
   const list = rulesNotApplied.map(({ rule, what }) => `${rule} (${what})`);
+  if (list.length === 1) return `Not applied yet: rule ${list[0]}.`;
   return `Not applied yet: rules ${list.slice(0, -1).join(", ")} and ${list.at(-1)}.`;
 }

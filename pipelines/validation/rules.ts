@@ -31,9 +31,7 @@ export type RuleId = (typeof ruleIds)[number];
 
 /** Rules that keep their place in the order and are not applied yet; a report says so. */
 export const rulesNotApplied: readonly { readonly rule: RuleId; readonly verdict: Verdict; readonly what: string }[] = [
-  { rule: "5", verdict: "unstable_segment", what: "opposite signs in two segments" },
   { rule: "9", verdict: "confounded_by_use", what: "a sign that turns once all other use is held" },
-  { rule: "18", verdict: "redundant", what: "a KPI that ranks accounts as a stronger one does" },
 ];
 
 export type Verdict =
@@ -108,7 +106,17 @@ export interface Statistics {
   readonly halvesZ: number | null;
   readonly logitZ: number | null;
   readonly missingZ: number | null;
+  /** The same A within each segment of the strata. */
+  readonly segments: readonly SegmentStatistic[];
   readonly healthier: Healthier;
+}
+
+export interface SegmentStatistic {
+  readonly segment: string;
+  readonly auc: number;
+  readonly z: number;
+  /** K: the smaller of the churned and the staying accounts that can be compared there. */
+  readonly k: number;
 }
 
 /** q-values of the families; null outside a family. */
@@ -216,6 +224,21 @@ function isUnstableInTime(e: Evidence): boolean {
   );
 }
 
+/**
+ * The two segments that point opposite ways most clearly: K >= 50 and |z| > 2.58 in each, whatever q; null without such a
+ * pair. `down` is the one where leavers have less.
+ */
+export function oppositeSegments(
+  e: Pick<Statistics, "segments">,
+): { readonly down: SegmentStatistic; readonly up: SegmentStatistic } | null {
+  const clear = e.segments.filter(({ k, z }) => k >= 50 && Math.abs(z) > 2.58);
+  const clearest = (some: readonly SegmentStatistic[]): SegmentStatistic | undefined =>
+    [...some].sort((a, b) => Math.abs(b.z) - Math.abs(a.z) || (a.segment < b.segment ? -1 : 1))[0];
+  const down = clearest(clear.filter(({ z }) => z < 0));
+  const up = clearest(clear.filter(({ z }) => z > 0));
+  return down === undefined || up === undefined ? null : { down, up };
+}
+
 /** The first reason for which a KPI is not tested, null when it is. */
 export function notTestedReason(e: Statistics): (typeof notTestedReasons)[number] | null {
   if (e.nLabelled === 0) return "no_labelled_rows";
@@ -257,7 +280,7 @@ const isLate = (e: Evidence): boolean => below(e.q.late, 0.05) && atLeast(offCen
 const isContradicted = (e: Evidence): boolean =>
   e.auc !== null && ((e.healthier === "higher" && e.auc > 0.5) || (e.healthier === "lower" && e.auc < 0.5));
 
-/** Rows 2 to 17 in order; rows 5, 9 and 18 are in {@link rulesNotApplied}. */
+/** Rows 2 to 17 in order; row 9 is in {@link rulesNotApplied}, row 18 a second pass (redundancy.ts). */
 const rules: readonly Rule[] = [
   {
     id: "2",
@@ -286,6 +309,7 @@ const rules: readonly Rule[] = [
     reason: (e) => shapeOf(e.sides),
   },
   { id: "4", verdict: "unstable_time", when: isUnstableInTime, reason: timeCourseOf },
+  { id: "5", verdict: "unstable_segment", when: (e) => oppositeSegments(e) !== null },
   {
     id: "6",
     verdict: "confounded",

@@ -4,6 +4,7 @@ import {
   type Decision,
   type Evidence,
   isTooSmallToMatter,
+  oppositeSegments,
   type Strength,
   strengthOf,
   timeCourseOf,
@@ -35,6 +36,8 @@ export interface Wording {
   readonly rateHigh: number | null;
   readonly rateUnanswered: number | null;
   readonly rateAnswered: number | null;
+  /** Rule 18: the label of the KPI that is kept instead, and the rank correlation with it. */
+  readonly sameAs: { readonly kpi: string; readonly spearman: number } | null;
 }
 
 /** Pairs of 100, a whole number. */
@@ -79,7 +82,7 @@ function sortedInterval(auc: number | null, low: number | null, high: number | n
 /** The far end of the interval: what remains possible in the direction of A. */
 const atMost = (e: Evidence, w: Wording): string => sortedInterval(e.auc, w.aucLow, w.aucHigh).hi;
 
-export function labelOf(decision: Decision, e: Evidence): string {
+export function labelOf(decision: Decision, e: Evidence, w: Pick<Wording, "sameAs">): string {
   switch (decision.verdict) {
     case "not_tested":
       return "Not enough data";
@@ -122,7 +125,7 @@ export function labelOf(decision: Decision, e: Evidence): string {
     case "inconclusive":
       return "Cannot tell yet";
     case "redundant":
-      return "Same as another";
+      return `Same as ${w.sameAs?.kpi ?? "another"}`;
   }
 }
 
@@ -184,12 +187,21 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
       return tooSmall(e, w);
     case "inconclusive":
       return cannotTell(e, w);
-    case "unstable_segment":
-    case "confounded_by_use":
+    case "unstable_segment": {
+      const pair = oppositeSegments(e);
+      if (pair === null) throw new Error("two segments that point opposite ways are needed for this verdict");
+      const { down, up } = pair;
+      return `In ${down.segment}, leavers ${w.less} (${sorted(down.auc)} of 100); in ${up.segment}, leavers ${w.more} (${sorted(up.auc)}). Use per segment or not at all.`;
+    }
     case "redundant":
+      return `Ranks accounts much as ${w.sameAs?.kpi ?? "another"} does (rank correlation ${rank(w.sameAs?.spearman ?? null)}) and adds nothing measurable beyond it. Keep one.`;
+    case "confounded_by_use":
       throw new Error(`no rule gives the verdict ${decision.verdict} yet`);
   }
 }
+
+/** A rank correlation: .95, -.72. */
+const rank = (rho: number | null): string => (rho === null ? "not known" : rho.toFixed(2).replace(/^(-?)0/, "$1"));
 
 /** A claim made early, in the direction that the late values do not have. */
 const isLinkedOtherWay = (e: Evidence): boolean =>

@@ -1,6 +1,6 @@
 /** How a step writes the rows that TypeScript computed. */
 import type { StepContext } from "../models/model.ts";
-import { literal, type SqlValue } from "../warehouse/literal.ts";
+import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
 
 export type ColumnTypes = Readonly<Record<string, "varchar" | "double" | "integer" | "bigint" | "boolean" | "date">>;
 
@@ -22,7 +22,9 @@ export async function writeTable(
   rows: readonly Readonly<Record<string, SqlValue>>[],
 ): Promise<void> {
   const names = Object.keys(columns);
-  await context.run(`create table ${name} (${names.map((column) => `${column} ${columns[column]}`).join(", ")})`);
+  await context.run(
+    `create table ${name} (${names.map((column) => `${quoteIdentifier(column)} ${columns[column]}`).join(", ")})`,
+  );
   for (let from = 0; from < rows.length; from += 500) {
     const values = rows.slice(from, from + 500).map(
       (row) =>

@@ -35,7 +35,7 @@ describe("planted truth", () => {
     const verdict = Object.fromEntries(rows.map((row) => [row.kpi, row.verdict]));
     expect(verdict).toMatchObject({
       causal: "predicts",
-      twin: "predicts",
+      twin: "redundant",
       size_like: "confounded",
       tenure_like: "confounded",
       late: "late_only",
@@ -64,6 +64,38 @@ describe("planted truth", () => {
     expect(row?.auc as number).toBeLessThan(row?.auc_high as number);
     expect(row?.rate_low_fifth as number).toBeGreaterThan(row?.rate_high_fifth as number);
     expect(row?.sentence).toMatch(/^Accounts that had less causal left more often 30 to 120 days later: /);
+  });
+
+  it("keeps one of the twins and says which, with their rank correlation", async () => {
+    const [row] = await database.query<Record<string, unknown>>(
+      "select verdict, rule, redundant_with, label, sentence, action_group from validation.kpi_verdict where kpi = 'twin'",
+    );
+    expect(row).toEqual({
+      verdict: "redundant",
+      rule: "18",
+      redundant_with: "causal",
+      label: "Same as causal",
+      sentence:
+        "Ranks accounts much as causal does (rank correlation .97) and adds nothing measurable beyond it. Keep one.",
+      action_group: "Leave out",
+    });
+    const [pair] = await database.query<Record<string, unknown>>(
+      `select spearman, "group" from validation.kpi_pair where kpi = 'causal' and other = 'twin'`,
+    );
+    // Midranks by hand: the correlation of the two ranks over rows with both, which here is every labelled row.
+    const rho = await database.scalar<number>(`
+with ranked as (
+  select
+    rank() over (order by causal) + (count(*) over (partition by causal) - 1) / 2e0 as a,
+    rank() over (order by twin) + (count(*) over (partition by twin) - 1) / 2e0 as b
+  from features.account_kpi as k
+  inner join validation.outcome as o
+    on o.account_id = k.account_id and o.snapshot_date = k.snapshot_date and o.definition = 'subscription_end'
+  where o.y is not null
+)
+select corr(a, b) from ranked`);
+    expect(pair?.spearman as number).toBeCloseTo(rho as number, 9);
+    expect(pair?.group).toBe(1);
   });
 
   it("adds up: a KPI's deciles hold every labelled row, and expected departures equal observed ones", async () => {
@@ -330,6 +362,23 @@ from validation.baseline_row`),
     });
     expect(new Set(young.map((row) => row.reason))).toEqual(new Set(["no_labelled_rows"]));
   });
+  it("opposite in two segments, though nothing shows over all", async () => {
+    const panel = plantedPanel(9, 1000);
+    const rows = panel.rows.map((row) => ({
+      ...row,
+      values: { ...row.values, noise_a: (row.segment === "large" ? 1 : -1) * (row.values.causal as number) },
+    }));
+    const database = await validatePanel({ ...panel, rows }, {}, ["validation.kpi_verdict"]);
+    const [row] = await database.query<{ rule: string; verdict: string; sentence: string }>(
+      "select rule, verdict, sentence from validation.kpi_verdict where kpi = 'noise_a'",
+    );
+    database.close();
+    expect(row).toMatchObject({ rule: "5", verdict: "unstable_segment" });
+    expect(row?.sentence).toMatch(
+      /^In large, leavers had less noise_a \(6\d of 100\); in small, leavers had more noise_a \(6\d\)\. Use per segment/,
+    );
+  });
+
   it("a value that the truncation test saw change is a leak, whatever the data", async () => {
     const rows = await verdicts(small, {
       truncation: "meta.truncated",

@@ -41,6 +41,7 @@ const evidence: Evidence = {
   halvesZ: -3,
   logitZ: -4,
   missingZ: 4,
+  segments: [],
   healthier: "higher",
   q: { main: 0.003, crude: 0.001, late: 0.9, shape: 0.9, halves: 0.9, missing: null },
 };
@@ -66,6 +67,7 @@ const wording: Wording = {
   rateHigh: 0.041,
   rateUnanswered: 0.095,
   rateAnswered: 0.059,
+  sameAs: null,
 };
 const as = (rule: Decision["rule"], verdict: Decision["verdict"], reason: string | null = null): Decision => ({
   rule,
@@ -74,7 +76,8 @@ const as = (rule: Decision["rule"], verdict: Decision["verdict"], reason: string
 });
 const say = (decision: Decision, e: Partial<Evidence> = {}, w: Partial<Wording> = {}): string =>
   sentenceOf(decision, { ...evidence, ...e }, { ...wording, ...w });
-const label = (decision: Decision, e: Partial<Evidence> = {}): string => labelOf(decision, { ...evidence, ...e });
+const label = (decision: Decision, e: Partial<Evidence> = {}, w: Partial<Wording> = {}): string =>
+  labelOf(decision, { ...evidence, ...e }, { ...wording, ...w });
 
 describe("row 0", () => {
   const reason = (name: string, e: Partial<Evidence> = {}, w: Partial<Wording> = {}) =>
@@ -119,6 +122,26 @@ describe("one sentence a verdict", () => {
     expect(label(as("1", "too_good"))).toBe("Too good to be true");
     expect(say(as("1", "too_good"), { auc: 0.03 })).toBe(
       "Sorts 97 of 100 pairs. Single early signals usually sort 55 to 70; treat as information from the future until shown otherwise.",
+    );
+  });
+  it("5", () => {
+    const segments = [
+      { segment: "solo", auc: 0.41, z: -4, k: 80 },
+      { segment: "studio", auc: 0.58, z: 3, k: 90 },
+    ];
+    expect(label(as("5", "unstable_segment"))).toBe("Opposite in two segments");
+    expect(say(as("5", "unstable_segment"), { segments })).toBe(
+      "In solo, leavers sent fewer invoices (59 of 100); in studio, leavers sent more invoices (58). Use per segment or not at all.",
+    );
+  });
+  it("18", () => {
+    const sameAs = { kpi: "payments matched", spearman: 0.953 };
+    expect(label(as("18", "redundant"), {}, { sameAs })).toBe("Same as payments matched");
+    expect(say(as("18", "redundant"), {}, { sameAs })).toBe(
+      "Ranks accounts much as payments matched does (rank correlation .95) and adds nothing measurable beyond it. Keep one.",
+    );
+    expect(say(as("18", "redundant"), {}, { sameAs: { kpi: "seats", spearman: -0.718 } })).toContain(
+      "(rank correlation -.72)",
     );
   });
   it("2 and 2b", () => {
