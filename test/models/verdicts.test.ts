@@ -363,7 +363,7 @@ from validation.baseline_row`),
     expect(new Set(young.map((row) => row.reason))).toEqual(new Set(["no_labelled_rows"]));
   });
   it("opposite in two segments, though nothing shows over all", async () => {
-    const panel = plantedPanel(9, 1000);
+    const panel = plantedPanel(9, 1500);
     const rows = panel.rows.map((row) => ({
       ...row,
       values: { ...row.values, noise_a: (row.segment === "large" ? 1 : -1) * (row.values.causal as number) },
