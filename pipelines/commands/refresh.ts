@@ -33,6 +33,8 @@ import {
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
+import { resolveFlags } from "../scores/flag-files.ts";
+import { flagNodes } from "../scores/flags.ts";
 import { checkImmutability, recordOf, resolveScorecards } from "../scores/library.ts";
 import { validationNodes } from "../validation/nodes.ts";
 import { rulesNotApplied } from "../validation/rules.ts";
@@ -94,10 +96,14 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
 
   const { kpis, off } = await resolveKpis(book);
   const cards = await resolveScorecards(book, kpis);
+  const flags = await resolveFlags(book, kpis);
   const current = await findCurrentRelease(state);
   const known = current?.manifest.scorecards ?? [];
   checkImmutability(known, cards);
-  const warnings: string[] = off.map(({ id, why }) => `KPI ${id} is off: ${why}`);
+  const warnings: string[] = [
+    ...off.map(({ id, why }) => `KPI ${id} is off: ${why}`),
+    ...flags.off.map(({ id, why }) => `flag ${id} is off: ${why}`),
+  ];
 
   const load = await timed("load exports", async (note) => {
     const result = await loadDeliveries({ book, state, log, now });
@@ -110,7 +116,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book, isoDate(now()));
 
   const code = await codeSha256();
-  const definitions = sha256(canonicalJson({ kpis, cards }));
+  const definitions = sha256(canonicalJson({ kpis, cards, flags: flags.flags }));
   const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions, code, asOf]));
   if (options.full !== true && current?.manifest.release_id === releaseId) {
     const { warnings } = current.manifest;
@@ -160,6 +166,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
         ...(await readModels("spine")),
         ...featureNodes(kpis, book),
         ...scoreNodes(cards, kpis, book),
+        ...flagNodes(flags.flags),
         ...(await validationNodes(book, kpis, cards)),
         ...(await martNodes()),
       ],

@@ -142,6 +142,10 @@ const fields = z.strictObject({
     .describe("ids of the library, or definitions written here"),
   scorecards: z.array(z.string().min(1)).default([]),
   compare: z.array(z.string().min(1)).default([]),
+  flags: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .optional()
+    .describe("files of flags, or sets that ship with Assay; default: flags.yaml beside assay.yaml, if it is there"),
   site: z
     .strictObject({
       title: z.string().min(1).optional(),
