@@ -250,6 +250,8 @@ function tablesOf(fixture: Fixture, book: Book): GivenTables {
     tables[table] = [...(tables[table] ?? []), withVisibleOn(name, row, paidSince)];
   };
   for (const [name, rows] of Object.entries(fixture.given)) for (const row of rows) add(name, row);
+  // The calendar starts a window after the first use of anybody.
+  add("rollup.account_day", { account_id: aliveAccount, activity_date: paidSince, event: "alive", n_events: 1 });
   const subscriptions = fixture.given.subscription ?? [];
   const paying = new Set(subscriptions.flatMap((row) => (row.is_trial === true ? [] : [row.account_id])));
   const accounts = new Set<unknown>(fixture.expect.map(({ account_id }) => account_id));
