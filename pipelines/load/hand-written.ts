@@ -73,7 +73,7 @@ export function handWritten(book: Book, entityId: string, deliveries: readonly D
   const start = entityId === "override" ? "from_on" : "date '1900-01-01'";
   const effective = own.map(
     ({ source, no, effective_on }) =>
-      `  (${literal(source)}, ${no}, ${effective_on === null || effective_on === undefined ? "null" : `date ${literal(effective_on)}`})`,
+      `  (${literal(source)}, ${no}, ${effective_on === null || effective_on === undefined ? "cast(null as date)" : `date ${literal(effective_on)}`})`,
   );
   return {
     ...facts,
