@@ -263,7 +263,7 @@ export async function explainAccount(request: ExplainRequest): Promise<Explanati
     parts,
     missing,
     gates,
-    override: await readOverride(query, tables, row, cardBand(card, row.score, gates)),
+    override: await readOverride(query, tables, row),
     flags: await readFlags(query, tables, account, date),
     rank: row.is_in_force ? await readRank(query, account, date) : null,
     trend: await readTrend(query, row, days),
@@ -507,33 +507,18 @@ async function readGates(
   });
 }
 
-/** The override that holds at the snapshot: of several the one that started last, as in scores.account_score. */
+/** The override that holds at the snapshot, with both bands. */
 async function readOverride(
   query: Query,
   tables: ReadonlySet<string>,
   row: ScoreRow,
-  card_band: string,
 ): Promise<ExplainedOverride | null> {
-  if (row.overridden_by === null) return null;
-  const told = { band: row.band, card_band, author: row.overridden_by };
-  if (!tables.has("staging.override")) return { ...told, reason: null, from_on: null, expires_on: null };
-  const day = `date ${literal(row.snapshot_date)}`;
-  const [found] = await query<Record<string, string | null>>(
-    `select * from staging.override where account_id = ${literal(row.account_id)} and band = ${literal(row.band)} ` +
-      `and visible_on <= ${day} and (superseded_on is null or ${day} < superseded_on) and from_on <= ${day} ` +
-      `and (expires_on is null or ${day} < expires_on) order by from_on desc, visible_on desc, author limit 1`,
+  if (row.overridden_by === null || !tables.has("scores.account_override")) return null;
+  const [found] = await query<ExplainedOverride>(
+    "select band, band_without as card_band, author, reason, from_on, expires_on from scores.account_override " +
+      `where ${at(row.account_id, row.snapshot_date)} and ${of(row)}`,
   );
-  const { reason = null, from_on = null, expires_on = null } = found ?? {};
-  return { ...told, reason, from_on, expires_on };
-}
-
-/** The band that the card gives, gates included, whatever an override made of it. */
-function cardBand(card: Scorecard, score: number | null, gates: readonly ExplainedGate[]): string {
-  if (score === null) return "unknown";
-  const place = (id: string): number => card.bands.list.findIndex((band) => band.id === id);
-  return gates
-    .flatMap(({ state, band }) => (state === "failed" && band !== null ? [band] : []))
-    .reduce((worst, band) => (place(band) < place(worst) ? band : worst), bandOf(card, score));
+  return found ?? null;
 }
 
 /** The band of a score on a card, by its inclusive edge. */
