@@ -105,8 +105,8 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   });
   try {
     for (const [sourceId, source] of Object.entries(book.sources)) {
-      const root = isWrittenByHand(source.entity) ? book.folder : book.exports_root;
-      const found = await findFiles(root, typeof source.files === "string" ? [source.files] : source.files);
+      const root = rootOf(book, source);
+      const found = await findFiles(root, filesOf(source));
       const settled = found.filter((file) => isSettled(file, source, options));
       if (settled.length < found.length) {
         log.info(
@@ -163,7 +163,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
               "run again later, or set settle for a source whose files are complete when they appear",
             )
           : refusedError(
-              `source ${id}: no file matches ${String(source.files)} below ${isWrittenByHand(source.entity) ? book.folder : book.exports_root}, expected at least one`,
+              `source ${id}: no file matches ${String(source.files)} below ${rootOf(book, source)}, expected at least one`,
             );
       }
       sources[id] = await factsOf(database, store, source, own);
@@ -186,7 +186,11 @@ async function removeUnfinished(store: string): Promise<void> {
 }
 
 /** A file is taken when it has stood still for `settle`. */
-function isSettled(file: FoundFile, source: Source, { now, settleSeconds }: LoadOptions): boolean {
+function isSettled(
+  file: FoundFile,
+  source: Source,
+  { now, settleSeconds }: Pick<LoadOptions, "now" | "settleSeconds">,
+): boolean {
   const settle = settleSeconds ?? durationSeconds(source.settle);
   return settle === 0 || now().getTime() - file.modifiedMs >= settle * 1000;
 }
@@ -201,42 +205,133 @@ interface TakeOptions extends LoadOptions {
   readonly warnings: string[];
 }
 
-/** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
-async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
-  const { book, sourceId, source, file, lines, now, warnings } = options;
+/** What the ledger and the store know of a file. */
+interface Recognised {
+  readonly sha256: string;
+  /** The arrival of these bytes, if there was one: of any name in an append source, of this name otherwise. */
+  readonly known: Arrival | undefined;
+  /** How many times the source delivered a file of this name. */
+  readonly nOfName: number;
+  /** The name of its rows in the store, and whether they are there. */
+  readonly reading: string;
+  readonly isStored: boolean;
+}
+
+async function recognise(of: {
+  readonly book: Book;
+  readonly store: string;
+  readonly sourceId: string;
+  readonly source: Source;
+  readonly file: FoundFile;
+  readonly lines: readonly LedgerLine[];
+}): Promise<Recognised> {
+  const { book, store, sourceId, source, file, lines } = of;
   const arrivals = lines.filter((line): line is Arrival => line.kind === "arrival" && line.source === sourceId);
   const ofFile = arrivals.filter((arrival) => arrival.file === file.name);
   const untouched = ofFile.at(-1)?.stamp === file.stamp ? ofFile.at(-1) : undefined;
   const bytes = untouched?.sha256 ?? (await sha256File(file.path));
-  const known = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
-  const isKnown = known !== undefined && known.sha256 === bytes;
-  if (!isKnown && source.mode === "append" && ofFile.length > 0 && source.key === undefined) {
+  const same = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
+  const known = same?.sha256 === bytes ? same : undefined;
+  const reading = readingName(book, source, bytes);
+  const isRead = lines.some(
+    (line) => line.kind === "reading" && line.delivery_id === known?.delivery_id && line.reading === reading,
+  );
+  const isStored = isRead && existsSync(join(store, `${reading}.parquet`));
+  return { sha256: bytes, known, nOfName: ofFile.length, reading, isStored };
+}
+
+/** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
+async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
+  const { sourceId, source, file, lines, now, warnings } = options;
+  const { sha256: bytes, known, nOfName, reading: name, isStored } = await recognise(options);
+  if (known !== undefined && isStored) return [];
+  if (known === undefined && source.mode === "append" && nOfName > 0 && source.key === undefined) {
     warnings.push(
       `${file.name} has changed since it was first loaded and source ${sourceId} has no key: rows that it held before count twice`,
     );
   }
-  const identity = source.mode === "append" ? [sourceId, bytes] : [sourceId, bytes, file.name, ofFile.length];
-  const arrival: Arrival = isKnown
-    ? known
-    : {
-        kind: "arrival",
-        delivery_id: sha256(canonicalJson(identity)).slice(0, 16),
-        source: sourceId,
-        file: file.name,
-        sha256: bytes,
-        bytes: file.bytes,
-        stamp: file.stamp,
-        first_seen_at: notBefore(lines, now().toISOString()),
-      };
-  const name = readingName(book, source, bytes);
-  const read = lines.some(
-    (line) => line.kind === "reading" && line.delivery_id === arrival.delivery_id && line.reading === name,
-  );
-  const isStored = read && existsSync(join(options.store, `${name}.parquet`));
-  if (isKnown && isStored) return [];
+  const identity = source.mode === "append" ? [sourceId, bytes] : [sourceId, bytes, file.name, nOfName];
+  const arrival: Arrival = known ?? {
+    kind: "arrival",
+    delivery_id: sha256(canonicalJson(identity)).slice(0, 16),
+    source: sourceId,
+    file: file.name,
+    sha256: bytes,
+    bytes: file.bytes,
+    stamp: file.stamp,
+    first_seen_at: notBefore(lines, now().toISOString()),
+  };
   const reading = await readFile({ ...options, arrival, name });
-  return isKnown ? [reading] : [arrival, reading];
+  return known === undefined ? [arrival, reading] : [reading];
 }
+
+/** What a refresh would find of a source's files; nothing is read into the store and nothing changed. */
+export interface PendingSource {
+  readonly source: string;
+  readonly entity: string;
+  readonly files: number;
+  /** Files whose bytes no refresh has taken yet. */
+  readonly fresh: readonly string[];
+  /** Of those: files that came before under the same name with other content. */
+  readonly changed: readonly string[];
+  /** Files that are known and would be read again: their mapping has changed, or their rows are not in the store. */
+  readonly reread: readonly string[];
+  /** Files that have not stood still for the source's `settle`. */
+  readonly unsettled: readonly string[];
+  /** The deliveries of the source that the ledger knows. */
+  readonly deliveries: readonly string[];
+}
+
+/** Compares the exports folder with the ledger, read-only. */
+export async function pendingDeliveries(
+  options: Pick<LoadOptions, "book" | "state" | "now">,
+): Promise<readonly PendingSource[]> {
+  const { book, state } = options;
+  const store = join(state, "store");
+  const { lines } = await readLedger(join(state, "ledger.jsonl"));
+  return Promise.all(
+    Object.entries(book.sources).map(async ([sourceId, source]) => {
+      const found = await findFiles(rootOf(book, source), filesOf(source));
+      const fresh: string[] = [];
+      const changed: string[] = [];
+      const reread: string[] = [];
+      const settled = found.filter((file) => isSettled(file, source, options));
+      const taken = new Set<string>();
+      for (const file of settled) {
+        const {
+          sha256: bytes,
+          known,
+          nOfName,
+          isStored,
+        } = await recognise({ book, store, sourceId, source, file, lines });
+        if (known === undefined) {
+          // Two new files of the same bytes are one delivery of an append source.
+          if (source.mode === "append" && taken.has(bytes)) continue;
+          taken.add(bytes);
+          fresh.push(file.name);
+          if (nOfName > 0) changed.push(file.name);
+        } else if (!isStored) reread.push(file.name);
+      }
+      const deliveries = lines.flatMap((line) =>
+        line.kind === "arrival" && line.source === sourceId ? [line.delivery_id] : [],
+      );
+      const unsettled = found.filter((file) => !settled.includes(file)).map(({ name }) => name);
+      return {
+        source: sourceId,
+        entity: source.entity,
+        files: found.length,
+        fresh,
+        changed,
+        reread,
+        unsettled,
+        deliveries,
+      };
+    }),
+  );
+}
+
+const filesOf = ({ files }: Source): readonly string[] => (typeof files === "string" ? [files] : files);
+const rootOf = (book: Book, { entity }: Source): string => (isWrittenByHand(entity) ? book.folder : book.exports_root);
 
 /** A clock that was set back does not reorder what came: nothing is seen before what the ledger has seen already. */
 function notBefore(lines: readonly LedgerLine[], now: string): string {
