@@ -88,9 +88,11 @@ export async function compareWithCut(
       `select table_name as name from duckdb_columns()
        where database_name = ${literal(input.catalog)} and schema_name = 'staging' and column_name = 'superseded_on' order by 1`,
     );
-    const rolled = await query<{ name: string }>(
-      `select view_name as name from duckdb_views() where database_name = ${literal(input.catalog)} and schema_name = 'rollup'
-       union select table_name from duckdb_tables() where database_name = ${literal(input.catalog)} and schema_name = 'rollup' order by 1`,
+    // A roll-up's own dates say when something was first known: after s they are not known yet.
+    const rolled = await query<{ name: string; dates: readonly string[] | null }>(
+      `select table_name as name,
+         list(column_name order by column_index) filter (where data_type = 'DATE' and column_name not in ('activity_date', 'visible_on')) as dates
+       from duckdb_columns() where database_name = ${literal(input.catalog)} and schema_name = 'rollup' group by 1 order by 1`,
     );
     const spine = input.spine.filter(({ name }) => name !== "spine.snapshot");
     const given = new Set([
@@ -111,9 +113,14 @@ export async function compareWithCut(
           `create or replace view staging.${quoteIdentifier(name)} as ${cutEntity(`${whole}.staging.${quoteIdentifier(name)}`, columns, s)}`,
         );
       }
-      for (const { name } of rolled) {
+      for (const { name, dates } of rolled) {
+        const table = `"rollup".${quoteIdentifier(name)}`;
+        const known = (dates ?? [])
+          .map(quoteIdentifier)
+          .map((date) => `case when ${date} <= ${at} then ${date} end as ${date}`);
+        const columns = known.length === 0 ? "*" : `* replace (${known.join(", ")})`;
         await run(
-          `create or replace view "rollup".${quoteIdentifier(name)} as select * from ${whole}."rollup".${quoteIdentifier(name)} where visible_on <= ${at}`,
+          `create or replace view ${table} as select ${columns} from ${whole}.${table} where visible_on <= ${at}`,
         );
       }
       for (const schema of ["spine", "features"]) await run(`drop schema ${schema} cascade; create schema ${schema}`);
