@@ -1,6 +1,7 @@
 /** What a scorecard file may say: `<folder>/v<N>.yaml`, one version a file. See docs/scorecards.md. */
 import { z } from "zod";
 import { canonicalJson, sha256 } from "../lib/files.ts";
+import { buildStepIds, lintRuleIds } from "./lint-rules.ts";
 import { type Path, readYaml } from "./yaml.ts";
 
 const id = z
@@ -244,6 +245,10 @@ const fields = z.strictObject({
     .string()
     .regex(/^[1-9]\d* (day|week|month|year)s?$/, "a duration like 6 months")
     .optional(),
+  /** Rules of `assay audit` that this scorecard breaks on purpose; not part of what makes a version immutable. */
+  silence: z.array(z.strictObject({ rule: z.enum(lintRuleIds), because: words })).default([]),
+  /** What people did of the steps that lead to a score, in a few words each; not part of what makes it immutable. */
+  steps: z.partialRecord(z.enum(buildStepIds), words).default({}),
 });
 
 export const scorecardSchema = fields.superRefine((card, context) => {
@@ -460,6 +465,12 @@ export function parseScorecard(text: string, file: string): ParsedScorecard {
   if (unweighted !== undefined) {
     throw errorAt(unweighted, "found no weight, expected one as its neighbours have: a missing one would count as 1");
   }
-  const { validated: _on, valid_for: _for, ...defining } = raw as Record<string, unknown>;
+  const {
+    validated: _on,
+    valid_for: _for,
+    silence: _rules,
+    steps: _steps,
+    ...defining
+  } = raw as Record<string, unknown>;
   return { card, definition: canonicalJson(raw), definition_sha256: sha256(canonicalJson(defining)), errorAt };
 }
