@@ -131,7 +131,7 @@ async function findVersions(bookFolder: string, name: string, key: string): Prom
 }
 
 /** Every place of a file that names a KPI. */
-function kpiPaths(card: AppliedScorecard["card"]): readonly { kpi: string; path: (string | number)[] }[] {
+export function kpiPaths(card: AppliedScorecard["card"]): readonly { kpi: string; path: (string | number)[] }[] {
   const inGroup = (kpis: readonly { kpi: string }[] | undefined, path: (string | number)[]) =>
     (kpis ?? []).map(({ kpi }, i) => ({ kpi, path: [...path, "kpis", i, "kpi"] }));
   return [
