@@ -4,10 +4,9 @@ import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
 import { featureNodes } from "../features/compile.ts";
-import { resolveKpis } from "../features/library.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
-import { canonicalJson, projectRoot, sha256, sha256File, sha256OfFolders, writeFileAtomic } from "../lib/files.ts";
+import { canonicalJson, projectRoot, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
@@ -33,14 +32,14 @@ import {
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
-import { resolveFlags } from "../scores/flag-files.ts";
 import { flagNodes } from "../scores/flags.ts";
-import { checkImmutability, recordOf, resolveScorecards } from "../scores/library.ts";
+import { checkImmutability, recordOf } from "../scores/library.ts";
 import { validationNodes } from "../validation/nodes.ts";
 import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
+import { codeSha256, resolveDefinitions } from "./definitions.ts";
 import { notesOnExports, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
 
 export interface RefreshOptions {
@@ -94,9 +93,9 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     });
   };
 
-  const { kpis, off } = await resolveKpis(book);
-  const cards = await resolveScorecards(book, kpis);
-  const flags = await resolveFlags(book, kpis);
+  const definitions = await resolveDefinitions(book);
+  const { cards, flags } = definitions;
+  const { kpis, off } = definitions.kpis;
   const current = await findCurrentRelease(state);
   const known = current?.manifest.scorecards ?? [];
   checkImmutability(known, cards);
@@ -116,8 +115,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const asOf = resolveAsOf(options.asOf ?? book.as_of, load, book, isoDate(now()));
 
   const code = await codeSha256();
-  const definitions = sha256(canonicalJson({ kpis, cards, flags: flags.flags }));
-  const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions, code, asOf]));
+  const releaseId = sha256(canonicalJson([load.inputs_sha256, book.config_sha256, definitions.sha256, code, asOf]));
   if (options.full !== true && current?.manifest.release_id === releaseId) {
     const { warnings } = current.manifest;
     return { outcome: "unchanged", release: current, warnings, seconds, cpu_seconds: cpuSeconds };
@@ -215,6 +213,8 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       config_sha256: book.config_sha256,
       inputs_sha256: load.inputs_sha256,
       code_sha256: code,
+      definitions_sha256: definitions.sha256,
+      kpis: definitions.kpiRecords,
       store: rolled.store,
       scorecards: [
         ...known,
@@ -325,12 +325,6 @@ function groupByLayer(nodes: readonly Node[]): readonly (readonly [string, reado
     else groups.push([layer, [node]]);
   }
   return groups;
-}
-
-/** Hash of everything that decides what a refresh makes of its inputs: our code, SQL, pages and locked packages. */
-async function codeSha256(): Promise<string> {
-  const ours = await sha256OfFolders(["pipelines", "sql", "observable"]);
-  return sha256(ours + (await sha256File(join(projectRoot, "package-lock.json"))));
 }
 
 async function createRunTables(database: Database): Promise<void> {

@@ -18,6 +18,10 @@ export interface Manifest {
   readonly config_sha256: string;
   readonly inputs_sha256: string;
   readonly code_sha256: string;
+  /** Of all KPIs, scorecards and flags as they were resolved. */
+  readonly definitions_sha256?: string;
+  /** The KPIs that were on, each with the hash of its definition. */
+  readonly kpis?: readonly { readonly id: string; readonly version: number; readonly definition_sha256: string }[];
   /** Store files that the session views need (`assay query` attaches them): paths below `store/`. */
   readonly store: {
     readonly usage_event: readonly string[];
