@@ -104,7 +104,8 @@ verb("verdicts", "what history says about each KPI, grouped by what to do").acti
 verb("score", "the scores of a release, with their parts for one account")
   .option("--account <id>", "one account, with the parts of its score")
   .option("--at <date>", "a scored snapshot (default: the newest)", date)
-  .option("--scorecard <id>", "another scorecard than the one in force")
+  .option("--scorecard <id>", "another scorecard than the one in force; a file, like draft.yaml, previews it")
+  .option("--leave-one-out", "what each KPI does for the scorecard: scores and ranking without it")
   .action((book, options) => score(context, book, options));
 verb("audit", "what is wrong with a release that no refresh stops for")
   .option("--truncation", "does any KPI know more than could be known then? cuts the data, computes again, compares")

@@ -1,9 +1,15 @@
 import { usageError } from "../lib/errors.ts";
 import { scoreRows } from "../scores/preview.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
+import { describeLeaveOut, leaveOneOut } from "./leave-one-out.ts";
+import { previewDraft } from "./preview-draft.ts";
 import { formatTable } from "./table.ts";
+import { isDraftFile, openWorkbench, versionOf } from "./workbench.ts";
 
-/** Scores of a release: every account in a table, or one account with the parts of its score. */
+/**
+ * Scores of a release: every account in a table, or one account with the parts of its score. A scorecard file instead of
+ * the name of one previews a draft; `leaveOneOut` says what each KPI does for the scorecard.
+ */
 export async function score(
   context: Context,
   name: string,
@@ -11,9 +17,13 @@ export async function score(
     readonly account?: string;
     readonly at?: string;
     readonly scorecard?: string;
+    readonly leaveOneOut?: boolean;
     readonly json?: boolean;
   },
 ): Promise<void> {
+  const { scorecard: named } = options;
+  if (named !== undefined && isDraftFile(named)) return previewDraft(context, name, { ...options, scorecard: named });
+  if (options.leaveOneOut) return leaveOut(context, name, options);
   const { book, database } = await openRelease(context, name, options);
   try {
     const { account, at, scorecard } = options;
@@ -46,5 +56,21 @@ export async function score(
     }
   } finally {
     database.close();
+  }
+}
+
+/** Leave-one-out of a version of the release: the named one, else the newest of the first that is assigned. */
+async function leaveOut(
+  context: Context,
+  name: string,
+  options: BookOptions & { readonly scorecard?: string; readonly json?: boolean },
+): Promise<void> {
+  const bench = await openWorkbench(context, name, options);
+  try {
+    const card = await versionOf(bench, options.scorecard);
+    const left = await leaveOneOut(bench, card);
+    context.print(options.json ? JSON.stringify(left, null, 2) : describeLeaveOut(left));
+  } finally {
+    bench.database.close();
   }
 }
