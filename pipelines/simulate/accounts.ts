@@ -11,7 +11,27 @@ export interface Span {
   readonly redesign: string;
 }
 
-const date = (iso: string): string => literal(new SqlDate(iso));
+/** A date as SQL. */
+export const date = (iso: string): string => literal(new SqlDate(iso));
+
+/** The segment of the account with this number. */
+export const segmentOf = (accountNo: string): string => `case
+      when uniform_a(draw('segment', ${accountNo}, 0)) < 0.66 then 'solo'
+      when uniform_a(draw('segment', ${accountNo}, 0)) < 0.89 then 'studio'
+      else 'enterprise'
+    end`;
+
+/** The columns of a segment's log seats: mean and standard deviation. */
+export const logSeats = (segment: string): string =>
+  `case ${segment} when 'solo' then 0.35 when 'studio' then 2.0 else 3.5 end as log_seats_mean,
+    case ${segment} when 'solo' then 0.45 else 0.5 end as log_seats_sd`;
+
+export const firstSeats = (mean: string, sd: string, trait: string): string =>
+  `greatest(1, cast(round(exp(${mean} + ${sd} * ${trait})) as integer))`;
+
+/** The day on which an account of the table `account` signed up: up to 14 days before it paid. */
+export const createdOn =
+  "cast(started_on - cast(floor(uniform_bits(draw('name', account_no, 0), 48, 256) * 15) as integer) as date)";
 
 /** Calendar months from the first start to the end of data; month 0 is the first month with data. */
 export const monthTable = (span: Span): string => `
@@ -32,12 +52,8 @@ with numbered as (
 placed as (
   select
     account_no,
-    case
-      when uniform_a(draw('segment', account_no, 0)) < 0.66 then 'solo'
-      when uniform_a(draw('segment', account_no, 0)) < 0.89 then 'studio'
-      else 'enterprise'
-    end as segment,
-          case
+    ${segmentOf("account_no")} as segment,
+      case
         when uniform_a(draw('start', account_no, 0)) < ${opening.toFixed(4)}
           then cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.history}) as integer) - ${span.history}
         else cast(floor(uniform_a(draw('start', account_no, 1)) * ${span.months}) as integer)
@@ -49,8 +65,7 @@ traits as (
   select
     placed.*,
     cast(month.starts_on + start_day - 1 as date) as started_on,
-    case segment when 'solo' then 0.35 when 'studio' then 2.0 else 3.5 end as log_seats_mean,
-    case segment when 'solo' then 0.45 else 0.5 end as log_seats_sd,
+    ${logSeats("segment")},
     gauss_a(draw('size', account_no, 0)) as size_trait,
     gauss_b(draw('size', account_no, 0)) as login_trait,
     gauss_a(draw('causal', account_no, 0)) as causal_trait,
@@ -72,7 +87,7 @@ traits as (
 select
   *,
   'F' || lpad(cast(account_no as varchar), 5, '0') as account_id,
-  greatest(1, cast(round(exp(log_seats_mean + log_seats_sd * size_trait)) as integer)) as first_seats,
+  ${firstSeats("log_seats_mean", "log_seats_sd", "size_trait")} as first_seats,
   case segment when 'solo' then 0 when 'studio' then 30 else 90 end as notice_days,
   case segment when 'solo' then 1 else 12 end as term_months,
   case segment when 'solo' then 1900 when 'studio' then 2900 else 3900 end as seat_price_minor

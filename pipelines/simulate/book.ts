@@ -32,7 +32,8 @@ sources:
     settle: 0s
     key: [account_id]
     delivered: { from: file_name, pattern: "accounts_{date}.csv" }
-    immutable: [name, created_at]
+    columns: { product: product, desired_outcome: desired_outcome, potential_minor: { from: potential_minor, type: money } }
+    immutable: [name, created_at, country, product, desired_outcome]
   subscriptions:
     entity: subscription
     files: exports/subscriptions_*.csv
@@ -40,7 +41,15 @@ sources:
     settle: 0s
     key: [subscription_id]
     delivered: { from: file_name, pattern: "subscriptions_{date}.csv" }
-    immutable: [plan, seats, mrr_minor, currency, renews_on, notice_days, term_months]
+    immutable: [plan, seats, mrr_minor, currency, renews_on, notice_days, term_months, is_trial]
+  users:
+    entity: user
+    files: exports/users_*.csv
+    mode: snapshot
+    settle: 0s
+    key: [user_id]
+    delivered: { from: file_name, pattern: "users_{date}.csv" }
+    immutable: [role, is_executive]
   # One file a month, by the day a row reached the warehouse; late rows and repeats are in later files.
   usage:
     entity: usage_event
@@ -81,6 +90,37 @@ sources:
     mode: append
     settle: 0s
     delivered: { from: file_name, pattern: "plays_{date}.csv" }
+  # The ledger and the success plans are dumped every week.
+  invoices:
+    entity: invoice
+    files: exports/invoices_*.csv
+    mode: snapshot
+    settle: 0s
+    key: [account_id, issued_on]
+    delivered: { from: file_name, pattern: "invoices_{date}.csv" }
+  milestones:
+    entity: milestone
+    files: exports/milestones_*.csv
+    mode: snapshot
+    settle: 0s
+    key: [account_id, milestone]
+    delivered: { from: file_name, pattern: "milestones_{date}.csv" }
+  goals:
+    entity: goal
+    files: exports/goals_*.csv
+    mode: snapshot
+    settle: 0s
+    key: [account_id, goal]
+    delivered: { from: file_name, pattern: "goals_{date}.csv" }
+  # News of the customers' companies is heard of a week late, and sometimes entered twice.
+  business_events:
+    entity: business_event
+    files: exports/business_events_*.csv
+    mode: append
+    settle: 0s
+    key: [account_id, occurred_on, kind]
+    latency_days: 7
+    delivered: { from: file_name, pattern: "business_events_{date}.csv" }
   notes:
     entity: note
     files: exports/notes_*.csv

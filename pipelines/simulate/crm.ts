@@ -1,7 +1,4 @@
-import { literal, SqlDate } from "../warehouse/literal.ts";
-import type { Span } from "./accounts.ts";
-
-const date = (iso: string): string => literal(new SqlDate(iso));
+import { date, type Span } from "./accounts.ts";
 
 /** The two weeks in which the ticket feed delivered nothing: the second half of the month before month 15. */
 export const outage = (span: Span): { readonly from: string; readonly to: string } => {

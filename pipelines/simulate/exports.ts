@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { literal, SqlDate } from "../warehouse/literal.ts";
-import type { Span } from "./accounts.ts";
+import { literal } from "../warehouse/literal.ts";
+import { date, type Span } from "./accounts.ts";
 import { outage } from "./crm.ts";
+import { peopleOn } from "./people.ts";
 
-const date = (iso: string): string => literal(new SqlDate(iso));
 const shift = (iso: string, months: number, days: number): string => {
   const day = new Date(`${iso}T00:00:00Z`);
   day.setUTCMonth(day.getUTCMonth() + months);
@@ -27,7 +27,19 @@ export function exportStatements(
 
   // State tables: what the billing system said on the evening of these days.
   for (const day of [shift(span.end, -4, -1), last]) {
-    statements.push(csv(`accounts_${day}.csv`, accountsOn(day)), csv(`subscriptions_${day}.csv`, subscriptionsOn(day)));
+    statements.push(
+      csv(`accounts_${day}.csv`, accountsOn(day)),
+      csv(`subscriptions_${day}.csv`, subscriptionsOn(day)),
+      csv(`users_${day}.csv`, peopleOn(day)),
+    );
+  }
+  // Ledger and success plans are dumped every week: the last two are there.
+  for (const day of [shift(span.end, 0, -8), last]) {
+    statements.push(
+      csv(`invoices_${day}.csv`, invoicesOn(day)),
+      csv(`milestones_${day}.csv`, milestonesOn(day)),
+      csv(`goals_${day}.csv`, goalsOn(day)),
+    );
   }
 
   for (let month = 0; month < span.months; month++) {
@@ -67,11 +79,16 @@ export function exportStatements(
       ),
       csv(
         `surveys_${day}.csv`,
-        `select account_id, 'nps' as kind, asked_at, case when responded_at < ${date(span.end)} then responded_at end as responded_at,
-           case when responded_at < ${date(span.end)} then score end as score
-         from survey join account using (account_no)
+        `select account_id, kind, asked_at, case when responded_at < ${date(span.end)} then responded_at end as responded_at,
+           case when responded_at < ${date(span.end)} then score end as score,
+           case kind when 'csat' then 'after a ticket' else strftime(asked_at, '%B %Y') end as campaign
+         from (
+           select 'nps' as kind, account_no, asked_at, responded_at, score from survey
+           union all
+           select kind, account_no, asked_at, responded_at, score from other_survey
+         ) join account using (account_no)
          where ${within("asked_at")}
-         order by asked_at, account_id`,
+         order by asked_at, account_id, kind, responded_at, score`,
       ),
       csv(
         `csm_ratings_${day}.csv`,
@@ -85,7 +102,11 @@ export function exportStatements(
       csv(
         `engagements_${day}.csv`,
         `select account_id, occurred_at, kind, direction, status
-         from engagement join account using (account_no)
+         from (
+           select account_no, occurred_at, kind, direction, status, i from engagement
+           union all
+           select account_no, occurred_at, kind, direction, status, i from contact
+         ) join account using (account_no)
          where ${within("occurred_at")}
          order by occurred_at, account_id, kind, i`,
       ),
@@ -97,6 +118,14 @@ export function exportStatements(
          from play join account using (account_no)
          where ${within("play.started_on")}
          order by play.started_on, account_id, play`,
+      ),
+      csv(
+        `business_events_${day}.csv`,
+        `select account_id, occurred_on, kind
+         from business_event join account using (account_no)
+         cross join lateral (select unnest(range(copies)))
+         where ${within("occurred_on")}
+         order by occurred_on, account_id, kind`,
       ),
     );
   }
@@ -126,23 +155,55 @@ const forms = ["", " Co", " Group", " Partners", " and Daughters", " Limited"];
 const pick = (words: readonly string[], h: string, bit: number): string =>
   `[${words.map((word) => literal(word)).join(", ")}][1 + cast(floor(uniform_bits(${h}, ${bit}, 65536) * ${words.length}) as integer)]`;
 
+/** Who signs up is an account; the accounts of one enterprise that are billed apart name it as their parent. */
 function accountsOn(day: string): string {
   const h = "draw('name', account_no, 0)";
+  const g = "draw('profile', account_no, 0)";
   return `
+    with known as (
+      select * from sign_up where case when trial_ended_on is null then paid_from else created_on end <= ${date(day)}
+    ),
+    enterprise as (
+      select account_id as parent_id, row_number() over (order by created_on, account_no) as nth, created_on as parent_from
+      from sign_up
+      where segment = 'enterprise' and paid_from is not null
+    ),
+    child as (
+      select account_no, 1 + cast(floor(uniform_bits(${g}, 0, 65536) * count(parent_id)) as integer) as nth
+      from known
+      join enterprise on parent_from < created_on
+      where segment <> 'enterprise' and uniform_bits(${g}, 16, 1024) < 0.05
+      group by account_no
+    )
     select
       account_id,
       ${pick(firstWords, h, 0)} || ' ' || ${pick(secondWords, h, 16)} || ${pick(forms, h, 32)} as name,
-      cast(started_on - cast(floor(uniform_bits(${h}, 48, 256) * 15) as integer) as timestamp) + interval 10 hour as created_at,
+      created_at,
       -- Owners change: a third of the accounts moved in the last months.
       'csm' || cast(1 + (account_no + case when uniform_bits(${h}, 56, 256) < 0.33 and ${date(day)} > date '2026-05-01' then 1 else 0 end) % 9 as varchar) as owner,
       ['US', 'US', 'US', 'CA', 'GB', 'DE', 'FR', 'AU'][1 + account_no % 8] as country,
-      uniform_bits(draw('test', account_no, 0), 0, 65536) < 0.0015 as is_test
-    from account
-    where started_on <= ${date(day)}
+      uniform_bits(draw('test', account_no, 0), 0, 65536) < 0.0015 as is_test,
+      parent_id,
+      case
+        when segment = 'enterprise' then 'suite'
+        when segment = 'studio' and uniform_bits(${g}, 26, 1024) < 0.4 then 'invoicing and expenses'
+        else 'invoicing'
+      end as product,
+      case when uniform_bits(${g}, 36, 1024) < 0.9
+        then ['paid_sooner', 'less_bookkeeping', 'clean_books'][1 + cast(floor(uniform_bits(${g}, 36, 1024) / 0.9 * 3) as integer)] end as desired_outcome,
+      -- What sales believes that the account could pay a month, in round dollars.
+      case when uniform_bits(${g}, 46, 1024) < 0.92
+        then cast(ceil(first_seats * (1 + 2 * uniform_bits(${g}, 46, 1024)) * case segment when 'solo' then 19 when 'studio' then 29 else 39 end) * 100 as bigint) end as potential_minor
+    from known
+    left join child using (account_no)
+    left join enterprise using (nth)
     order by account_id`;
 }
 
-/** Renewals are rows of their own; a row of an annual plan ends with its term, one of a monthly plan when it was cancelled. */
+/**
+ * Renewals are rows of their own; a row of an annual plan ends with its term, one of a monthly plan when it was cancelled.
+ * A trial is a row without a price, before the first paid one.
+ */
 function subscriptionsOn(day: string): string {
   return `
     with lived as (
@@ -173,7 +234,10 @@ function subscriptionsOn(day: string): string {
         coalesce(is_last and case when is_recorded then decided_on else spell_ended_on end <= ${date(day)}, false) as is_left
       from lived
     )
+    select * exclude (spell_no, term_no) from (
     select
+      spell_no,
+      term_no,
       concat('S', substr(account_id, 2), '-', spell_no, '-', term_no + 1) as subscription_id,
       account_id,
       segment as plan,
@@ -187,9 +251,63 @@ function subscriptionsOn(day: string): string {
       term_months,
       seats * cast(seat_price_minor as integer) as mrr_minor,
       'USD' as currency,
-      seats
+      seats,
+      false as is_trial
     from known
+    union all
+    select
+      0,
+      0,
+      concat('S', substr(account_id, 2), '-trial'),
+      account_id,
+      segment,
+      created_on,
+      case when trial_ended_on <= ${date(day)} then trial_ended_on end,
+      null,
+      null,
+      case when trial_ended_on <= ${date(day)} and paid_from is null then 'did not convert' end,
+      null,
+      null,
+      0,
+      'USD',
+      least(first_seats, 3),
+      true
+    from sign_up
+    where trial_ended_on is not null and created_on <= ${date(day)}
+    )
     order by account_id, spell_no, term_no`;
+}
+
+/** The ledger: what is paid is known on the evening of the day. */
+function invoicesOn(day: string): string {
+  return `
+    select
+      account_id,
+      issued_on,
+      due_on,
+      case when paid_on <= ${date(day)} then paid_on end as paid_on,
+      -- One amount in 1,500 is still a word.
+      case when row_no % 1500 = 900 then 'to be agreed' else cast(amount_minor as varchar) end as amount_minor,
+      case when paid_on <= ${date(day)} then 'paid' else 'open' end as status
+    from invoice join account using (account_no)
+    where issued_on <= ${date(day)}
+    order by issued_on, account_id`;
+}
+
+function milestonesOn(day: string): string {
+  return `
+    select account_id, milestone, expected_on, case when reached_on <= ${date(day)} then reached_on end as reached_on
+    from milestone join account using (account_no)
+    where milestone.started_on <= ${date(day)}
+    order by account_id, label_no`;
+}
+
+function goalsOn(day: string): string {
+  return `
+    select account_id, goal, agreed_on, case when met_on <= ${date(day)} then met_on end as met_on
+    from goal join account using (account_no)
+    where agreed_on <= ${date(day)}
+    order by agreed_on, account_id, goal`;
 }
 
 /** Rows by the month in which they reached the warehouse, and one in 400 of the month before once more. */

@@ -113,3 +113,54 @@ export function truth(
     ]),
   );
 }
+
+/**
+ * The part that other KPIs of the library play in this company, as far as it follows from how its exports are made: by
+ * role, for orientation. `causal`: the planted cause or what follows it at once; `both_ends`, `silence`: counts of the
+ * planted tickets and of who answers; `response`: the team acts where it sees risk.
+ */
+const contextRoles: Readonly<Record<string, readonly string[]>> = {
+  causal: ["key_feature_days_28d", "days_since_key_feature", "pmf"],
+  size: [
+    "active_users_28d",
+    "cancelled_meetings_90d",
+    "days_since_login",
+    "days_since_paid_invoice",
+    "executive_users_28d",
+    "meetings_90d",
+    "mrr",
+    "paid_total",
+    "roles_in_use",
+    "seats",
+    "touches_90d",
+    "users_added_90d",
+  ],
+  both_ends: ["tickets_28d", "urgent_tickets_90d"],
+  late: ["overdue_amount", "overdue_invoices"],
+  silence: ["days_since_answered_survey", "surveys_answered_365d"],
+  response: ["plays_180d"],
+  constant: ["integration_days_28d", "products_in_use"],
+  noise: [
+    "acquired_365d",
+    "community_posts_90d",
+    "converted_from_trial",
+    "csat_90d",
+    "csat_survey",
+    "goals_agreed",
+    "goals_reached",
+    "ignored_chats_28d",
+    "inbound_contacts_90d",
+    "lost_stakeholder_180d",
+    "resources_used_90d",
+  ],
+};
+
+/** What `truth.json` says of KPIs beyond the planted ones: a role each, and no verdict that a test would compare. */
+export function context(kind: Kind): Readonly<Record<string, { readonly role: string }>> {
+  return Object.fromEntries(
+    Object.entries(contextRoles).flatMap(([role, kpis]) => {
+      const own = kind !== "null" || role === "size" || role === "constant" ? role : "noise";
+      return kpis.map((kpi) => [kpi, { role: own }]);
+    }),
+  );
+}

@@ -16,9 +16,12 @@ import {
 } from "./accounts.ts";
 import { bookText } from "./book.ts";
 import { crmTables } from "./crm.ts";
+import { dealingTables } from "./dealings.ts";
 import { exportStatements } from "./exports.ts";
-import { type Kind, plans, truth } from "./plan.ts";
+import { personTables } from "./people.ts";
+import { context, type Kind, plans, truth } from "./plan.ts";
 import { randomMacros } from "./random.ts";
+import { signUpTable, trialUsage } from "./trials.ts";
 import { eventsPerExpected, rateTable, usageOfMonth, usageTable } from "./usage.ts";
 
 /** The first instant that simulated data do not cover. Fixed, so that a book does not depend on the clock. */
@@ -92,6 +95,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       await database.run(spellPass(span, plan, 1));
       await database.run(returns(span));
       await database.run(spellPass(span, plan, 2));
+      await database.run(signUpTable(span, ever, Math.round(ever / 4)));
+      await database.run(personTables(span));
       note(`${ever} accounts`);
     });
     await log.step("usage", async (note) => {
@@ -105,9 +110,11 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       }
       await database.run(usageTable);
       for (let month = 0; month < months; month++) await database.run(usageOfMonth(span, month));
+      await database.run(trialUsage(span));
       note(`${await database.scalar("select count(*) from usage")} events`);
     });
     await log.step("tickets, ratings, surveys", () => database.run(crmTables(span, plan.lateRating)));
+    await log.step("invoices, milestones, contacts", () => database.run(dealingTables(span, plan.lateRating)));
     await log.step("exports", async () => {
       // Written last and removed first: where it lies, the book is whole.
       await rm(join(out, "truth.json"), { force: true });
@@ -115,7 +122,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       await mkdir(join(out, "exports", "usage"), { recursive: true });
       for (const statement of exportStatements(span, join(out, "exports"), usageFormat)) await database.run(statement);
       await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span, usageFormat));
-      await writeFileAtomic(join(out, "truth.json"), `${JSON.stringify({ kind, seed, kpis: truth(kind) }, null, 2)}\n`);
+      const known = { kind, seed, kpis: truth(kind), context: context(kind) };
+      await writeFileAtomic(join(out, "truth.json"), `${JSON.stringify(known, null, 2)}\n`);
     });
     const events = Number(await database.scalar("select count(*) from usage"));
     return { events, accounts: ever };

@@ -1,7 +1,4 @@
-import { literal, SqlDate } from "../warehouse/literal.ts";
-import type { Span } from "./accounts.ts";
-
-const date = (iso: string): string => literal(new SqlDate(iso));
+import { date, type Span } from "./accounts.ts";
 
 /**
  * Expected events per account, month and kind of event, at full strength (before weekday, season and partial months).

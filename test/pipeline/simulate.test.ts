@@ -32,9 +32,23 @@ beforeAll(async () => {
   const file = (name: string): string => literal(join(plain, "exports", name));
   await database.run(`
     create view usage as select * from read_parquet(${file("usage/*.parquet")}, filename = true);
-    create view subscription as select * from read_csv(${file("subscriptions_2026-06-30.csv")});
-    create view earlier as select * from read_csv(${file("subscriptions_2026-02-28.csv")});
+    create view contract as select * from read_csv(${file("subscriptions_2026-06-30.csv")});
+    create view subscription as select * from contract where not is_trial;
+    create view trial as select * from contract where is_trial;
+    create view earlier as select * from read_csv(${file("subscriptions_2026-02-28.csv")}) where not is_trial;
     create view account as select * from read_csv(${file("accounts_2026-06-30.csv")});
+    create view person as select distinct * from read_csv(${file("users_2026-06-30.csv")}, types = {'created_at': 'varchar', 'deactivated_at': 'timestamp'});
+    create view engagement as select * from read_csv(${file("engagements_*.csv")});
+    create view invoice as select * from read_csv(${file("invoices_2026-06-30.csv")}, types = {'amount_minor': 'varchar', 'paid_on': 'date'});
+    create view milestone as select * from read_csv(${file("milestones_2026-06-30.csv")});
+    create view goal as select * from read_csv(${file("goals_2026-06-30.csv")});
+    create view news as select * from read_csv(${file("business_events_*.csv")});
+    -- Days on which an account paid, up to the day after the last.
+    create view paid as
+      select account_id, split_part(subscription_id, '-', 2) as spell, min(started_on) as paid_from,
+        max(coalesce(ended_on, date '9999-12-31')) as paid_to
+      from subscription
+      group by all;
     create view ticket as select * from read_csv(${file("tickets_*.csv")}, all_varchar = true);
     create view rating as select * from read_csv(${file("csm_ratings_*.csv")}, all_varchar = true);
     create view survey as select * from read_csv(${file("surveys_*.csv")});
@@ -64,7 +78,7 @@ describe("the book", () => {
     const book = await readBook(plain, { cwd: work, env: {} });
     expect(book.segments.by).toBe("plan");
     expect(book.scorecards).toEqual(["freshsuccess_40_30_30"]);
-    expect(Object.keys(book.sources)).toHaveLength(9);
+    expect(Object.keys(book.sources)).toHaveLength(14);
     const names = Object.keys(digests(join(plain, "exports")));
     for (const source of Object.values(book.sources)) {
       const [head = "", tail = ""] = String(source.files).replace("exports/", "").split("*");
@@ -91,7 +105,8 @@ describe("the book", () => {
       "2025-07-01",
     );
     expect(await database.scalar("select count(distinct event_id) from usage")).toBe(made.events);
-    expect(await count("account")).toBe(made.accounts);
+    expect(await count("(select distinct account_id from subscription)")).toBe(made.accounts);
+    expect(await count("account where account_id in (select account_id from subscription)")).toBe(made.accounts);
   });
 
   test("is one in which accounts started before the data did, and about as many pay as were asked for", async () => {
@@ -164,10 +179,10 @@ describe("subscriptions", () => {
 });
 
 describe("the feeds", () => {
-  test("hold no use outside paid time", async () => {
+  test("hold no use outside paid time and trials", async () => {
     expect(
       await count(`usage where not exists (
-        select 1 from subscription as s where s.account_id = usage.account_id
+        select 1 from contract as s where s.account_id = usage.account_id
           and event_time >= s.started_on and (s.ended_on is null or event_time < s.ended_on)
       )`),
     ).toBe(0);
@@ -225,6 +240,127 @@ describe("the feeds", () => {
     expect(silent).toBeGreaterThan(0.25);
     expect(silent).toBeLessThan(0.6);
     expect(await count("play where play = 'rescue call'")).toBeGreaterThan(0);
+  });
+});
+
+describe("trials", () => {
+  test("come before the first paid day, and lead to it or to nothing", async () => {
+    expect(await count("trial where mrr_minor <> 0 or ended_on > started_on + 14")).toBe(0);
+    expect(
+      await count(
+        "trial join (select account_id, min(paid_from) as paid_from from paid group by 1) using (account_id) where ended_on <> paid_from",
+      ),
+    ).toBe(0);
+    expect(await count("trial join account using (account_id) where cast(created_at as date) <> started_on")).toBe(0);
+    const [tried, paid] = [await count("trial"), await count("trial join paid using (account_id) where spell = '1'")];
+    expect(paid / tried).toBeGreaterThan(0.45);
+    expect(paid / tried).toBeLessThan(0.85);
+    expect(await count("account where account_id not in (select account_id from contract)")).toBe(0);
+  });
+
+  test("reach the gate more often when they convert", async () => {
+    const share = (who: string): Promise<number | null> =>
+      database.scalar<number>(`select avg(cast(exists (
+          select 1 from usage where usage.account_id = trial.account_id and event = 'invoice_sent' and event_time < trial.ended_on
+        ) as integer))
+        from trial where account_id ${who} (select account_id from paid) and ended_on is not null`);
+    expect(Number(await share("in")) - Number(await share("not in"))).toBeGreaterThan(0.3);
+  });
+});
+
+describe("people and dealings", () => {
+  test("name every user before the first use, and none that was switched off", async () => {
+    const use = `(select user_id, account_id, min(event_time) as first_at, max(event_time) as last_at from usage group by all) as u`;
+    expect(await count(`${use} anti join person using (user_id, account_id)`)).toBe(0);
+    expect(await count(`${use} join person using (user_id) where try_cast(created_at as timestamp) >= first_at`)).toBe(
+      0,
+    );
+    expect(await count(`${use} join person using (user_id) where deactivated_at <= last_at`)).toBe(0);
+    expect(await count("(select user_id from person group by 1 having count(*) > 1)")).toBe(0);
+    expect(await count("person where is_executive")).toBeGreaterThan(20);
+    expect(await count("person where deactivated_at is not null")).toBeGreaterThan(20);
+  });
+
+  test("end with the account: no contact, survey, news, milestone or goal in time that was not paid", async () => {
+    const outside = (table: string, day: string): Promise<number> =>
+      count(`${table} where ${day} is not null and not exists (
+        select 1 from paid where paid.account_id = ${table}.account_id and ${day} >= paid_from and ${day} < paid_to
+      )`);
+    expect(await outside("engagement", "occurred_at")).toBe(0);
+    expect(await outside("survey", "asked_at")).toBe(0);
+    expect(await outside("news", "occurred_on")).toBe(0);
+    expect(await outside("goal", "met_on")).toBe(0);
+    expect(
+      await count(
+        "milestone join (select account_id, max(paid_to) as paid_to from paid group by 1) using (account_id) where reached_on >= paid_to or expected_on >= paid_to",
+      ),
+    ).toBe(0);
+    for (const [kind, status] of [
+      ["meeting", "cancelled"],
+      ["email", "ignored"],
+      ["chat", "replied"],
+      ["campaign", "ignored"],
+    ])
+      expect(await count(`engagement where kind = '${kind}' and status = '${status}'`)).toBeGreaterThan(20);
+    for (const kind of ["social", "web_visit", "call"])
+      expect(await count(`engagement where kind = '${kind}'`)).toBeGreaterThan(20);
+    expect(await database.query("select distinct kind from survey order by kind")).toEqual([
+      { kind: "csat" },
+      { kind: "nps" },
+      { kind: "pmf" },
+    ]);
+  });
+
+  test("bill every paid month, quarter or year once, and are paid late now and then", async () => {
+    expect(await count("(select account_id, issued_on from invoice group by all having count(*) > 1)")).toBe(0);
+    expect(
+      await count(`invoice where not exists (
+        select 1 from paid where paid.account_id = invoice.account_id and issued_on >= paid_from and issued_on < paid_to
+      )`),
+    ).toBe(0);
+    // A month of Solo costs what the subscription says.
+    expect(
+      await count(`invoice join subscription as s using (account_id)
+        where plan = 'solo' and issued_on >= s.started_on and (s.ended_on is null or issued_on < s.ended_on)
+          and try_cast(amount_minor as bigint) <> mrr_minor`),
+    ).toBe(0);
+    expect(
+      await count(`invoice join subscription as s using (account_id)
+        where plan = 'studio' and issued_on = s.started_on and try_cast(amount_minor as bigint) <> 12 * mrr_minor`),
+    ).toBe(0);
+    expect(
+      await count(
+        "subscription as s where not exists (select 1 from invoice as i where i.account_id = s.account_id and issued_on = s.started_on)",
+      ),
+    ).toBe(0);
+    expect(
+      await count(
+        "invoice where paid_on < issued_on or (paid_on is null) <> (status = 'open') or paid_on > '2026-06-30'",
+      ),
+    ).toBe(0);
+    const late = (await count("invoice where paid_on > due_on")) / (await count("invoice"));
+    expect(late).toBeGreaterThan(0.03);
+    expect(late).toBeLessThan(0.15);
+  });
+
+  test("reach the first sent invoice when usage says so", async () => {
+    expect(
+      await count(`(
+        select account_id, reached_on from milestone where milestone = 'first invoice sent'
+      ) join (select account_id, cast(min(event_time) as date) as sent_on from usage where event = 'invoice_sent' group by 1) using (account_id)
+      where reached_on <> sent_on`),
+    ).toBe(0);
+    expect(await count("milestone where reached_on > expected_on")).toBeGreaterThan(20);
+    expect(await count("milestone where reached_on <= expected_on")).toBeGreaterThan(20);
+  });
+
+  test("name parents that exist and are older", async () => {
+    expect(await count("account where parent_id is not null")).toBeGreaterThan(0);
+    expect(
+      await count(
+        "account as child where parent_id is not null and not exists (select 1 from account as p where p.account_id = child.parent_id and p.created_at < child.created_at)",
+      ),
+    ).toBe(0);
   });
 });
 
