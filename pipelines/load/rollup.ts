@@ -13,6 +13,7 @@ import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { type Delivery, fileList, type LoadResult } from "./load.ts";
+import { storeFormat } from "./reading.ts";
 import { visibleOn } from "./visible.ts";
 
 export interface RollUpResult {
@@ -496,7 +497,7 @@ usage_row as (
     const parts = join(work.folder, `${name}.parts.tmp`);
     await rm(parts, { recursive: true, force: true });
     await database.run(
-      `copy (${usageRow}\n${sql}) to ${literal(parts)} (format parquet, partition_by (visible_month))`,
+      `copy (${usageRow}\n${sql}) to ${literal(parts)} (${storeFormat}, partition_by (visible_month))`,
     );
     for (const { month, paths } of missing)
       await settle(database, join(parts, `visible_month=${month}`), sql, filters, paths[name] as string);
@@ -536,7 +537,7 @@ ${sql}`;
     only === undefined
       ? `select * exclude (visible_month) from (${none})`
       : `select * from read_parquet(${fileList(parts)})`;
-  await database.run(`copy (${rows}) to ${literal(`${path}.tmp`)} (format parquet)`);
+  await database.run(`copy (${rows}) to ${literal(`${path}.tmp`)} (${storeFormat})`);
   await rename(`${path}.tmp`, path);
 }
 
