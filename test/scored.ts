@@ -23,6 +23,13 @@ export interface GivenAccount {
   readonly kpis: Readonly<Record<string, number | null>>;
 }
 
+export interface GivenKnown {
+  readonly account_id: string;
+  readonly expected_band: string;
+  readonly said_by?: string;
+  readonly said_on?: string;
+}
+
 export interface GivenOverride {
   readonly account_id: string;
   readonly band: string;
@@ -52,7 +59,11 @@ ${more}`;
 export async function scored(
   cards: readonly AppliedScorecard[],
   accounts: readonly GivenAccount[],
-  options: { readonly overrides?: readonly GivenOverride[]; readonly off?: readonly string[] } = {},
+  options: {
+    readonly overrides?: readonly GivenOverride[];
+    readonly known?: readonly GivenKnown[];
+    readonly off?: readonly string[];
+  } = {},
 ): Promise<{ readonly database: Database; readonly result: RunResult; readonly models: readonly Model[] }> {
   const kpis = [...new Set(cards.flatMap(({ card }) => kpisOf(card)))].filter((id) => !options.off?.includes(id));
   const database = await Database.open({ path: ":memory:" });
@@ -110,15 +121,46 @@ export async function scored(
       ),
     );
   }
-  const sources = (overrides === undefined ? {} : { overrides: { entity: "override" } }) as Parameters<
-    typeof scoreNodes
-  >[2]["sources"];
+  const { known } = options;
+  if (known !== undefined) {
+    await database.run(
+      "create table staging.known_account (account_id varchar, expected_band varchar, said_by varchar, said_on date, line_no bigint, " +
+        "source varchar, visible_on date, superseded_on date)",
+    );
+    await insert(
+      "staging.known_account",
+      known.map((k, i) =>
+        [
+          k.account_id,
+          k.expected_band,
+          k.said_by ?? null,
+          k.said_on === undefined ? null : new SqlDate(k.said_on),
+          i + 2,
+          "known",
+          new SqlDate("1900-01-01"),
+          null,
+        ]
+          .map(literal)
+          .join(", "),
+      ),
+    );
+  }
+  const sources = {
+    ...(overrides === undefined ? {} : { overrides: { entity: "override" } }),
+    ...(known === undefined ? {} : { known: { entity: "known_account" } }),
+  } as Parameters<typeof scoreNodes>[2]["sources"];
   const models = scoreNodes(
     cards,
     kpis.map((id) => ({ id })),
     { sources },
   );
-  const given = new Set(["spine.account_snapshot", "features.account_kpi", "staging.override", "staging.account"]);
+  const given = new Set([
+    "spine.account_snapshot",
+    "features.account_kpi",
+    "staging.override",
+    "staging.known_account",
+    "staging.account",
+  ]);
   const result = await runNodes(database, sortNodes(models, given), silentLog, () => 0);
   return { database, result, models };
 }

@@ -8,6 +8,7 @@ import { builder, compile } from "../warehouse/compiler.ts";
 import { SqlDate } from "../warehouse/literal.ts";
 import { cardModel, cardTable, kpisOf } from "./card.ts";
 import { integer, number, type Sql } from "./exact.ts";
+import { knownAccount } from "./known.ts";
 import { as, column, idColumns, table, unionOf, view } from "./nodes.ts";
 import { accountOverride, overrideState } from "./overrides.ts";
 import { weighKpis } from "./weights.ts";
@@ -23,12 +24,14 @@ export function scoreNodes(
   kpis: readonly Pick<KpiDefinition, "id">[],
   book: Pick<Book, "sources">,
 ): readonly Model[] {
-  const hasOverrides = Object.values(book.sources).some(({ entity }) => entity === "override");
+  const has = (wanted: string): boolean => Object.values(book.sources).some(({ entity }) => entity === wanted);
+  const hasOverrides = has("override");
   return [
     accountInput(cards, new Set(kpis.map(({ id }) => id))),
     ...cards.map(cardModel),
     accountOverride(cards, hasOverrides),
     overrideState(cards, hasOverrides),
+    knownAccount(cards, has("known_account")),
     accountScore(cards, hasOverrides),
     scorePart(cards),
     accountGrade(cards),
@@ -375,10 +378,11 @@ const facts: readonly (readonly [name: string, type: string, (applied: AppliedSc
 ];
 const orNull = (text: string | undefined): Sql => sql`${text ?? null}`;
 const dateOrNull = (text: string | undefined): Sql => sql`${text === undefined ? null : new SqlDate(text)}`;
+/** A sign-off that does not say how long it holds. */
+const reviewEvery = "6 months";
+/** The first day on which the sign-off holds no longer. */
 const validUntil = ({ validated, valid_for }: Scorecard): Sql =>
-  validated === undefined || valid_for === undefined
-    ? sql`null`
-    : sql`${new SqlDate(validated.on)} + interval ${valid_for}`;
+  validated === undefined ? sql`null` : sql`${new SqlDate(validated.on)} + interval ${valid_for ?? reviewEvery}`;
 
 /** One row a version: what its file says. */
 function scorecardTable(cards: readonly AppliedScorecard[]): Model {

@@ -156,7 +156,8 @@ create table scores.scorecard as select * from (values
   as c (scorecard, version, label, purpose, created_on, in_force_from, is_assigned)
   cross join (select 'weighted_mean' as combine, 0.0 as scale_from, 100.0 as scale_to, 0.6 as coverage_floor,
    '{"edge":"upper","list":[{"id":"red","to":30},{"id":"yellow","to":70},{"id":"green","to":100}]}' as bands, 1 as assign_order, null::varchar as description, null::varchar as owner,
-   'red up to 30, yellow up to 70, green above' as bands_in_words, 'x' as definition_sha256) as d;
+   'red up to 30, yellow up to 70, green above' as bands_in_words, 'x' as definition_sha256,
+   date '2023-01-01' as validated_on, 'cs-operations' as validated_by, date '2023-07-01' as valid_until) as d;
 create table scores.scorecard_weight as select *, 'more is better' as points_in_words from (values
   ('freshsuccess_40_30_30', 1, 'usage', 'logins_28d', 40.0), ('freshsuccess_40_30_30', 1, 'support', 'open_tickets', 30.0),
   ('freshsuccess_40_30_30', 1, 'csm', 'csm_rating', 30.0), ('naive_baseline', 1, 'all', 'logins_28d', 25.0),
