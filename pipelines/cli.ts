@@ -4,6 +4,7 @@ import { bench } from "./commands/bench.ts";
 import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
+import { diff } from "./commands/diff.ts";
 import { explain } from "./commands/explain.ts";
 import { listKpis } from "./commands/kpis.ts";
 import { query } from "./commands/query.ts";
@@ -19,6 +20,10 @@ import { assayVersion } from "./lib/version.ts";
 
 const wholeNumber = (text: string): number => {
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError("expected a whole number.");
+  return Number(text);
+};
+const amount = (text: string): number => {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("expected a number from 0.");
   return Number(text);
 };
 /** `250000`, `250k`, `10m`. */
@@ -119,6 +124,14 @@ verb("explain", "why one account has its score, and why it is another one than b
   .option("--scorecard <id>", "id or id@version, another one than the one in force")
   .option("--days <n>", "the window of the trend", wholeNumber)
   .action((book, account, options) => explain(context, book, account, options));
+verb("diff", "two versions of a scorecard, or drafts, side by side; exit 5 when the second breaks a guard rail")
+  .argument("<a>", "scorecard@version, a bare scorecard (its newest version) or a file like draft.yaml")
+  .argument("<b>", "the one that would replace it")
+  .option("--red-lift <x>", "the worst band churns at least this many times the base", amount, 2)
+  .option("--max-green <percent>", "at most this share of the book in the best band", amount, 80)
+  .option("--min-coverage <percent>", "at least this share of the weight has a value", amount, 70)
+  .option("--leave-one-out", "what each KPI does for the second")
+  .action((book, a, b, options) => diff(context, book, a, b, options));
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")
