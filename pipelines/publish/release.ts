@@ -29,6 +29,8 @@ export interface Manifest {
     readonly user_day: readonly string[];
     /** Only where a KPI reads the latest quantity of usage. */
     readonly account_last?: readonly string[];
+    /** Months of features that the next refresh may take over: names below `store/features/`. */
+    readonly features?: readonly string[];
   };
   /** Every scorecard version that this release or an earlier one used: a number never changes its content. */
   readonly scorecards: readonly {
@@ -95,17 +97,22 @@ export async function readCurrentRelease(state: string, book: string): Promise<R
   return release;
 }
 
-/** Removes the roll-ups that no release reads: a later night's newest month replaced them. */
-export async function sweepRollUps(state: string): Promise<void> {
-  const folder = join(state, "store", "rollup");
-  if (!existsSync(folder)) return;
-  const read = new Set(
-    (await listReleases(state)).flatMap(({ manifest: { store } }) =>
-      [...store.account_day, ...store.user_day, ...(store.account_last ?? [])].map((file) => basename(file)),
-    ),
+/** Removes the roll-ups and months of features that no release names: a later night's replaced them. */
+export async function sweepStore(state: string): Promise<void> {
+  const stores = (await listReleases(state)).map(({ manifest: { store } }) => store);
+  const rollUps = stores.flatMap((store) => [...store.account_day, ...store.user_day, ...(store.account_last ?? [])]);
+  await sweepFolder(join(state, "store", "rollup"), rollUps);
+  await sweepFolder(
+    join(state, "store", "features"),
+    stores.flatMap((store) => store.features ?? []),
   );
+}
+
+async function sweepFolder(folder: string, files: readonly string[]): Promise<void> {
+  if (!existsSync(folder)) return;
+  const named = new Set(files.map((file) => basename(file)));
   for (const name of await readdir(folder)) {
-    if (name.endsWith(".parquet") && !read.has(name)) await rm(join(folder, name), { force: true });
+    if (name.endsWith(".parquet") && !named.has(name)) await rm(join(folder, name), { force: true });
   }
 }
 

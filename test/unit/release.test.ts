@@ -8,7 +8,7 @@ import {
   listReleases,
   pointCurrentAt,
   sweep,
-  sweepRollUps,
+  sweepStore,
 } from "../../pipelines/publish/release.ts";
 
 let state: string;
@@ -45,7 +45,7 @@ test("roll-ups go when the last release that reads them has gone", async () => {
   mkdirSync(join(state, "store", "rollup"), { recursive: true });
   for (const name of ["old.parquet", "read.parquet"]) writeFileSync(join(state, "store", "rollup", name), "");
   release("2026", "read.parquet");
-  await sweepRollUps(state);
+  await sweepStore(state);
   expect(readdirSync(join(state, "store", "rollup"))).toEqual(["read.parquet"]);
 });
 

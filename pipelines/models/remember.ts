@@ -1,0 +1,336 @@
+/**
+ * Tables by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
+ * statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and built again only when
+ * one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds that month alone.
+ */
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { addDays } from "../lib/clock.ts";
+import { canonicalJson, sha256 } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import type { Database } from "../warehouse/database.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { layerOf, producesOf } from "./graph.ts";
+import type { Model, Node } from "./model.ts";
+import { type NodeRun, type RunResult, runNodes } from "./run.ts";
+
+export interface RememberOptions {
+  readonly database: Database;
+  /** Sorted; what they depend on beyond themselves is there. */
+  readonly nodes: readonly Node[];
+  /** Nodes that the restricted calendar is built by: spine.snapshot_day. */
+  readonly calendar: readonly Model[];
+  /** Where months are kept. */
+  readonly folder: string;
+  /** What the statements need in a fresh catalogue: the macros. */
+  readonly prepare: string;
+  /** Values of meta.params, and the engine's version: parts of every name. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly engine: string;
+  /** Per table of rollup.*, its files; `<table>-<source>-<yyyy-mm>-<hash>.parquet`, by month of visible_on. */
+  readonly rollUps: ReadonlyMap<string, readonly string[]>;
+  /** Remembers nothing: every month is built and replaces its like. */
+  readonly full: boolean;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+export interface RememberedRun extends RunResult {
+  /** Node -> how many months of it were built and how many reused. */
+  readonly months: ReadonlyMap<string, { readonly built: number; readonly reused: number }>;
+  /** The files behind this run, by name. */
+  readonly files: readonly string[];
+}
+
+const version = 1;
+
+/** Can be kept by month: a table with a row per account and snapshot. */
+const isMonthly = (node: Node): node is Model =>
+  node.kind === "table" && node.grain.includes("snapshot_date") && node.grain.includes("account_id");
+
+/** As {@link runNodes}, with the months of earlier runs in place of what would come out the same. */
+export async function runRemembered(options: RememberOptions): Promise<RememberedRun> {
+  const { database, nodes, folder, log, now, full } = options;
+  await mkdir(folder, { recursive: true });
+  await removeUnfinished(folder);
+  const held = await database.query<{ month: string }>(
+    "select distinct cast(date_trunc('month', snapshot_date) as date) as month from spine.snapshot order by month",
+  );
+  const months = held.map(({ month }) => month);
+  const digests = new Digests(options);
+  const runs: NodeRun[] = [];
+  const audits: RunResult["audits"][number][] = [];
+  const counts = new Map<string, { built: number; reused: number }>();
+  const files: string[] = [];
+  const part = new Part(options);
+  try {
+    for (const node of nodes) {
+      if (!isMonthly(node) || months.length === 0) {
+        const result = await runNodes(database, [node], log, now);
+        runs.push(...result.runs);
+        audits.push(...result.audits);
+        continue;
+      }
+      const started = now();
+      const paths = new Map<string, string>();
+      for (const month of months) {
+        const hash = sha256(await digests.ofNode(node, month)).slice(0, 16);
+        paths.set(month, join(folder, `${node.name}-${month.slice(0, 7)}-${hash}.parquet`));
+      }
+      const missing = months.filter((month) => full || !existsSync(paths.get(month) as string));
+      if (missing.length > 0 && missing.length < months.length) {
+        await part.build(node, missing, paths);
+      }
+      const isWhole = missing.length === months.length;
+      const kept = isWhole ? node : { ...node, sql: `select * from read_parquet(${listOf([...paths.values()])})` };
+      const result = await runNodes(database, [kept], log, now);
+      if (isWhole) await keep(database, `select * from ${node.name}`, folder, months, paths);
+      runs.push(...result.runs.map((run) => ({ ...run, ms: now() - started })));
+      audits.push(...result.audits);
+      counts.set(node.name, { built: missing.length, reused: months.length - missing.length });
+      files.push(...[...paths.values()].map((path) => basename(path)));
+    }
+  } finally {
+    await part.close();
+  }
+  return { runs, audits, months: counts, files };
+}
+
+const listOf = (paths: readonly string[]): string => `[${paths.map(literal).join(", ")}]`;
+
+/** What a killed run was writing. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(".tmp")) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+/** Writes the rows of some months to their files; a month without rows gets a file without rows. */
+async function keep(
+  database: Database,
+  select: string,
+  folder: string,
+  months: readonly string[],
+  paths: ReadonlyMap<string, string>,
+): Promise<void> {
+  const aside = join(folder, `${process.pid}.parts.tmp`);
+  await rm(aside, { recursive: true, force: true });
+  await database.run(
+    `copy (select *, cast(date_trunc('month', snapshot_date) as date) as snapshot_month from (${select}))
+     to ${literal(aside)} (format parquet, partition_by (snapshot_month))`,
+  );
+  for (const month of months) {
+    const path = paths.get(month) as string;
+    const part = join(aside, `snapshot_month=${month}`);
+    const written = existsSync(part) ? (await readdir(part)).sort().map((name) => join(part, name)) : [];
+    const [only, ...others] = written;
+    if (only !== undefined && others.length === 0) {
+      await rename(only, path);
+      continue;
+    }
+    const rows = only === undefined ? `${select} limit 0` : `select * from read_parquet(${listOf(written)})`;
+    await database.run(`copy (${rows}) to ${literal(`${path}.tmp`)} (format parquet)`);
+    await rename(`${path}.tmp`, path);
+  }
+  await rm(aside, { recursive: true, force: true });
+}
+
+/** The last day of a month. */
+const lastDayOf = (month: string): string => addDays(nextMonth(month), -1);
+
+function nextMonth(month: string): string {
+  const [year, number] = month.split("-").map(Number) as [number, number];
+  return number === 12 ? `${year + 1}-01-01` : `${year}-${String(number + 1).padStart(2, "0")}-01`;
+}
+
+/** What the snapshots of a month may see of each table, as text that changes when it does. */
+class Digests {
+  readonly #options: RememberOptions;
+  readonly #byTable = new Map<string, ReadonlyMap<string, string>>();
+  readonly #producers: ReadonlyMap<string, Node>;
+
+  constructor(options: RememberOptions) {
+    this.#options = options;
+    this.#producers = new Map(options.nodes.flatMap((node) => producesOf(node).map((table) => [table, node])));
+  }
+
+  async ofNode(node: Node, month: string): Promise<string> {
+    const { engine, params } = this.#options;
+    const logic = node.kind === "step" ? node.version : node.sql;
+    const parents: string[] = [];
+    for (const table of [...node.depends].sort()) parents.push(await this.#ofTable(table, node, month));
+    const named = Object.fromEntries(node.params.map((name) => [name, params[name] ?? null]));
+    return sha256(canonicalJson([version, engine, month, logic, named, parents]));
+  }
+
+  async #ofTable(table: string, reader: Node, month: string): Promise<string> {
+    const producer = this.#producers.get(table);
+    if (producer !== undefined) return this.ofNode(producer, month);
+    // It follows from the calendar, whose own dates are looked at.
+    if (table === "spine.snapshot_day") return this.#ofTable("spine.snapshot", reader, month);
+    if (layerOf(table) === "rollup") return this.#ofRollUp(table, reader, month);
+    return this.#ofRows(table, reader, month);
+  }
+
+  /** The files that hold what was visible by then, without those whose days have left every look-back. */
+  async #ofRollUp(table: string, reader: Node, month: string): Promise<string> {
+    const from = reachOf(reader) === null ? "" : addDays(month, -(reachOf(reader) as number)).slice(0, 7);
+    const names = (this.#options.rollUps.get(table) ?? []).map((file) => basename(file)).sort();
+    const seen = names.filter((name) => {
+      const at = /-(\d{4}-\d{2})-[0-9a-f]+\.parquet$/.exec(name)?.[1] ?? "";
+      return at === "" || (at <= month.slice(0, 7) && at >= from);
+    });
+    return canonicalJson([seen, await this.#ofRows("staging.account_identity", reader, month)]);
+  }
+
+  /** Rows of that month's snapshots; or, of a table of facts and versions, whatever was visible or superseded by then; or all rows. */
+  async #ofRows(table: string, reader: Node, month: string): Promise<string> {
+    const { database } = this.#options;
+    const [schema, name] = table.split(".") as [string, string];
+    const columns = (
+      await database.query<{ name: string }>(
+        `select column_name as name from duckdb_columns()
+         where database_name = current_database() and schema_name = ${literal(schema)} and table_name = ${literal(name)}
+         order by column_index`,
+      )
+    ).map((column) => column.name);
+    if (columns.length === 0) return "";
+    const used = columns.filter((column) => mentions(reader, column));
+    const key = `${table}(${used.join(",")})`;
+    const known = this.#byTable.get(key) ?? (await this.#rowsByMonth(table, columns, used));
+    this.#byTable.set(key, known);
+    if (columns.includes("snapshot_date")) return known.get(month) ?? "";
+    return canonicalJson([...known].filter(([at]) => at <= month).map(([at, digest]) => [at, digest]));
+  }
+
+  async #rowsByMonth(
+    table: string,
+    columns: readonly string[],
+    used: readonly string[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const row = (names: readonly string[]): string =>
+      names.length === 0 ? "hash(0)" : `hash(${names.map(quoteIdentifier).join(", ")})`;
+    const change = columns.includes("snapshot_date")
+      ? `select snapshot_date as at, ${row(used)} as digest from ${table}`
+      : columns.includes("visible_on") && columns.includes("superseded_on")
+        ? `select visible_on as at, ${row(used.filter((name) => name !== "superseded_on"))} as digest from ${table}
+           union all
+           select superseded_on as at, ${row([...used.filter((name) => name !== "superseded_on"), "superseded_on"])} as digest
+           from ${table} where superseded_on is not null`
+        : `select cast(null as date) as at, ${row(used)} as digest from ${table}`;
+    const rows = await this.#options.database.query<{ month: string; digest: string }>(
+      `select
+         coalesce(cast(cast(date_trunc('month', at) as date) as varchar), '0001-01-01') as month,
+         count(*) || ' ' || sum(cast(digest as hugeint)) || ' ' || bit_xor(digest) as digest
+       from (${change}) group by month order by month`,
+    );
+    return new Map(rows.map(({ month, digest }) => [month, digest]));
+  }
+}
+
+/** A column that a statement's text never names cannot change what it makes. */
+function mentions(reader: Node, column: string): boolean {
+  if (reader.kind === "step" || /\*\s*(,|from\b|exclude\b)/.test(reader.sql)) return true;
+  return new RegExp(`\\b${column.replace(/[^A-Za-z0-9_]/g, "\\$&")}\\b`).test(reader.sql);
+}
+
+const reachOf = (node: Node): number | null => (node.kind === "step" ? null : (node.reachDays ?? null));
+
+/** A catalogue beside the warehouse whose calendar holds some months only. */
+class Part {
+  readonly #options: RememberOptions;
+  #home = "";
+  #months = "";
+  readonly #built = new Set<string>();
+
+  constructor(options: RememberOptions) {
+    this.#options = options;
+  }
+
+  /** Builds the missing months of a node by its own text and keeps them. */
+  async build(node: Model, missing: readonly string[], paths: ReadonlyMap<string, string>): Promise<void> {
+    const { database, folder } = this.#options;
+    await this.#open(missing);
+    for (const table of node.depends) await this.#provide(table, missing, node);
+    await database.run("use assay_part");
+    try {
+      await keep(database, node.sql, folder, missing, paths);
+    } finally {
+      await database.run(`use ${quoteIdentifier(this.#home)}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#home !== "") await this.#options.database.run("detach assay_part");
+    this.#home = "";
+    this.#built.clear();
+  }
+
+  async #open(missing: readonly string[]): Promise<void> {
+    const { database, prepare, calendar } = this.#options;
+    if (this.#home !== "" && this.#months === missing.join()) return;
+    await this.close();
+    const home = String(await database.scalar("select current_database()"));
+    await database.run("attach ':memory:' as assay_part");
+    this.#home = home;
+    this.#months = missing.join();
+    await this.#inside(
+      `${prepare}; create schema meta; create view meta.params as select * from ${this.#at("meta.params")}`,
+    );
+    await this.#provide("spine.snapshot", missing, null);
+    for (const model of calendar) {
+      this.#built.add(model.name);
+      await this.#inside(`create table ${model.name} as ${model.sql}`);
+    }
+  }
+
+  /** A table of the warehouse, as far as the months need it; what follows from the calendar is built over theirs. */
+  async #provide(table: string, missing: readonly string[], reader: Model | null): Promise<void> {
+    const { nodes } = this.#options;
+    const isRollUp = layerOf(table) === "rollup";
+    if (this.#built.has(table) && !isRollUp) return;
+    this.#built.add(table);
+    const schema = `create schema if not exists ${layerOf(table)}`;
+    const producer = nodes.find((node) => producesOf(node).includes(table));
+    if (producer !== undefined && producer.kind !== "step" && !producer.grain.includes("snapshot_date")) {
+      if (producer.depends.some((parent) => layerOf(parent) === "spine")) {
+        for (const parent of producer.depends) await this.#provide(parent, missing, producer);
+        await this.#inside(`${schema}; create table ${table} as ${producer.sql}`);
+        return;
+      }
+    }
+    const columns = await this.#columns(table);
+    const where: string[] = [];
+    if (columns.includes("snapshot_date")) {
+      const dates = missing.map((month) => `date ${literal(month)}`).join(", ");
+      where.push(`cast(date_trunc('month', snapshot_date) as date) in (${dates})`);
+    } else if (columns.includes("visible_on")) {
+      where.push(`visible_on <= date ${literal(lastDayOf(missing.at(-1) as string))}`);
+      const reach = reader === null ? null : (reader.reachDays ?? null);
+      if (isRollUp && reach !== null)
+        where.push(`activity_date >= date ${literal(addDays(missing[0] as string, -reach))}`);
+    }
+    const condition = where.length === 0 ? "" : ` where ${where.join(" and ")}`;
+    const kind = layerOf(table) === "spine" ? "table" : "view";
+    await this.#inside(`${schema}; create or replace ${kind} ${table} as select * from ${this.#at(table)}${condition}`);
+  }
+
+  async #columns(table: string): Promise<readonly string[]> {
+    return (await this.#options.database.describe(`select * from ${this.#at(table)}`)).map(({ name }) => name);
+  }
+
+  #at(table: string): string {
+    return `${quoteIdentifier(this.#home)}.${table}`;
+  }
+
+  async #inside(sql: string): Promise<void> {
+    const { database } = this.#options;
+    await database.run("use assay_part");
+    try {
+      await database.run(sql);
+    } finally {
+      await database.run(`use ${quoteIdentifier(this.#home)}`);
+    }
+  }
+}
