@@ -78,6 +78,8 @@ export const artefacts: readonly Artefact[] = [
   table("reject", "source, n_lines desc, column_name, reason"),
   table("renewal_ahead", "band"),
   table("renewal_month", "from_month, band"),
+  table("score_distribution", "scorecard, version, place_no"),
+  table("score_month", "scorecard, mode, snapshot_date, version"),
   table("scorecard", "is_assigned desc, assign_order, scorecard, version"),
   table("scorecard_kpi", "scorecard, version, points desc, kpi"),
   table("scorecard_state", "scorecard, version"),

@@ -171,6 +171,12 @@ create table scores.account_score as
   cross join scores.scorecard as c
   cross join lateral (select case when (a.no + length(c.scorecard)) % 17 = 0 then null
     else ((a.no * 31 + length(c.scorecard) * 7 + date_diff('week', date '2023-01-01', a.snapshot_date) * (a.no % 5)) % 101) * 1.0 end as score) as f;
+create table scores.score_distribution as select s.scorecard, s.version, b.place_no, b.band, b.place,
+  count(*) filter (where s.band = b.band) as n_accounts, count(*) as n_total, 25 as percent,
+  '25 % above 70, 25 % 30-70, 25 % up to 30, 25 % without a score' as sentence
+  from scores.account_score as s cross join (values (1, 'green', 'above 70'), (2, 'yellow', '30-70'), (3, 'red', 'up to 30'),
+  (4, 'unknown', 'without a score')) as b (place_no, band, place)
+  where s.snapshot_date = date '2026-01-01' group by all;
 create table validation.definition as select 'subscription_end' as definition, 'subscription_end' as type, true as is_primary;
 create table validation.decision as select 'subscription_end' as definition, account_id, started_on as period_started_on,
   ended_on as decided_on, 'end' as kind from spine.account_period where ended_on < date '2026-01-01';
@@ -180,8 +186,9 @@ create table validation.outcome as select a.account_id, a.snapshot_date, 'subscr
   from spine.account_snapshot as a inner join spine.account_period as p on p.account_id = a.account_id where a.is_validated and not (${withoutValidation});
 create table features.kpi_definition as select k.*, 'counted for the fixture' as description, 'events' as unit, 1.0 as factor, 'objective' as kind,
   'proactive' as side, 'higher' as healthier, 'did less' as says_less, 'did more' as says_more, 1 as version, 28 as window_days, 'count' as measure,
-  'usage_event' as entity, 'select account_id, count(*) from staging.usage_event group by account_id' as "sql"
+  'usage_event' as entity, cast(null as varchar) as formula, 'select account_id, count(*) from staging.usage_event group by account_id' as "sql"
   from (values ${kpis.map((k) => `(${literal(k[0])}, ${literal(`${k[1]}${label}`)})`).join(", ")}) as k (id, label);
+create table features.kpi_source as select id as kpi, entity from features.kpi_definition;
 create table validation.kpi_verdict as select v.*, 'subscription_end' as definition, 'all' as group_kind, 'all' as segment,
   'A sentence about ' || v.kpi || '.' as sentence, null::varchar as reason, 0.44::double as late_auc, 0.01::double as p, 0.02::double as q,
   0.98::double as coverage, 900 as n_accounts, 240 as n_churned, 0.57::double as detectable_auc, null::varchar as redundant_with,
