@@ -34,6 +34,7 @@ import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { flagNodes } from "../scores/flags.ts";
 import { checkImmutability, recordOf } from "../scores/library.ts";
+import { readingNodes } from "../scores/readings.ts";
 import { validationNodes } from "../validation/nodes.ts";
 import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
@@ -164,6 +165,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
         ...(await readModels("spine")),
         ...featureNodes(kpis, book),
         ...scoreNodes(cards, kpis, book),
+        ...readingNodes,
         ...flagNodes(flags.flags),
         ...(await validationNodes(book, kpis, cards)),
         ...(await martNodes()),
