@@ -18,9 +18,23 @@ export interface GivenAccount {
   readonly snapshot_date?: string;
   readonly segment?: string | null;
   readonly lifecycle?: string | null;
+  readonly tenure_days?: number | null;
+  readonly mrr_minor?: number | null;
+  readonly seats?: number | null;
   readonly is_scored?: boolean;
   readonly is_validated?: boolean;
   readonly kpis: Readonly<Record<string, number | null>>;
+}
+
+/** A row of staging.account: visible from the beginning of time, and what is left out is unknown. */
+export interface GivenTrait {
+  readonly account_id: string;
+  readonly product?: string;
+  readonly country?: string;
+  readonly desired_outcome?: string;
+  readonly potential_minor?: number;
+  readonly visible_on?: string;
+  readonly superseded_on?: string;
 }
 
 export interface GivenKnown {
@@ -62,6 +76,7 @@ export async function scored(
   options: {
     readonly overrides?: readonly GivenOverride[];
     readonly known?: readonly GivenKnown[];
+    readonly traits?: readonly GivenTrait[];
     readonly off?: readonly string[];
   } = {},
 ): Promise<{ readonly database: Database; readonly result: RunResult; readonly models: readonly Model[] }> {
@@ -71,7 +86,7 @@ export async function scored(
   await database.run("create schema spine; create schema features; create schema staging");
   await database.run(
     "create table spine.account_snapshot (account_id varchar, snapshot_date date, segment varchar, lifecycle varchar, " +
-      "is_scored boolean, is_validated boolean)",
+      "tenure_days integer, mrr_minor bigint, seats bigint, is_scored boolean, is_validated boolean)",
   );
   await database.run(
     `create table features.account_kpi (${["account_id varchar", "snapshot_date date", ...kpis.map((id) => `${id} double`)].join(", ")})`,
@@ -84,7 +99,11 @@ export async function scored(
   await insert(
     "spine.account_snapshot",
     accounts.map((a) =>
-      [a.account_id, dateOf(a), a.segment ?? "all", a.lifecycle ?? null, a.is_scored ?? true, a.is_validated ?? false]
+      [
+        ...[a.account_id, dateOf(a), a.segment ?? "all", a.lifecycle ?? null],
+        ...[a.tenure_days ?? null, a.mrr_minor ?? null, a.seats ?? null],
+        ...[a.is_scored ?? true, a.is_validated ?? false],
+      ]
         .map(literal)
         .join(", "),
     ),
@@ -94,8 +113,26 @@ export async function scored(
     accounts.map((a) => [a.account_id, dateOf(a), ...kpis.map((id) => a.kpis[id] ?? null)].map(literal).join(", ")),
   );
   const { overrides } = options;
-  await database.run("create table staging.account (account_id varchar)");
-  await insert("staging.account", [...new Set(accounts.map(({ account_id }) => literal(account_id)))]);
+  await database.run(
+    "create table staging.account (account_id varchar, product varchar, country varchar, desired_outcome varchar, " +
+      "potential_minor varchar, visible_on date, superseded_on date, source varchar)",
+  );
+  const traits =
+    options.traits ?? [...new Set(accounts.map(({ account_id }) => account_id))].map((account_id) => ({ account_id }));
+  await insert(
+    "staging.account",
+    traits.map((t: GivenTrait) =>
+      [
+        ...[t.account_id, t.product ?? null, t.country ?? null, t.desired_outcome ?? null],
+        t.potential_minor === undefined ? null : String(t.potential_minor),
+        new SqlDate(t.visible_on ?? "1900-01-01"),
+        t.superseded_on === undefined ? null : new SqlDate(t.superseded_on),
+        "accounts",
+      ]
+        .map(literal)
+        .join(", "),
+    ),
+  );
   if (overrides !== undefined) {
     await database.run(
       "create table staging.override (account_id varchar, band varchar, from_on date, expires_on date, author varchar, " +
@@ -145,7 +182,9 @@ export async function scored(
       ),
     );
   }
+  const columns = { product: "product", desired_outcome: "outcome", potential_minor: "potential" };
   const sources = {
+    ...(options.traits === undefined ? {} : { accounts: { entity: "account", columns } }),
     ...(overrides === undefined ? {} : { overrides: { entity: "override" } }),
     ...(known === undefined ? {} : { known: { entity: "known_account" } }),
   } as Parameters<typeof scoreNodes>[2]["sources"];

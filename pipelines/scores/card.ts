@@ -3,11 +3,13 @@ import { type AliasedRawBuilder, sql } from "kysely";
 import type { AppliedScorecard, Scorecard } from "../config/scorecard.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
-import { integer, integerType, number, ratio, type Sql, sum, toMillionths } from "./exact.ts";
-import { standing } from "./points.ts";
-import { type Factors, reweigh, type WeightedKpi, weighKpis } from "./weights.ts";
+import { asDecimal, divided, integer, millionths, type Sql, sum, toMillionths } from "./exact.ts";
+import { besideColumns, valueColumn } from "./points.ts";
+import { type Counted, countedIn, magnitude, reweigh, type Unit, unitsOf, weighKpis } from "./weights.ts";
 
-/** The private table of one version: one row per account and snapshot, a column per KPI and step. */
+export { reachProblem } from "./reach.ts";
+
+/** The private view of one version: one row per account and snapshot, a column per KPI and step. */
 export const cardTable = ({ card }: Pick<AppliedScorecard, "card">): string =>
   `scores.card_${card.scorecard}_v${card.version}`;
 
@@ -16,47 +18,9 @@ export const kpisOf = (card: Scorecard): readonly string[] => [
   ...new Set([...weighKpis(card).map(({ kpi }) => kpi), ...card.gates.map((gate) => gate.kpi)]),
 ];
 
-/** What can go wrong between a valid file and its arithmetic; null when nothing does. */
-export function reachProblem(
-  card: Scorecard,
-): { readonly path: readonly (string | number)[]; readonly sentence: string } | null {
-  const kpis = weighKpis(card);
-  if (card.combine === "sum") {
-    const at = (end: "lowest" | "highest"): number =>
-      kpis.reduce((all, { entry, points, fallback }) => {
-        const extreme =
-          end === "lowest" ? Math.min(points.lowest, fallback ?? 0) : Math.max(points.highest, fallback ?? 0);
-        return all + entry.weight * extreme;
-      }, 0);
-    const [lowest, highest] = [at("lowest"), at("highest")];
-    if (lowest < card.scale.from || highest > card.scale.to) {
-      return {
-        path: ["scale"],
-        sentence: `found ${card.scale.from} to ${card.scale.to}, expected a scale that holds every sum from ${lowest} to ${highest}, or combine: start_and_clamp`,
-      };
-    }
-  }
-  if (scoreType(card, kpis, reweigh(card, kpis)) === null) {
-    return {
-      path: ["groups"],
-      sentence: "found weights too fine for exact arithmetic, expected smaller whole numbers",
-    };
-  }
-  return null;
-}
-
-/** The integers that hold every product of weights and points. */
-function scoreType(card: Scorecard, kpis: readonly WeightedKpi[], { bound }: Factors): "bigint" | "hugeint" | null {
-  const largest = [
-    card.scale.from,
-    card.scale.to,
-    ...kpis.flatMap(({ points, fallback }) => [points.lowest, points.highest, fallback ?? 0]),
-  ].map((value) => toMillionths(Math.abs(value)));
-  const nominal = kpis.reduce((all, kpi) => all + kpi.nominal, 0n);
-  const weights = bound > nominal ? bound : nominal;
-  const points = largest.reduce((a, b) => (a > b ? a : b), 100_000_000n);
-  return integerType(4n * (weights + 1n) * points);
-}
+/** What a scorecard reads beside its KPIs' values: places among accounts, slopes. */
+export const besidesOf = (card: Scorecard) =>
+  weighKpis(card).flatMap(({ kpi, points }) => (points.reads === null ? [] : [{ kpi, beside: points.reads }]));
 
 type Column = AliasedRawBuilder<unknown, string>;
 
@@ -73,116 +37,207 @@ export function cardModel(applied: AppliedScorecard): Model {
   const kpis = weighKpis(card);
   const isMean = card.combine === "weighted_mean";
   const clamps = card.combine === "start_and_clamp";
-  const start = clamps ? (card.start ?? 0) : 0;
-  const reweighed = reweigh(card, kpis);
-  const type = scoreType(card, kpis, reweighed);
+  const start = clamps ? toMillionths(card.start ?? 0) : 0n;
+  const { type, largest } = magnitude(card, kpis);
   if (type === null) throw new Error(`${applied.file}: weights that do not fit passed the checks`);
-  /** Bare literals are 32-bit, and so are their products. */
+  const { whole, inner } = unitsOf(card, kpis);
+  const isPositive = kpis.every(({ points, fallback }) => points.lowest >= 0 && (fallback ?? 0) >= 0);
+  const decimal = (amount: Sql): Sql => asDecimal(amount, largest);
   const wide = (expression: Sql): Sql => sql`cast(${expression} as ${sql.raw(type)})`;
-  const at = (prefix: string, kpi: string): Sql => sql.ref(`${prefix}_${kpi}`);
-  const decimal = (expression: Sql): Sql => sql`cast(${expression} as decimal(18,6))`;
-  const whole = kpis.reduce((all, { nominal }) => all + nominal, 0n);
+  const at = (prefix: string, name: string): Sql => sql.ref(`${prefix}_${name}`);
+  const full = kpis.reduce((all, { nominal }) => all + nominal, 0n);
   const gates = gateColumns(card);
 
-  const onScale = (expression: Sql): Sql =>
-    clamps ? sql`held_between(${expression}, ${number(card.scale.from)}, ${number(card.scale.to)})` : expression;
-  /** The score if every missing KPI stood at one end of its points. */
-  const extreme = (end: "lowest" | "highest"): Sql => {
-    const terms = kpis.map(({ kpi, entry, points, nominal }) => {
-      const filled = sql`coalesce(millionths(${at("known", kpi)}), ${integer(toMillionths(points[end]))})`;
-      return sql`${integer(isMean ? nominal : BigInt(entry.weight))} * ${type === "bigint" ? filled : wide(filled)}`;
-    });
-    if (start !== 0) terms.unshift(integer(toMillionths(start)));
-    return onScale(ratio(sum(terms), isMean ? whole : 1n));
+  /** Held within the unit's cap, then rounded to whole points. */
+  const capped = (unit: Unit, expression: Sql): Sql => {
+    const { min, max } = unit.cap;
+    if (min !== undefined && max !== undefined)
+      return sql`held_between(${expression}, ${millionths(min)}, ${millionths(max)})`;
+    const limit = min ?? max;
+    if (limit === undefined) return expression;
+    return sql`case when ${expression} is not null then ${sql.raw(max === undefined ? "greatest" : "least")}(${expression}, ${millionths(limit)}) end`;
   };
-  const given = (kpi: string): Sql => sql`coalesce(${at("factor", kpi)} * millionths(${at("points", kpi)}), 0)`;
-  const isCovered = sql`covered * 1000000 >= ${integer(toMillionths(card.missing.coverage_floor) * whole)}`;
-  const combined = ratio(sql`weighted_points`, isMean ? sql`divisor` : 1n);
+  /** A unit's points from its exact value, so that nothing is rounded twice: whole points, or else what its cap left. */
+  const finished = (unit: Unit, held: Sql, numerator: Sql, divisor: Sql | bigint): Sql => {
+    if (!unit.isRounded) return held;
+    const scaled = typeof divisor === "bigint" ? divisor * 1_000_000n : sql`1000000 * ${divisor}`;
+    return capped(unit, sql`1000000 * ${divided(numerator, scaled, isPositive)}`);
+  };
+  /** A unit's points if every missing KPI stood at one end of its points. */
+  const extreme = (unit: Unit, end: "lowest" | "highest"): Sql => {
+    const counted = countedIn(unit, isMean);
+    const terms = counted.map(({ name, kpi, nominal }) => {
+      const filled =
+        kpi === null ? at(end, name) : sql`coalesce(${at("known", name)}, ${integer(toMillionths(kpi.points[end]))})`;
+      return sql`${integer(nominal)} * ${type === "bigint" ? filled : wide(filled)}`;
+    });
+    if (unit === whole && start !== 0n) terms.unshift(integer(start));
+    const divisor = isMean ? counted.reduce((all, { nominal }) => all + nominal, 0n) : 1n;
+    const total = sum(terms);
+    return finished(unit, capped(unit, divided(total, divisor, isPositive)), total, divisor);
+  };
+  const given = ({ name, points }: Counted): Sql => sql`coalesce(${at("factor", name)} * ${sql.ref(points)}, 0)`;
+  const weightedSum = (unit: Unit): Sql => sum(countedIn(unit, isMean).map(given));
+  const isCovered = sql`covered >= ${integer(ceiling(toMillionths(card.missing.coverage_floor) * full, 1_000_000n))}`;
+  /** The points or shares of what counts in an inner unit, as they count in what is around it. */
+  const carried = (unit: Unit, amount: Sql): Sql => {
+    const around = aroundOf(unit);
+    const name = `group__${unit.id}`;
+    const outer = divided(sql`coalesce(${at("factor", name)}, 0) * ${type === "bigint" ? amount : wide(amount)}`, 1n);
+    const here = isMean ? sql`coalesce(${divided(outer, sql.ref(divisorOf(around)))}, 0)` : outer;
+    return around === whole ? here : carried(around, here);
+  };
+  const aroundOf = (unit: Unit): Unit =>
+    [...inner, whole].find((other) => countedIn(other, isMean).some((counted) => counted.unit === unit)) ?? whole;
+  const unitOf = new Map(
+    [whole, ...inner].flatMap((unit) => countedIn(unit, isMean).map(({ name }) => [name, unit] as const)),
+  );
+  const partOf = (counted: Counted): Sql => {
+    const unit = unitOf.get(counted.name) as Unit;
+    const own = isMean ? sql`coalesce(${divided(given(counted), sql.ref(divisorOf(unit)))}, 0)` : given(counted);
+    return unit === whole ? own : carried(unit, own);
+  };
+  const weightOf = (counted: Counted): Sql => {
+    const unit = unitOf.get(counted.name) as Unit;
+    const factor = at("factor", counted.name);
+    const own = isMean
+      ? sql`coalesce(${divided(sql`100000000 * ${factor}`, sql.ref(divisorOf(unit)))}, 0)`
+      : sql`1000000 * ${factor}`;
+    return unit === whole ? own : carried(unit, own);
+  };
 
+  const levels = [2, 1].map((depth) => inner.filter((unit) => unit.depth === depth)).filter(({ length }) => length > 0);
   const steps: readonly CteStep[] = [
     {
       name: "known",
-      columns: kpis.map(({ kpi, points }) => points.sql.as(`known_${kpi}`)),
+      columns: kpis.map(({ slot, points }) => points.sql.as(`known_${slot}`)),
       where: "is_restated",
     },
     {
       name: "filled",
       columns: [
-        ...kpis.map(({ kpi, fallback }) =>
-          (fallback === null ? at("known", kpi) : decimal(sql`coalesce(${at("known", kpi)}, ${number(fallback)})`)).as(
-            `points_${kpi}`,
+        ...kpis.map(({ slot, fallback }) =>
+          (fallback === null ? at("known", slot) : sql`coalesce(${at("known", slot)}, ${millionths(fallback)})`).as(
+            `points_${slot}`,
           ),
         ),
         wide(
           sum(
             kpis.map(
-              ({ kpi, nominal }) => sql`case when ${at("known", kpi)} is null then 0 else ${integer(nominal)} end`,
+              ({ slot, nominal }) => sql`case when ${at("known", slot)} is null then 0 else ${integer(nominal)} end`,
             ),
           ),
         ).as("covered"),
-        decimal(extreme("lowest")).as("lowest"),
-        decimal(extreme("highest")).as("highest"),
+        ...(levels.length === 0 ? extremesOf(whole, "") : []),
       ],
     },
-    { name: "grouped", columns: reweighed.denominators.map(({ name, sql: left }) => wide(left).as(name)) },
-    { name: "weighed", columns: kpis.map(({ kpi }, i) => wide(reweighed.factors[i] as Sql).as(`factor_${kpi}`)) },
-    {
-      name: "summed",
-      columns: [
-        ...(isMean ? [sum(kpis.map(({ kpi }) => at("factor", kpi))).as("divisor")] : []),
-        sum(kpis.map(({ kpi }) => given(kpi))).as("weighted_points"),
-      ],
-    },
-    {
-      name: "combined",
-      columns: [
-        ratio(sql`covered * 1000000`, whole).as("coverage"),
-        // Below the floor there is no score, and every later step passes the null on.
-        decimal(
-          sql`case when ${isCovered}${isMean ? sql` and divisor > 0` : sql``} then ${start === 0 ? combined : sql`${number(start)} + ${combined}`} end`,
-        ).as("combined_score"),
-        ...kpis.map(({ kpi }) =>
-          (isMean ? ratio(sql`100000000 * ${at("factor", kpi)}`, sql`divisor`) : decimal(at("factor", kpi))).as(
-            `weight_${kpi}`,
-          ),
-        ),
-        ...kpis.map(({ kpi }) => ratio(given(kpi), isMean ? sql`divisor` : 1n).as(`part_${kpi}`)),
-      ],
-    },
+    ...levels.flatMap((units, i): CteStep[] => [
+      ...unitSteps(units, `level_${i + 1}`),
+      {
+        name: `level_${i + 1}_capped`,
+        columns: units.map((unit) => capped(unit, sql.ref(`raw_group__${unit.id}`)).as(`capped_group__${unit.id}`)),
+      },
+      {
+        name: `level_${i + 1}_rounded`,
+        columns: units.flatMap((unit) => [
+          finished(
+            unit,
+            sql.ref(`capped_group__${unit.id}`),
+            sql.ref(weightedOf(unit)),
+            isMean ? sql`nullif(${sql.ref(divisorOf(unit))}, 0)` : 1n,
+          ).as(`points_group__${unit.id}`),
+          ...extremesOf(unit, `_group__${unit.id}`),
+        ]),
+      },
+    ]),
+    ...unitSteps([whole], ""),
     {
       name: "clamped",
-      columns: [(clamps ? decimal(onScale(sql`combined_score`)) : sql`combined_score`).as("score_before")],
+      columns: clamps ? [capped(whole, sql`combined_score`).as("clamped_score")] : [],
+    },
+    {
+      name: "scored",
+      columns: [
+        (whole.isRounded
+          ? sql`case when combined_score is not null then ${finished(whole, sql``, start === 0n ? sql`weighted_points` : sql`(${integer(start)} + weighted_points)`, isMean ? sql`divisor` : 1n)} end`
+          : sql.ref(clamps ? "clamped_score" : "combined_score")
+        ).as("score_before"),
+        ...(levels.length === 0 ? [] : extremesOf(whole, "")),
+      ],
     },
     {
       name: "gated",
       columns: [
-        gates.failed.as("gated_by"),
-        gates.failedValue.as("gate_value"),
+        gates.failed.as("score_gated_by"),
         gates.failedScore.as("failed_score"),
         gates.unknownScore.as("unknown_score"),
+        gates.failedBand.as("band_gate"),
         // A failed gate never raises a score.
-        (card.gates.length === 0
-          ? sql`score_before`
-          : decimal(
-              sql`case when score_before is not null then least(score_before, coalesce(${gates.failedScore}, score_before)) end`,
-            )
+        (gates.hasScores
+          ? sql`case when score_before is not null then least(score_before, coalesce(${gates.failedScore}, score_before)) end`
+          : sql`score_before`
         ).as("score"),
       ],
     },
+    { name: "banded", columns: [bandNumber(card, "score").as("score_band")] },
   ];
 
+  function extremesOf(unit: Unit, suffix: string): readonly Column[] {
+    return (["lowest", "highest"] as const).map((end) => extreme(unit, end).as(`${end}${suffix}`));
+  }
+  /** Weights, sums and the mean or sum of units that do not read each other. */
+  function unitSteps(units: readonly Unit[], prefix: string): CteStep[] {
+    const named = (name: string): string => (prefix === "" ? name : `${prefix}_${name}`);
+    const factors = units.map((unit) => ({ unit, ...reweigh(unit, isMean) }));
+    return [
+      {
+        name: named("grouped"),
+        columns: factors.flatMap(({ denominators }) => denominators.map(({ name, sql: left }) => wide(left).as(name))),
+      },
+      {
+        name: named("weighed"),
+        columns: factors.flatMap(({ unit, factors: list }) =>
+          countedIn(unit, isMean).map(({ name }, i) => wide(list[i] as Sql).as(`factor_${name}`)),
+        ),
+      },
+      {
+        name: named("summed"),
+        columns: units.flatMap((unit) => [
+          ...(isMean ? [sum(countedIn(unit, isMean).map(({ name }) => at("factor", name))).as(divisorOf(unit))] : []),
+          weightedSum(unit).as(weightedOf(unit)),
+        ]),
+      },
+      {
+        name: named("combined"),
+        columns: units.map((unit) => {
+          const mean = divided(sql.ref(weightedOf(unit)), isMean ? sql.ref(divisorOf(unit)) : 1n, isPositive);
+          if (unit !== whole) {
+            return (isMean ? sql`case when ${sql.ref(divisorOf(unit))} > 0 then ${mean} end` : mean).as(
+              `raw_group__${unit.id}`,
+            );
+          }
+          // Below the floor there is no score, and every later step passes the null on.
+          return sql`case when ${isCovered}${isMean ? sql` and divisor > 0` : sql``} then ${start === 0n ? mean : sql`${integer(start)} + ${mean}`} end`.as(
+            "combined_score",
+          );
+        }),
+      },
+    ];
+  }
+
   const inputs = builder.with("inputs", (db) =>
-    db.selectFrom("scores.account_input").select([
-      "account_id",
-      "snapshot_date",
-      "is_restated",
-      sql`coalesce(in_force_scorecard = ${card.scorecard} and in_force_version = ${card.version}, false)`.as(
-        "is_in_force",
-      ),
-      ...kpisOf(card).map((kpi) => `value_${kpi}`),
-      // Standings are among all accounts of the date, restated or not.
-      ...kpis.flatMap(({ kpi, points }) => (points.within === null ? [] : standing(kpi, points.within))),
-    ]),
+    db
+      .selectFrom("scores.account_input")
+      .select([
+        "account_id",
+        "snapshot_date",
+        "is_restated",
+        sql`coalesce(in_force_scorecard = ${card.scorecard} and in_force_version = ${card.version}, false)`.as(
+          "is_in_force",
+        ),
+        ...kpisOf(card).map(valueColumn),
+        ...new Set(besidesOf(card).flatMap(({ kpi, beside }) => besideColumns(kpi, beside))),
+      ]),
   );
   const used = steps.filter(({ columns }) => columns.length > 0);
   const chained = used.reduce<typeof inputs>((db, { name, columns, where }, i) => {
@@ -193,36 +248,68 @@ export function cardModel(applied: AppliedScorecard): Model {
       .select([...columns]);
     return db.with(name, () => (where === undefined ? select : select.where(sql<boolean>`${sql.ref(where)}`)));
   }, inputs);
+
+  const ownKpis = [whole, ...inner].flatMap((unit) => countedIn(unit, isMean).filter(({ kpi }) => kpi !== null));
+  const ordered = kpis.map(({ slot }) => ownKpis.find(({ name }) => name === slot) as Counted);
+  const changes = inner.flatMap((unit) => {
+    const name = `group__${unit.id}`;
+    const change = (after: string, before: string): Sql =>
+      carried(unit, sql`coalesce(${at(after, name)} - ${at(before, name)}, 0)`);
+    return [
+      ...(unit.cap.min === undefined && unit.cap.max === undefined
+        ? []
+        : [{ column: `clamp_${unit.id}`, sql: change("capped", "raw") }]),
+      ...(unit.isRounded ? [{ column: `rounding_${unit.id}`, sql: change("points", "capped") }] : []),
+    ];
+  });
+  const bandGatedBy = sql`cast(${gates.hasBands ? sql`case when band_gate < score_band then ${gates.bandGatedBy} end` : sql`null`} as varchar)`;
+  const clamp = clamps ? sql`clamped_score - combined_score` : sql`0`;
+  const parts = [
+    ...(start === 0n ? [] : [integer(start)]),
+    ...ordered.map(partOf),
+    ...changes.map((change) => change.sql),
+  ];
   const statement = chained.selectFrom(used.at(-1)?.name ?? "inputs").select([
     "account_id",
     "snapshot_date",
     "is_in_force",
-    ...kpisOf(card).map((kpi) => `value_${kpi}`),
-    ...["points", "weight", "part"].flatMap((prefix) => kpis.map(({ kpi }) => `${prefix}_${kpi}`)),
-    decimal(
-      sql`combined_score - (${sum([...(start === 0 ? [] : [number(start)]), ...kpis.map(({ kpi }) => at("part", kpi))])})`,
-    ).as("rounding"),
-    decimal(sql`score_before - combined_score`).as("clamp"),
+    ...kpisOf(card).map((kpi) => sql`from_millionths(${sql.ref(valueColumn(kpi))})`.as(valueColumn(kpi))),
+    ...kpis.map(({ slot }) => decimal(at("points", slot)).as(`points_${slot}`)),
+    ...ordered.map((counted) => decimal(weightOf(counted)).as(`weight_${counted.name}`)),
+    ...ordered.map((counted) => decimal(partOf(counted)).as(`part_${counted.name}`)),
+    ...inner.map((unit) => decimal(sql.ref(`points_group__${unit.id}`)).as(`points_group__${unit.id}`)),
+    ...changes.map((change) => decimal(change.sql).as(`group_${change.column}`)),
+    // What rounding to whole points and the roundings of the parts leave over.
+    decimal(sql`score_before - ${clamps ? sql`(${clamp})` : clamp} - (${sum(parts)})`).as("rounding"),
+    decimal(clamp).as("clamp"),
     decimal(sql`score - score_before`).as("gate"),
-    "gate_value",
-    "score_before",
-    "score",
+    decimal(sql`score_before`).as("score_before"),
+    decimal(sql`score`).as("score"),
     // The range always holds the score. A gate that failed caps it; one whose KPI is unknown may still pull its lower end
     // down; below the floor no gate applies.
     decimal(
-      sql`case when score is null then lowest else least(lowest, score, coalesce(failed_score, lowest), coalesce(unknown_score, lowest)) end`,
+      gates.hasScores
+        ? sql`case when score is null then lowest else least(lowest, score, coalesce(failed_score, lowest), coalesce(unknown_score, lowest)) end`
+        : sql`case when score is null then lowest else least(lowest, score) end`,
     ).as("score_low"),
     decimal(
-      sql`case when score is null then highest else greatest(least(highest, coalesce(failed_score, highest)), score) end`,
+      gates.hasScores
+        ? sql`case when score is null then highest else greatest(least(highest, coalesce(failed_score, highest)), score) end`
+        : sql`case when score is null then highest else greatest(highest, score) end`,
     ).as("score_high"),
-    "coverage",
-    bandOf(card, "score_before").as("band_before"),
-    bandOf(card, "score").as("band"),
-    "gated_by",
+    asDecimal(divided(sql`covered * 1000000`, full, true), 0n).as("coverage"),
+    bandName(card, bandNumber(card, "score_before")).as("band_before"),
+    bandName(card, gates.hasBands ? sql`least(score_band, coalesce(band_gate, score_band))` : sql`score_band`).as(
+      "band",
+    ),
+    "score_gated_by",
+    bandGatedBy.as("band_gated_by"),
+    // The gate that decided the band, else the one that holds the score.
+    (gates.hasBands ? sql`coalesce(${bandGatedBy}, score_gated_by)` : sql`score_gated_by`).as("gated_by"),
   ]);
 
   return {
-    kind: "table",
+    kind: "view",
     name: cardTable(applied),
     grain: ["account_id", "snapshot_date"],
     depends: ["scores.account_input"],
@@ -233,66 +320,71 @@ export function cardModel(applied: AppliedScorecard): Model {
   };
 }
 
-/** The band of a score column, `unknown` without a score; the edges compare all six digits. */
-function bandOf(card: Scorecard, score: string): Sql {
+const ceiling = (numerator: bigint, denominator: bigint): bigint => (numerator + denominator - 1n) / denominator;
+const divisorOf = ({ id }: Unit): string => (id === null ? "divisor" : `divisor_group__${id}`);
+const weightedOf = ({ id }: Unit): string => (id === null ? "weighted_points" : `weighted_group__${id}`);
+
+/** The place of a score's band, from 1; null without a score. The edges compare all six digits. */
+function bandNumber(card: Scorecard, score: string): Sql {
   const { edge, list } = card.bands;
   const isIn = edge === "upper" ? sql`<=` : sql`<`;
   const branches = list
     .slice(0, -1)
-    .map((band) => sql`when ${sql.ref(score)} ${isIn} ${number(band.to)} then ${band.id}`);
-  return sql`case when ${sql.ref(score)} is null then 'unknown' ${sql.join(branches, sql` `)} else ${list.at(-1)?.id ?? ""} end`;
+    .map((band, i) => sql`when ${sql.ref(score)} ${isIn} ${millionths(band.to)} then ${sql.raw(String(i + 1))}`);
+  return sql`case ${sql.join(branches, sql` `)} when ${sql.ref(score)} is not null then ${sql.raw(String(list.length))} end`;
 }
 
-const scoreOf = (gate: Scorecard["gates"][number]): number => gate.score ?? 0;
+/** The id of a band by its place, `unknown` without a score. */
+const bandName = (card: Scorecard, place: Sql): Sql =>
+  sql`case ${place} ${sql.join(
+    card.bands.list.map(({ id }, i) => sql`when ${sql.raw(String(i + 1))} then ${id}`),
+    sql` `,
+  )} else 'unknown' end`;
 
 /**
- * Of the gates that fail, the one with the lowest score, the first of equals. A gate whose KPI has no value has not
- * failed; it counts in `unknownScore` alone.
+ * Of the gates on the score that fail, the one with the lowest score, the first of equals; of those on the band, the lowest band.
+ * A gate whose KPI has no value has not failed; it counts in `unknownScore` alone. Below the floor no gate applies.
  */
 function gateColumns(card: Scorecard) {
-  const ordered = [...card.gates].sort((a, b) => scoreOf(a) - scoreOf(b));
-  const fails = (gate: Scorecard["gates"][number]): Sql => {
-    const value = sql.ref(`value_${gate.kpi}`);
+  type Gate = Scorecard["gates"][number];
+  const place = (gate: Gate): number => 1 + card.bands.list.findIndex(({ id }) => id === gate.band);
+  const byScore = card.gates
+    .flatMap((gate) => (gate.score === undefined ? [] : [{ gate, score: gate.score }]))
+    .sort((a, b) => a.score - b.score);
+  const byBand = card.gates
+    .flatMap((gate) => (gate.band === undefined ? [] : [{ gate, place: place(gate) }]))
+    .sort((a, b) => a.place - b.place);
+  const fails = ({ kpi, min, max }: Gate): Sql => {
+    const value = sql.ref(valueColumn(kpi));
     const tests = [
-      ...(gate.min === undefined ? [] : [sql`${value} < ${number(gate.min)}`]),
-      ...(gate.max === undefined ? [] : [sql`${value} > ${number(gate.max)}`]),
+      ...(min === undefined ? [] : [sql`${value} < ${millionths(min)}`]),
+      ...(max === undefined ? [] : [sql`${value} > ${millionths(max)}`]),
     ];
     return sql.join(tests, sql` or `);
   };
-  const first = (result: (gate: Scorecard["gates"][number]) => Sql, when = fails): Sql =>
-    ordered.length === 0
+  const isUnknown = ({ kpi }: Gate): Sql => sql`${sql.ref(valueColumn(kpi))} is null`;
+  const first = <One extends { readonly gate: Gate }>(list: readonly One[], result: (one: One) => Sql, when = fails) =>
+    list.length === 0
       ? sql`null`
       : sql`case ${sql.join(
-          ordered.map((gate) => sql`when ${when(gate)} then ${result(gate)}`),
+          list.map((one) => sql`when ${when(one.gate)} then ${result(one)}`),
           sql` `,
         )} end`;
-  /** Below the floor no gate applies. */
-  const scored = (expression: Sql): Sql =>
-    ordered.length === 0 ? expression : sql`case when score_before is not null then ${expression} end`;
-  const typed = (expression: Sql, type: string): Sql => sql`cast(${expression} as ${sql.raw(type)})`;
+  const scored = (expression: Sql, list: readonly unknown[]): Sql =>
+    list.length === 0 ? expression : sql`case when score_before is not null then ${expression} end`;
   return {
-    failed: scored(
-      typed(
-        first((gate) => sql`${gate.id}`),
-        "varchar",
-      ),
+    hasScores: byScore.length > 0,
+    hasBands: byBand.length > 0,
+    failed: sql`cast(${scored(
+      first(byScore, ({ gate }) => sql`${gate.id}`),
+      byScore,
+    )} as varchar)`,
+    failedScore: sql`cast(${first(byScore, ({ score }) => millionths(score))} as bigint)`,
+    unknownScore: sql`cast(${first(byScore, ({ score }) => millionths(score), isUnknown)} as bigint)`,
+    failedBand: scored(
+      first(byBand, (one) => sql.raw(String(one.place))),
+      byBand,
     ),
-    failedScore: typed(
-      first((gate) => number(scoreOf(gate))),
-      "decimal(18,6)",
-    ),
-    failedValue: scored(
-      typed(
-        first((gate) => sql.ref(`value_${gate.kpi}`)),
-        "decimal(18,6)",
-      ),
-    ),
-    unknownScore: typed(
-      first(
-        (gate) => number(scoreOf(gate)),
-        (gate) => sql`${sql.ref(`value_${gate.kpi}`)} is null`,
-      ),
-      "decimal(18,6)",
-    ),
+    bandGatedBy: first(byBand, ({ gate }) => sql`${gate.id}`),
   };
 }

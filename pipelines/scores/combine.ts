@@ -58,12 +58,12 @@ interface GroupRule {
 /** Rounded to whole points, halves away from zero. */
 const toWhole = ({ n, d }: Fraction): Fraction => fraction(rounded(fraction(n, d * 1_000_000n)) * 1_000_000n);
 
-/** Held within the cap, then rounded. */
-function finish(value: Fraction | null, { round, cap }: GroupRule): Fraction | null {
-  if (value === null) return null;
+/** To whole points from the exact value, or a capped group to six digits; then held within the cap. */
+function finish(exact: Fraction | null, { round, cap }: GroupRule): Fraction | null {
+  if (exact === null || (round === undefined && cap === undefined)) return exact;
+  const value = round === undefined ? fraction(rounded(exact)) : toWhole(exact);
   const floored = cap?.min !== undefined && isBelow(value, limit(cap.min)) ? limit(cap.min) : value;
-  const capped = cap?.max !== undefined && isBelow(limit(cap.max), floored) ? limit(cap.max) : floored;
-  return round === undefined ? capped : toWhole(capped);
+  return cap?.max !== undefined && isBelow(limit(cap.max), floored) ? limit(cap.max) : floored;
 }
 const limit = (at: number): Fraction => fraction(toMillionths(at));
 

@@ -1,22 +1,25 @@
 /** Scorecards -> the tables of the schema `scores`. Compiles only; nothing here reads a file or a database. */
 import { sql } from "kysely";
 import type { Book } from "../config/book.ts";
+import { entities } from "../config/entities.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
-import type { AppliedScorecard, Scorecard } from "../config/scorecard.ts";
+import type { AppliedScorecard, AppliesTo, Scorecard } from "../config/scorecard.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import { SqlDate } from "../warehouse/literal.ts";
-import { cardModel, cardTable, kpisOf } from "./card.ts";
-import { integer, number, type Sql } from "./exact.ts";
+import { besidesOf, cardModel, cardTable, kpisOf } from "./card.ts";
+import { integer, number, type Sql, sum } from "./exact.ts";
 import { knownAccount } from "./known.ts";
 import { as, column, idColumns, table, unionOf, view } from "./nodes.ts";
 import { accountOverride, overrideState } from "./overrides.ts";
-import { weighKpis } from "./weights.ts";
+import { besideColumns, besideValue, valueColumn } from "./points.ts";
+import { unitsOf, weighKpis } from "./weights.ts";
 import { bandsInWords, pointsInWords } from "./words.ts";
 
 /**
- * The models of `scores`: the contract's scorecard, scorecard_weight, account_score, score_part and account_grade, and
- * the private account_input and one card_<id>_v<N> a version. A row for every account of spine.account_snapshot whose
+ * The models of `scores`: the contract's scorecard, scorecard_weight, account_score, score_part, account_grade, account_trait and
+ * account_assignment, what belongs to overrides and known accounts, and the private account_input and one view
+ * card_<id>_v<N> a version. A row for every account of spine.account_snapshot whose
  * date is scored or validated, for every version: history is restated, `is_in_force` marks what people saw.
  */
 export function scoreNodes(
@@ -27,7 +30,9 @@ export function scoreNodes(
   const has = (wanted: string): boolean => Object.values(book.sources).some(({ entity }) => entity === wanted);
   const hasOverrides = has("override");
   return [
+    accountTrait(book),
     accountInput(cards, new Set(kpis.map(({ id }) => id))),
+    accountAssignment(),
     ...cards.map(cardModel),
     accountOverride(cards, hasOverrides),
     overrideState(cards, hasOverrides),
@@ -40,51 +45,139 @@ export function scoreNodes(
   ];
 }
 
-/** One read of the wide KPI view for all scorecards: each value becomes a decimal of six digits here, once. */
+/**
+ * One read of the wide KPI view for all scorecards: each value becomes whole millionths here, once, and what stands beside
+ * values (places among accounts, slopes) is computed once for all versions. Rows lie by account, so that one account is
+ * read without the others.
+ */
 function accountInput(cards: readonly AppliedScorecard[], on: ReadonlySet<string>): Model {
   const read = [...new Set(cards.flatMap(({ card }) => kpisOf(card)))].sort();
-  const assigned = assignment(cards);
-  const statement = builder
+  const besides = new Map(
+    cards
+      .flatMap(({ card }) => besidesOf(card))
+      .map(({ kpi, beside }) => [besideColumns(kpi, beside).join(), { kpi, beside }]),
+  );
+  const conditions = cards.flatMap(({ card, assign_order }) => (assign_order === null ? [] : [card.applies_to ?? {}]));
+  const readsTraits = conditions.some(
+    ({ product, geography, desired_outcome, value }) =>
+      product !== undefined || geography !== undefined || desired_outcome !== undefined || value?.of === "potential",
+  );
+  const { scorecard, version, nMatching } = assignment(cards);
+  const rows = builder
     .selectFrom("spine.account_snapshot as s")
     .leftJoin("features.account_kpi as k", (join) =>
       join.onRef("k.account_id", "=", "s.account_id").onRef("k.snapshot_date", "=", "s.snapshot_date"),
+    )
+    .$if(readsTraits, (query) =>
+      query.leftJoin("scores.account_trait as t", (join) =>
+        join.onRef("t.account_id", "=", "s.account_id").onRef("t.snapshot_date", "=", "s.snapshot_date"),
+      ),
     )
     .select([
       sql.ref("s.account_id").as("account_id"),
       sql.ref("s.snapshot_date").as("snapshot_date"),
       sql.ref("s.segment").as("segment"),
       sql.ref("s.lifecycle").as("lifecycle"),
+      sql.ref("s.is_scored").as("is_scored"),
       sql`s.is_scored or s.is_validated`.as("is_restated"),
-      as(
-        assigned((applied) => sql`${applied.card.scorecard}`),
-        "varchar",
-        "in_force_scorecard",
-      ),
-      as(
-        assigned((applied) => sql`${applied.card.version}`),
-        "integer",
-        "in_force_version",
-      ),
+      as(scorecard, "varchar", "in_force_scorecard"),
+      as(version, "integer", "in_force_version"),
+      as(nMatching, "integer", "n_matching"),
       ...read.map((kpi) =>
         // A value beyond twelve digits before the point, or one that is no number, counts as missing.
         on.has(kpi)
-          ? sql`try_cast(${sql.ref(`k.${kpi}`)} as decimal(18,6))`.as(`value_${kpi}`)
-          : as(sql`null`, "decimal(18,6)", `value_${kpi}`),
+          ? sql`millionths(try_cast(${sql.ref(`k.${kpi}`)} as decimal(18,6)))`.as(valueColumn(kpi))
+          : as(sql`null`, "bigint", valueColumn(kpi)),
       ),
     ]);
+  const statement = builder
+    .with("read_once", () => rows)
+    .selectFrom("read_once")
+    .selectAll()
+    .select([...besides.values()].flatMap(({ kpi, beside }) => besideValue(kpi, beside)))
+    .orderBy("account_id")
+    .orderBy("snapshot_date");
   return table(compile(statement), {
     name: "scores.account_input",
     grain: ["account_id", "snapshot_date"],
-    depends: ["features.account_kpi", "spine.account_snapshot"],
+    depends: ["features.account_kpi", "spine.account_snapshot", ...(readsTraits ? ["scores.account_trait"] : [])],
   });
+}
+
+/** Columns of the account's export that say what a scorecard may be assigned by, the first that a book has. */
+const traitSources = {
+  product: ["product"],
+  geography: ["geography", "country"],
+  desired_outcome: ["desired_outcome"],
+  potential_minor: ["potential_minor"],
+} as const;
+
+/**
+ * What assignment may go by beside spine.account_snapshot: columns of the account's export as known at s, null in a book
+ * that lacks them.
+ */
+function accountTrait(book: Pick<Book, "sources">): Model {
+  const known = new Set([
+    ...(entities.get("account")?.columns ?? []).map(({ name }) => name),
+    ...Object.values(book.sources)
+      .filter(({ entity }) => entity === "account")
+      .flatMap(({ columns }) => Object.keys(columns ?? {})),
+  ]);
+  const traits = Object.entries(traitSources).map(([name, sources]) => {
+    const source = sources.find((one) => known.has(one));
+    const type = name === "potential_minor" ? "bigint" : "varchar";
+    if (source === undefined) return as(sql`null`, type, name);
+    return sql`first(try_cast(${sql.ref(`a.${source}`)} as ${sql.raw(type)}) order by a.visible_on desc, a.source)`.as(
+      name,
+    );
+  });
+  const statement = builder
+    .selectFrom("spine.account_snapshot as s")
+    .leftJoin("staging.account as a", (join) =>
+      join
+        .onRef("a.account_id", "=", "s.account_id")
+        .onRef("a.visible_on", "<=", "s.snapshot_date")
+        .on(sql<boolean>`(a.superseded_on is null or s.snapshot_date < a.superseded_on)`),
+    )
+    .select([sql.ref("s.account_id").as("account_id"), sql.ref("s.snapshot_date").as("snapshot_date"), ...traits])
+    .groupBy(["s.account_id", "s.snapshot_date"]);
+  return view(compile(statement), {
+    name: "scores.account_trait",
+    grain: ["account_id", "snapshot_date"],
+    depends: ["spine.account_snapshot", "staging.account"],
+  });
+}
+
+/** Conditions of `applies_to`; none: it applies to everybody. A condition on something unknown does not hold. */
+function conditionsOf(applies: Partial<AppliesTo>): readonly Sql[] {
+  const listed = (column: string, values: readonly string[] | undefined): readonly Sql[] =>
+    values === undefined ? [] : [sql`${sql.ref(column)} in (${sql.join(values)})`];
+  const within = (
+    column: string,
+    range: { readonly at_least?: number | undefined; readonly below?: number | undefined } | undefined,
+  ): readonly Sql[] => [
+    ...(range?.at_least === undefined ? [] : [sql`${sql.ref(column)} >= ${number(range.at_least)}`]),
+    ...(range?.below === undefined ? [] : [sql`${sql.ref(column)} < ${number(range.below)}`]),
+  ];
+  const { segment, lifecycle, value, users, product, maturity, geography, desired_outcome } = applies;
+  return [
+    ...listed("s.segment", segment),
+    ...listed("s.lifecycle", lifecycle),
+    ...within(value?.of === "potential" ? "t.potential_minor" : "s.mrr_minor", value),
+    ...within("s.seats", users),
+    ...listed("t.product", product),
+    ...within("s.tenure_days", maturity),
+    ...listed("t.geography", geography),
+    ...listed("t.desired_outcome", desired_outcome),
+  ];
 }
 
 /**
  * The scorecard of an account at s: the first in the book's order whose version in force at s applies to it. A version is
  * in force from its in_force_from (without one: always) until a later one of the same scorecard is; of two that start on
- * the same day the higher number.
+ * the same day the higher number. `nMatching`: how many scorecards of the book apply, the first included.
  */
-function assignment(cards: readonly AppliedScorecard[]) {
+function assignment(cards: readonly AppliedScorecard[]): { scorecard: Sql; version: Sql; nMatching: Sql } {
   const places = cards.map(({ assign_order }) => assign_order).filter((place) => place !== null);
   const spans = [...new Set(places)]
     .sort((a, b) => a - b)
@@ -98,20 +191,19 @@ function assignment(cards: readonly AppliedScorecard[]) {
         const from = applied.card.in_force_from;
         const until = ordered[i + 1]?.card.in_force_from;
         const isReplacedAtOnce = i + 1 < ordered.length && until === from;
-        return isReplacedAtOnce ? [] : [{ applied, from, until }];
+        if (isReplacedAtOnce) return [];
+        const tests = [
+          ...(from === undefined ? [] : [sql`s.snapshot_date >= ${new SqlDate(from)}`]),
+          ...(until === undefined ? [] : [sql`s.snapshot_date < ${new SqlDate(until)}`]),
+          ...conditionsOf(applied.card.applies_to ?? {}),
+        ];
+        return [{ applied, tests }];
       });
     });
-  return (result: (applied: AppliedScorecard) => Sql): Sql => {
+  const first = (result: (applied: AppliedScorecard) => Sql): Sql => {
     if (spans.length === 0) return sql`null`;
     const branches: Sql[] = [];
-    for (const { applied, from, until } of spans) {
-      const { segment, lifecycle } = applied.card.applies_to ?? {};
-      const tests = [
-        ...(from === undefined ? [] : [sql`s.snapshot_date >= ${new SqlDate(from)}`]),
-        ...(until === undefined ? [] : [sql`s.snapshot_date < ${new SqlDate(until)}`]),
-        ...(segment === undefined ? [] : [sql`s.segment in (${sql.join(segment)})`]),
-        ...(lifecycle === undefined ? [] : [sql`s.lifecycle in (${sql.join(lifecycle)})`]),
-      ];
+    for (const { applied, tests } of spans) {
       if (tests.length === 0) {
         // It applies to everybody, so nobody comes to those after it.
         return branches.length === 0
@@ -122,6 +214,41 @@ function assignment(cards: readonly AppliedScorecard[]) {
     }
     return sql`case ${sql.join(branches, sql` `)} end`;
   };
+  return {
+    scorecard: first(({ card }) => sql`${card.scorecard}`),
+    version: first(({ card }) => sql`${card.version}`),
+    // Versions of one scorecard are in force one after the other, so that no account counts twice.
+    nMatching: sum(
+      spans.map(({ tests }) =>
+        tests.length === 0 ? sql`1` : sql`case when ${sql.join(tests, sql` and `)} then 1 else 0 end`,
+      ),
+    ),
+  };
+}
+
+/** The history of assignment: the scorecard that an account had at s, null where none applied, and how many applied. */
+function accountAssignment(): Model {
+  return view(
+    compile(
+      builder
+        .selectFrom("scores.account_input")
+        .select([
+          "account_id",
+          "snapshot_date",
+          sql.ref("in_force_scorecard").as("scorecard"),
+          sql.ref("in_force_version").as("version"),
+          "n_matching",
+          "segment",
+          "lifecycle",
+        ])
+        .where(sql<boolean>`is_restated`),
+    ),
+    {
+      name: "scores.account_assignment",
+      grain: ["account_id", "snapshot_date"],
+      depends: ["scores.account_input"],
+    },
+  );
 }
 
 const scoreColumns = [
@@ -143,48 +270,38 @@ const scoreColumns = [
 
 /**
  * Scores of all versions. `score_before` and `band_before` are those before gate and override; coverage is a share of
- * 1. An override replaces the band of the scorecard in force, if that has such a band, and never the score; of several
- * the one that started last. `overridden_by` is its author.
+ * 1. An override replaces the band of the scorecard in force and never the score; `overridden_by` is its author.
+ * `gated_by`: the gate that decided the band, else the one that holds the score.
  */
 function accountScore(cards: readonly AppliedScorecard[], hasOverrides: boolean): Model {
   const selects = cards.map((applied) => {
     const { card } = applied;
     const keys = [sql.ref("c.account_id").as("account_id"), sql.ref("c.snapshot_date").as("snapshot_date")];
     const before = ["is_in_force", "score", "score_low", "score_high", "coverage", "score_before", "band_before"];
-    if (!hasOverrides) {
-      return compile(
-        builder
-          .selectFrom(`${cardTable(applied)} as c`)
-          .select([
-            ...keys,
-            ...idColumns(card),
-            ...[...before, "band", "gated_by"].map((name) => sql.ref(`c.${name}`).as(name)),
-            as(sql`null`, "varchar", "overridden_by"),
-          ]),
-      );
-    }
+    const isOverridden = hasOverrides && applied.assign_order !== null;
     return compile(
       builder
         .selectFrom(`${cardTable(applied)} as c`)
-        .leftJoin("scores.account_override as o", (join) =>
-          join
-            .onRef("o.account_id", "=", "c.account_id")
-            .onRef("o.snapshot_date", "=", "c.snapshot_date")
-            .on(sql<boolean>`c.is_in_force`),
+        .$if(isOverridden, (query) =>
+          query.leftJoin("scores.account_override as o", (join) =>
+            join
+              .onRef("o.account_id", "=", "c.account_id")
+              .onRef("o.snapshot_date", "=", "c.snapshot_date")
+              .on(sql<boolean>`c.is_in_force`),
+          ),
         )
         .select([
           ...keys,
           ...idColumns(card),
           ...before.map((name) => sql.ref(`c.${name}`).as(name)),
-          sql`coalesce(o.band, c.band)`.as("band"),
+          (isOverridden ? sql`coalesce(o.band, c.band)` : sql.ref("c.band")).as("band"),
           sql.ref("c.gated_by").as("gated_by"),
-          sql.ref("o.author").as("overridden_by"),
+          as(isOverridden ? sql.ref("o.author") : sql`null`, "varchar", "overridden_by"),
         ]),
     );
   });
-  const text = unionOf(selects, scoreColumns);
   const key = ["account_id", "snapshot_date", "scorecard", "version"];
-  return table(text, {
+  return table(unionOf(selects, scoreColumns), {
     name: "scores.account_score",
     grain: key,
     depends: [...cards.map(cardTable), ...(hasOverrides ? ["scores.account_override"] : [])],
@@ -201,86 +318,65 @@ function accountScore(cards: readonly AppliedScorecard[], hasOverrides: boolean)
 }
 
 /**
- * The parts of each score, a view over the private tables. Contributions sum to the score exactly. `weight` is the share
+ * The parts of each score, a view over the private ones. Contributions sum to the score exactly. `weight` is the share
  * of 100 that the KPI had for this account then (where points are added up: what multiplies them). A KPI without a value
- * whose weight went to the others has no points and contributes 0. Accounts without a score have no parts.
+ * whose weight went to the others has no points and contributes 0. Accounts without a score have no parts. A group's cap
+ * (clamp) and rounding name their group; those of the scorecard name none. A gate on the band contributes 0.
  */
 function scorePart(cards: readonly AppliedScorecard[]): Model {
-  const none = sql`null`;
-  const selects = cards.flatMap((applied) => {
+  const selects = cards.map((applied) => {
     const { card } = applied;
-    const kpis = weighKpis(card);
-    const part = (
-      partNo: number,
-      kind: string,
-      p: { group?: Sql; kpi?: Sql; value?: Sql; points?: Sql; weight?: Sql; contribution: Sql },
-      when: string,
-    ): string =>
-      compile(
-        builder
-          .selectFrom(cardTable(applied))
-          .select([
-            column("account_id"),
-            column("snapshot_date"),
-            ...idColumns(card),
-            as(integer(BigInt(partNo)), "integer", "part_no"),
-            as(sql`${kind}`, "varchar", "kind"),
-            as(p.group ?? none, "varchar", "group_id"),
-            as(p.kpi ?? none, "varchar", "kpi"),
-            as(p.value ?? none, "decimal(18,6)", "value"),
-            as(p.points ?? none, "decimal(18,6)", "points"),
-            as(p.weight ?? none, "decimal(18,6)", "weight"),
-            as(p.contribution, "decimal(18,6)", "contribution"),
-          ])
-          .where(sql<boolean>`${sql.raw(when)}`),
-      );
-    const last = kpis.length;
-    return [
-      ...(card.combine === "start_and_clamp"
-        ? [part(0, "start", { contribution: number(card.start ?? 0) }, "score is not null")]
-        : []),
-      ...kpis.map(({ kpi, group_id }, i) =>
-        part(
-          i + 1,
-          "kpi",
-          {
-            group: sql`${group_id}`,
-            kpi: sql`${kpi}`,
-            value: sql.ref(`value_${kpi}`),
-            points: sql.ref(`points_${kpi}`),
-            weight: sql.ref(`weight_${kpi}`),
-            contribution: sql.ref(`part_${kpi}`),
-          },
-          "score is not null",
-        ),
-      ),
-      part(last + 1, "rounding", { contribution: sql.ref("rounding") }, "rounding <> 0"),
-      ...(card.combine === "start_and_clamp"
-        ? [part(last + 2, "clamp", { contribution: sql.ref("clamp") }, "clamp <> 0")]
-        : []),
-      ...(card.gates.length > 0
-        ? [
-            part(
-              last + 3,
-              "gate",
-              { kpi: gateKpi(card), value: sql.ref("gate_value"), contribution: sql.ref("gate") },
-              "gated_by is not null",
-            ),
-          ]
-        : []),
-    ];
+    const parts = partsOf(card);
+    const of = (column: "value" | "points" | "weight" | "contribution"): Sql => {
+      const branches = parts.flatMap((part) => {
+        const expression = part[column];
+        return expression === undefined ? [] : [sql`when ${sql.raw(String(part.part_no))} then ${expression}`];
+      });
+      return branches.length === 0 ? sql`null` : sql`case p.part_no ${sql.join(branches, sql` `)} end`;
+    };
+    const text = (value: string | null): Sql => (value === null ? sql`null` : sql`${value}`);
+    const rows = parts.map(
+      ({ part_no, kind, group_id, kpi }) =>
+        sql`(${sql.raw(String(part_no))}, ${kind}, ${text(group_id)}, ${text(kpi)})`,
+    );
+    const conditions = parts.flatMap(({ part_no, when }) =>
+      when === undefined ? [] : [sql`when ${sql.raw(String(part_no))} then ${when}`],
+    );
+    return compile(
+      builder
+        .with("p(part_no, kind, group_id, kpi)", () => sql`(values ${sql.join(rows)})` as never)
+        .selectFrom([`${cardTable(applied)} as c`, "p"])
+        .select([
+          sql.ref("c.account_id").as("account_id"),
+          sql.ref("c.snapshot_date").as("snapshot_date"),
+          ...idColumns(card),
+          as(sql.ref("p.part_no"), "integer", "part_no"),
+          as(sql.ref("p.kind"), "varchar", "kind"),
+          as(sql.ref("p.group_id"), "varchar", "group_id"),
+          as(sql.ref("p.kpi"), "varchar", "kpi"),
+          as(of("value"), "decimal(18,6)", "value"),
+          as(of("points"), "decimal(18,6)", "points"),
+          as(of("weight"), "decimal(18,6)", "weight"),
+          as(of("contribution"), "decimal(18,6)", "contribution"),
+        ])
+        .where(sql<boolean>`c.score is not null`)
+        .where(sql<boolean>`case p.part_no ${sql.join(conditions, sql` `)} else true end`),
+    );
   });
-  const text = unionOf(selects, [
-    ...scoreColumns.slice(0, 4),
-    ["part_no", "integer"],
-    ["kind", "varchar"],
-    ["group_id", "varchar"],
-    ["kpi", "varchar"],
-    ["value", "decimal(18,6)"],
-    ["points", "decimal(18,6)"],
-    ["weight", "decimal(18,6)"],
-    ["contribution", "decimal(18,6)"],
-  ]);
+  const text = unionOf(
+    selects.map((select) => `select * from (\n${select}\n) as t`),
+    [
+      ...scoreColumns.slice(0, 4),
+      ["part_no", "integer"],
+      ["kind", "varchar"],
+      ["group_id", "varchar"],
+      ["kpi", "varchar"],
+      ["value", "decimal(18,6)"],
+      ["points", "decimal(18,6)"],
+      ["weight", "decimal(18,6)"],
+      ["contribution", "decimal(18,6)"],
+    ],
+  );
   return {
     ...view(text, {
       name: "scores.score_part",
@@ -296,15 +392,80 @@ function scorePart(cards: readonly AppliedScorecard[]): Model {
   };
 }
 
-/** Scores that their parts do not sum to. */
+interface PartPlan {
+  readonly part_no: number;
+  readonly kind: "kpi" | "start" | "clamp" | "gate" | "rounding";
+  readonly group_id: string | null;
+  readonly kpi: string | null;
+  readonly value?: Sql;
+  readonly points?: Sql;
+  readonly weight?: Sql;
+  readonly contribution: Sql;
+  /** Rows that show it; absent: all. */
+  readonly when?: Sql;
+}
+
+/** The parts that a score may have, in the order in which they are applied. */
+function partsOf(card: Scorecard): readonly PartPlan[] {
+  const kpis = weighKpis(card);
+  const clamps = card.combine === "start_and_clamp";
+  const ref = (name: string): Sql => sql.ref(`c.${name}`);
+  const changed = (column: string) => ({ contribution: ref(column), when: sql`${ref(column)} <> 0` });
+  const plain = { group_id: null, kpi: null };
+  const { inner } = unitsOf(card, kpis);
+  const parts: readonly Omit<PartPlan, "part_no">[] = [
+    ...kpis.map(({ kpi, slot, group_id }) => ({
+      kind: "kpi" as const,
+      group_id,
+      kpi,
+      value: ref(valueColumn(kpi)),
+      points: ref(`points_${slot}`),
+      weight: ref(`weight_${slot}`),
+      contribution: ref(`part_${slot}`),
+    })),
+    ...inner.flatMap(({ id, cap, isRounded }) => [
+      ...(cap.min === undefined && cap.max === undefined
+        ? []
+        : [{ kind: "clamp" as const, group_id: id, kpi: null, ...changed(`group_clamp_${id}`) }]),
+      ...(isRounded
+        ? [{ kind: "rounding" as const, group_id: id, kpi: null, ...changed(`group_rounding_${id}`) }]
+        : []),
+    ]),
+    { kind: "rounding" as const, ...plain, ...changed("rounding") },
+    ...(clamps ? [{ kind: "clamp" as const, ...plain, ...changed("clamp") }] : []),
+    ...card.gates.map(({ id, kpi, score }) => ({
+      kind: "gate" as const,
+      group_id: null,
+      kpi,
+      value: ref(valueColumn(kpi)),
+      contribution: score === undefined ? sql`0` : ref("gate"),
+      when: sql`${ref(score === undefined ? "band_gated_by" : "score_gated_by")} is not distinct from ${id}`,
+    })),
+  ];
+  const start: PartPlan[] = clamps
+    ? [{ part_no: 0, kind: "start", ...plain, contribution: number(card.start ?? 0) }]
+    : [];
+  return [...start, ...parts.map((part, i) => ({ part_no: i + 1, ...part }))];
+}
+
+/**
+ * Scores of the newest snapshot that their parts do not sum to. (The view sums the same columns at every date; a property
+ * test reads all of them.)
+ */
 const partsDiffer = ({ scorecard, version }: Scorecard, cardName: string): string =>
   compile(
     builder
+      .with("newest", (db) =>
+        db
+          .selectFrom("scores.account_input")
+          .select(sql`max(snapshot_date) filter (where is_restated)`.as("newest_date")),
+      )
       .with("summed", (db) =>
         db
           .selectFrom("scores.score_part")
           .select([column("account_id"), column("snapshot_date"), sql`sum(contribution)`.as("total")])
           .where(sql<boolean>`scorecard = ${scorecard} and version = ${version}`)
+          .where(sql<boolean>`snapshot_date = (select newest_date from newest)`)
           .groupBy(["account_id", "snapshot_date"]),
       )
       .selectFrom(`${cardName} as c`)
@@ -312,15 +473,9 @@ const partsDiffer = ({ scorecard, version }: Scorecard, cardName: string): strin
         join.onRef("p.account_id", "=", "c.account_id").onRef("p.snapshot_date", "=", "c.snapshot_date"),
       )
       .select([sql.ref("c.account_id").as("account_id"), sql.ref("c.snapshot_date").as("snapshot_date")])
+      .where(sql<boolean>`c.snapshot_date = (select newest_date from newest)`)
       .where(sql<boolean>`c.score is distinct from p.total`),
   );
-
-/** The KPI of the gate that applied. */
-const gateKpi = (card: Scorecard): Sql =>
-  sql`case gated_by ${sql.join(
-    card.gates.map((gate) => sql`when ${gate.id} then ${gate.kpi}`),
-    sql` `,
-  )} end`;
 
 /** Letters for the scorecards that declare grades: a view of the one stored score. The start of a letter belongs to it. */
 function accountGrade(cards: readonly AppliedScorecard[]): Model {
@@ -430,6 +585,6 @@ function scorecardWeight(cards: readonly AppliedScorecard[]): Model {
       ["points", "varchar"],
       ["points_in_words", "varchar"],
     ]),
-    { name: "scores.scorecard_weight", grain: ["scorecard", "version", "kpi"], depends: [] },
+    { name: "scores.scorecard_weight", grain: ["scorecard", "version", "part_no"], depends: [] },
   );
 }

@@ -33,11 +33,21 @@ export const number = (value: number): Sql => sql`${value}`;
 /** A whole number; Kysely has no bigint literal that every engine reads, digits are. */
 export const integer = (value: bigint): Sql => sql.raw(value.toString());
 
-/** `numerator / denominator` in millionths, as decimal(18,6), rounded once, halves away from zero. */
-export const ratio = (numerator: Sql, denominator: Sql | bigint): Sql =>
+/** A number of at most six decimals as SQL in whole millionths. */
+export const millionths = (value: number): Sql => integer(toMillionths(value));
+
+/**
+ * `numerator / denominator` rounded to a whole number, halves away from zero. `isPositive`: no numerator is below 0, which
+ * spares the look at its sign.
+ */
+export const divided = (numerator: Sql, denominator: Sql | bigint, isPositive = false): Sql =>
   denominator === 1n
-    ? sql`from_millionths(${numerator})`
-    : sql`from_millionths(divide_half_up(${numerator}, ${typeof denominator === "bigint" ? integer(denominator) : denominator}))`;
+    ? numerator
+    : sql`${sql.raw(isPositive ? "half_up" : "divide_half_up")}(${numerator}, ${typeof denominator === "bigint" ? integer(denominator) : denominator})`;
+
+/** Millionths as decimal(18,6); `bound` is the largest amount of them that can occur. */
+export const asDecimal = (amount: Sql, bound: bigint): Sql =>
+  sql`${sql.raw(bound < 1_000_000_000_000n ? "from_few_millionths" : "from_millionths")}(${amount})`;
 
 /** Terms that are added, or 0. */
 export const sum = (terms: readonly Sql[]): Sql => (terms.length === 0 ? sql`0` : sql.join(terms, sql` + `));

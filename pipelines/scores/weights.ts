@@ -1,12 +1,14 @@
 /** A scorecard's weights: shares of 100, and the whole numbers that SQL spreads over the KPIs an account has. */
 import { sql } from "kysely";
-import type { Scorecard, ScorecardKpi } from "../config/scorecard.ts";
-import { gcd, integer, type Sql, sum, toMillionths } from "./exact.ts";
+import type { Scorecard, ScorecardGroup, ScorecardKpi } from "../config/scorecard.ts";
+import { gcd, integer, integerType, type Sql, sum, toMillionths } from "./exact.ts";
 import { compilePoints, type Points } from "./points.ts";
 
 export interface WeightedKpi {
   readonly entry: ScorecardKpi;
   readonly kpi: string;
+  /** Names the columns of this place: the KPI's id, with a number after its first place. */
+  readonly slot: string;
   /** The innermost group. */
   readonly group_id: string;
   /** The group around it, when groups are nested. */
@@ -39,17 +41,21 @@ const leavesOf = (card: Scorecard): readonly Leaf[] =>
       : (group.groups ?? []).map((inner) => ({ id: inner.id, parent: group.id, kpis: inner.kpis })),
   );
 
-/** The KPIs of a scorecard in the order of its file. */
+/** The KPIs of a scorecard in the order of its file; one that stands in several groups comes several times. */
 export function weighKpis(card: Scorecard): readonly WeightedKpi[] {
   const scale: readonly [number, number] = [card.scale.from, card.scale.to];
   const isMean = card.combine === "weighted_mean";
+  const places = new Map<string, number>();
   const kpis = leavesOf(card).flatMap((leaf) =>
     leaf.kpis.map((entry) => {
       const rule = entry.missing ?? card.missing.rule;
       const neutral = entry.neutral ?? card.missing.neutral ?? (scale[0] + scale[1]) / 2;
+      const place = (places.get(entry.kpi) ?? 0) + 1;
+      places.set(entry.kpi, place);
       return {
         entry,
         kpi: entry.kpi,
+        slot: place === 1 ? entry.kpi : `${entry.kpi}__${place}`,
         group_id: leaf.id,
         parent_group_id: leaf.parent,
         points: compilePoints(entry.kpi, entry.points, scale),
@@ -57,32 +63,91 @@ export function weighKpis(card: Scorecard): readonly WeightedKpi[] {
       };
     }),
   );
-  const parts = isMean ? nominalOfMean(card) : kpis.map(({ entry, points }) => reachOf(entry, points));
+  const parts = isMean ? nominalOfMean(card) : nominalOfSum(card, kpis);
   const shared = parts.reduce(gcd, 0n) || 1n;
   const nominal = parts.map((part) => part / shared);
   const shares = spread(100_000_000n, nominal);
   return kpis.map((kpi, i) => ({ ...kpi, nominal: nominal[i] as bigint, share: shares[i] as bigint }));
 }
 
-/** Where points are added up, a KPI's part is how far it can move the score. */
-const reachOf = (entry: ScorecardKpi, points: Points): bigint =>
-  BigInt(entry.weight) * (toMillionths(points.highest) - toMillionths(points.lowest));
+interface Share {
+  readonly numerator: bigint;
+  readonly denominator: bigint;
+}
+
+/** Fractions as whole numbers over a common denominator. */
+function overCommon(fractions: readonly Share[]): readonly bigint[] {
+  const common = fractions.reduce((all, { denominator }) => (all * denominator) / gcd(all, denominator), 1n);
+  return fractions.map(({ numerator, denominator }) => numerator * (common / denominator));
+}
+
+/** Where points are added up, a KPI's part is how far it can move the score: its reach, cut where a cap cuts its group's. */
+function nominalOfSum(
+  card: Scorecard,
+  kpis: readonly { readonly entry: ScorecardKpi; readonly points: Points; readonly group_id: string }[],
+): readonly bigint[] {
+  const reaches = kpis.map(
+    ({ entry, points }) => BigInt(entry.weight) * (toMillionths(points.highest) - toMillionths(points.lowest)),
+  );
+  const of = (belongs: (group: string) => boolean): bigint =>
+    kpis.reduce((all, { group_id }, i) => (belongs(group_id) ? all + (reaches[i] as bigint) : all), 0n);
+  /** The share of a group's reach that its cap leaves. */
+  const left = ({ cap }: Pick<ScorecardGroup, "cap">, reach: bigint): Share => {
+    if (cap?.min === undefined || cap.max === undefined || reach === 0n) return { numerator: 1n, denominator: 1n };
+    const width = toMillionths(cap.max) - toMillionths(cap.min);
+    return width < reach ? { numerator: width, denominator: reach } : { numerator: 1n, denominator: 1n };
+  };
+  const shares = new Map<string, Share>();
+  for (const group of card.groups) {
+    if (group.groups === undefined) {
+      shares.set(
+        group.id,
+        left(
+          group,
+          of((id) => id === group.id),
+        ),
+      );
+      continue;
+    }
+    const ids = new Set(group.groups.map(({ id }) => id));
+    const outer = left(
+      group,
+      of((id) => ids.has(id)),
+    );
+    for (const inner of group.groups) {
+      const own = left(
+        inner,
+        of((id) => id === inner.id),
+      );
+      shares.set(inner.id, {
+        numerator: own.numerator * outer.numerator,
+        denominator: own.denominator * outer.denominator,
+      });
+    }
+  }
+  return overCommon(
+    kpis.map(({ group_id }, i) => {
+      const { numerator, denominator } = shares.get(group_id) as Share;
+      return { numerator: numerator * (reaches[i] as bigint), denominator };
+    }),
+  );
+}
 
 /** Weight of the KPI within its group times the weight of the group within the card, over a common denominator. */
 function nominalOfMean(card: Scorecard): readonly bigint[] {
   const total = (weights: readonly { readonly weight: number }[]): bigint =>
     weights.reduce((all, { weight }) => all + BigInt(weight), 0n);
-  const fractions = card.groups.flatMap((group) => {
-    const leaves = group.groups ?? [{ weight: 1, kpis: group.kpis ?? [] }];
-    return leaves.flatMap((leaf) =>
-      leaf.kpis.map((entry) => ({
-        numerator: BigInt(group.weight) * BigInt(leaf.weight) * BigInt(entry.weight),
-        denominator: total(leaves) * total(leaf.kpis),
-      })),
-    );
-  });
-  const common = fractions.reduce((all, { denominator }) => (all * denominator) / gcd(all, denominator), 1n);
-  return fractions.map(({ numerator, denominator }) => numerator * (common / denominator));
+  return overCommon(
+    card.groups.flatMap((group) => {
+      const leaves = group.groups ?? [{ weight: 1, kpis: group.kpis ?? [] }];
+      return leaves.flatMap((leaf) =>
+        leaf.kpis.map((entry) => ({
+          numerator: BigInt(group.weight) * BigInt(leaf.weight) * BigInt(entry.weight),
+          denominator: total(leaves) * total(leaf.kpis),
+        })),
+      );
+    }),
+  );
 }
 
 /** A total cut in proportion to the parts; what rounding leaves goes to the largest remainders, the first of equals. */
@@ -103,20 +168,136 @@ export function spread(total: bigint, parts: readonly bigint[]): readonly bigint
   return shares;
 }
 
+/** What a unit adds up: a KPI, a group that is a unit of its own, or a group whose KPIs count as if they stood here. */
+export type Item =
+  | { readonly kind: "kpi"; readonly weight: bigint; readonly kpi: WeightedKpi }
+  | { readonly kind: "unit"; readonly weight: bigint; readonly unit: Unit }
+  | { readonly kind: "group"; readonly weight: bigint; readonly id: string; readonly items: readonly Item[] };
+
+/**
+ * Something that is computed to the end before it counts in what is around it: the whole scorecard, or a group with a cap
+ * or a rounding.
+ */
+export interface Unit {
+  /** The group; null: the scorecard. */
+  readonly id: string | null;
+  /** 0 for the scorecard, 1 for a group, 2 for a group in a group. */
+  readonly depth: number;
+  readonly items: readonly Item[];
+  readonly cap: { readonly min?: number | undefined; readonly max?: number | undefined };
+  readonly isRounded: boolean;
+}
+
+/** The scorecard as a unit, and all its units from the innermost to it. */
+export function unitsOf(
+  card: Scorecard,
+  kpis: readonly WeightedKpi[],
+): { readonly whole: Unit; readonly inner: readonly Unit[] } {
+  const inner: Unit[] = [];
+  const kpiItems = (groupId: string): readonly Item[] =>
+    kpis
+      .filter(({ group_id }) => group_id === groupId)
+      .map((kpi) => ({ kind: "kpi", weight: BigInt(kpi.entry.weight), kpi }));
+  const itemOf = (
+    group: Pick<ScorecardGroup, "id" | "weight" | "cap" | "round">,
+    items: readonly Item[],
+    depth: number,
+  ): Item => {
+    const weight = BigInt(group.weight);
+    if (group.cap === undefined && group.round === undefined) return { kind: "group", weight, id: group.id, items };
+    const unit: Unit = { id: group.id, depth, items, cap: group.cap ?? {}, isRounded: group.round !== undefined };
+    inner.push(unit);
+    return { kind: "unit", weight, unit };
+  };
+  const items = card.groups.map((group) =>
+    itemOf(
+      group,
+      group.groups === undefined ? kpiItems(group.id) : group.groups.map((one) => itemOf(one, kpiItems(one.id), 2)),
+      1,
+    ),
+  );
+  const cap = card.combine === "start_and_clamp" ? { min: card.scale.from, max: card.scale.to } : {};
+  const whole: Unit = { id: null, depth: 0, items, cap, isRounded: card.round !== undefined };
+  return { whole, inner: inner.sort((a, b) => b.depth - a.depth) };
+}
+
+/** A KPI or an inner unit, as something that counts in a unit. */
+export interface Counted {
+  /** The suffix of its columns: a slot, or `group__<id>`, which no slot can be. */
+  readonly name: string;
+  /** The column of its points, null where it is missing. */
+  readonly points: string;
+  readonly mayMiss: boolean;
+  readonly kpi: WeightedKpi | null;
+  readonly unit: Unit | null;
+  /** Its part of the full unit in the smallest whole numbers, where units are means; else its weight. */
+  readonly nominal: bigint;
+}
+
+/** All that counts in a unit, in the order of the file. */
+export function countedIn(unit: Unit, isMean: boolean): readonly Counted[] {
+  const walk = (items: readonly Item[], share: Share): readonly (Omit<Counted, "nominal"> & { share: Share })[] => {
+    const whole = items.reduce((all, { weight }) => all + weight, 0n);
+    return items.flatMap((item) => {
+      const own = isMean
+        ? { numerator: share.numerator * item.weight, denominator: share.denominator * whole }
+        : { numerator: share.numerator * item.weight, denominator: 1n };
+      if (item.kind === "group") return walk(item.items, own);
+      return item.kind === "kpi"
+        ? [
+            {
+              name: item.kpi.slot,
+              points: `points_${item.kpi.slot}`,
+              mayMiss: item.kpi.fallback === null,
+              kpi: item.kpi,
+              unit: null,
+              share: own,
+            },
+          ]
+        : [
+            {
+              name: `group__${item.unit.id}`,
+              points: `points_group__${item.unit.id}`,
+              mayMiss: isMean && mayMiss(item.unit),
+              kpi: null,
+              unit: item.unit,
+              share: own,
+            },
+          ];
+    });
+  };
+  const all = walk(unit.items, { numerator: 1n, denominator: 1n });
+  const parts = overCommon(all.map(({ share }) => share));
+  const nominal = isMean ? reduced(parts) : parts;
+  return all.map(({ share: _, ...counted }, i) => ({ ...counted, nominal: nominal[i] as bigint }));
+}
+
+/** True unless something of weight in the unit always has points. */
+const mayMiss = (unit: Unit): boolean => {
+  const always = (items: readonly Item[]): boolean =>
+    items.some(
+      (item) =>
+        item.weight > 0n &&
+        (item.kind === "kpi"
+          ? item.kpi.fallback !== null
+          : always(item.kind === "unit" ? item.unit.items : item.items)),
+    );
+  return !always(unit.items);
+};
+
 export interface Factors {
-  /** Columns over `points_<kpi>` that `factors` read; a later one may read an earlier one. */
+  /** Columns over the points of what counts, that `factors` read; a later one may read an earlier one. */
   readonly denominators: readonly { readonly name: string; readonly sql: Sql }[];
-  /** Per KPI, in the order of {@link weighKpis}: its whole-number weight for this account, 0 when it is missing. */
+  /** In the order of {@link countedIn}: the whole-number weight for this account, 0 when it is missing. */
   readonly factors: readonly Sql[];
   /** The largest sum of factors that can occur. */
   readonly bound: bigint;
 }
 
-/** A KPI or a group of them, on the way up to the whole scorecard. */
+/** A KPI or a group of them, on the way up to the whole unit. */
 interface Branch {
-  readonly name: string;
   readonly weight: bigint;
-  /** The KPIs below it. */
+  /** What counts below it. */
   readonly below: readonly string[];
   /** True where it has anything to score; null: always. */
   readonly isThere: Sql | null;
@@ -131,13 +312,14 @@ interface Branch {
  * empty group to the other groups. A KPI's share is its factor over the sum of factors. With d(g) the sum of the weights
  * that a group still has, factor = weight in the group x weight of the group x product of d over the groups beside it.
  */
-export function reweigh(card: Scorecard, kpis: readonly WeightedKpi[]): Factors {
-  if (card.combine !== "weighted_mean") {
-    const factors = kpis.map(({ entry }) => integer(BigInt(entry.weight)));
-    return { denominators: [], factors, bound: kpis.reduce((all, { entry }) => all + BigInt(entry.weight), 0n) };
+export function reweigh(unit: Unit, isMean: boolean): Factors {
+  const counted = countedIn(unit, isMean);
+  if (!isMean) {
+    const factors = counted.map(({ nominal }) => integer(nominal));
+    return { denominators: [], factors, bound: counted.reduce((all, { nominal }) => all + nominal, 0n) };
   }
-  const mayMiss = new Set(kpis.filter(({ fallback }) => fallback === null).map(({ kpi }) => kpi));
-  const factors = new Map(kpis.map(({ kpi }) => [kpi, { weight: 1n, columns: [] as string[] }]));
+  const byName = new Map(counted.map((one) => [one.name, one]));
+  const factors = new Map(counted.map(({ name }) => [name, { weight: 1n, columns: [] as string[] }]));
   const denominators: { readonly name: string; readonly sql: Sql; readonly reads: readonly string[] }[] = [];
 
   const combine = (name: string, children: readonly Branch[]): Omit<Branch, "weight"> => {
@@ -145,7 +327,7 @@ export function reweigh(card: Scorecard, kpis: readonly WeightedKpi[]): Factors 
     const beside = (child: Branch): readonly string[] =>
       children.flatMap((other) => (other === child || other.left === null ? [] : [other.left]));
     for (const [i, child] of children.entries()) {
-      for (const factor of child.below.map((kpi) => factors.get(kpi) as { weight: bigint; columns: string[] })) {
+      for (const factor of child.below.map((one) => factors.get(one) as { weight: bigint; columns: string[] })) {
         factor.weight *= weights[i] as bigint;
         factor.columns.push(...beside(child));
       }
@@ -162,36 +344,24 @@ export function reweigh(card: Scorecard, kpis: readonly WeightedKpi[]): Factors 
     );
     const below = children.flatMap((child) => child.below);
     const [only] = children;
-    if (children.length === 1 && only?.left === null) return { name, below, isThere: only.isThere, left: null, most };
+    if (children.length === 1 && only?.left === null) return { below, isThere: only.isThere, left: null, most };
     const left = `left_${name}`;
     denominators.push({ name: left, sql: product(columns, total), reads: columns });
-    return { name, below, isThere: sql`${sql.ref(left)} > 0`, left, most };
+    return { below, isThere: sql`${sql.ref(left)} > 0`, left, most };
   };
-  const ofKpis = (entries: readonly ScorecardKpi[]): readonly Branch[] =>
-    entries.map(({ kpi, weight }) => ({
-      name: kpi,
-      weight: BigInt(weight),
-      below: [kpi],
-      isThere: mayMiss.has(kpi) ? sql`${sql.ref(`points_${kpi}`)} is not null` : null,
+  const branchOf = (item: Item): Branch => {
+    if (item.kind === "group") return { ...combine(item.id, item.items.map(branchOf)), weight: item.weight };
+    const name = item.kind === "kpi" ? item.kpi.slot : `group__${item.unit.id}`;
+    const { points, mayMiss: misses } = byName.get(name) as Counted;
+    return {
+      weight: item.weight,
+      below: [name],
+      isThere: misses ? sql`${sql.ref(points)} is not null` : null,
       left: null,
       most: 1n,
-    }));
-  const ofGroup = (id: string, weight: number, children: readonly Branch[]): Branch => ({
-    ...combine(id, children),
-    weight: BigInt(weight),
-  });
-  const whole = combine(
-    "",
-    card.groups.map(({ id, weight, kpis: entries, groups }) =>
-      ofGroup(
-        id,
-        weight,
-        entries === undefined
-          ? (groups ?? []).map((inner) => ofGroup(inner.id, inner.weight, ofKpis(inner.kpis)))
-          : ofKpis(entries),
-      ),
-    ),
-  );
+    };
+  };
+  const whole = combine(unit.id === null ? "" : `in_${unit.id}`, unit.items.map(branchOf));
 
   const read = new Set([...factors.values()].flatMap(({ columns }) => columns));
   for (const { name, reads } of [...denominators].reverse()) {
@@ -199,10 +369,10 @@ export function reweigh(card: Scorecard, kpis: readonly WeightedKpi[]): Factors 
   }
   return {
     denominators: denominators.filter(({ name }) => read.has(name)),
-    factors: kpis.map(({ kpi, fallback }) => {
-      const { weight, columns } = factors.get(kpi) as { weight: bigint; columns: string[] };
+    factors: counted.map(({ name, points, mayMiss: misses }) => {
+      const { weight, columns } = factors.get(name) as { weight: bigint; columns: string[] };
       const factor = product(columns, integer(weight));
-      return fallback === null ? sql`case when ${sql.ref(`points_${kpi}`)} is null then 0 else ${factor} end` : factor;
+      return misses ? sql`case when ${sql.ref(points)} is null then 0 else ${factor} end` : factor;
     }),
     bound: whole.most,
   };
@@ -211,3 +381,31 @@ export function reweigh(card: Scorecard, kpis: readonly WeightedKpi[]): Factors 
 /** Sums of weights multiplied with a factor; a group that has nothing left does not count. */
 const product = (columns: readonly string[], factor: Sql): Sql =>
   sql.join([...columns.map((column) => sql`greatest(${sql.ref(column)}, 1)`), factor], sql` * `);
+
+/**
+ * The largest score, part or share that a scorecard can come to, in millionths, and the integers that hold every product on
+ * the way; null when none do.
+ */
+export function magnitude(
+  card: Scorecard,
+  kpis: readonly WeightedKpi[],
+): { readonly largest: bigint; readonly type: "bigint" | "hugeint" | null } {
+  const isMean = card.combine === "weighted_mean";
+  const amounts = [
+    card.scale.from,
+    card.scale.to,
+    card.start ?? 0,
+    ...kpis.flatMap(({ points, fallback }) => [points.lowest, points.highest, fallback ?? 0]),
+    // Shares of 100.
+    100,
+  ].map((value) => toMillionths(Math.abs(value)));
+  const largest = (list: readonly bigint[]): bigint => list.reduce((a, b) => (a > b ? a : b));
+  const added = kpis.reduce((all, { entry }) => all + BigInt(entry.weight), 2n);
+  const nominal = kpis.reduce((all, kpi) => all + kpi.nominal, 0n);
+  const { whole, inner } = unitsOf(card, kpis);
+  const bounds = isMean ? [whole, ...inner].map((unit) => reweigh(unit, isMean).bound) : [added];
+  return {
+    largest: largest(amounts) * (isMean ? 1n : added),
+    type: integerType(4n * (largest([nominal, ...bounds]) + 1n) * largest(amounts)),
+  };
+}

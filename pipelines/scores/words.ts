@@ -23,6 +23,19 @@ export function pointsInWords(rule: PointsRule, ends: readonly [number, number])
       .map(([rating, points]) => `${points} for ${rating}`)
       .join(", ");
   }
+  if (rule.u !== undefined) {
+    const { worst, full_at, give = ends } = rule.u;
+    return `${give[0]} from ${worst[0]} to ${worst[1]}, ${give[1]} at ${full_at[0]} or below and at ${full_at[1]} or above, straight lines between`;
+  }
+  if (rule.additive !== undefined) {
+    const { each, most } = rule.additive;
+    return `${each} for each, at ${each > 0 ? "most" : "least"} ${most}`;
+  }
+  if (rule.slope !== undefined) {
+    const { days, zero_at, full_at, min_active_weeks, give = ends } = rule.slope;
+    const [beyondZero, beyondFull] = zero_at < full_at ? ["below", "above"] : ["above", "below"];
+    return `${give[0]} at a slope of ${zero_at} or ${beyondZero}, ${give[1]} at ${full_at} or ${beyondFull}, over ${days} days with at least ${min_active_weeks} snapshots in use`;
+  }
   if (rule.midrank !== undefined) {
     const { healthier, within, give = ends } = rule.midrank;
     const who = within === "segment" ? "accounts of its segment" : "all accounts";

@@ -12,8 +12,14 @@ create or replace macro exact_share_sum(x) as cast(sum(cast(x as decimal(18, 15)
 -- A sum of doubles that is the same on any number of threads: each term is rounded to 20 decimals first. Terms below 1e18.
 create or replace macro exact_sum(x) as cast(sum(cast(x as decimal(38, 20))) as double);
 
+-- As from_millionths, faster, for fewer than 10^12 of them.
+create or replace macro from_few_millionths(n) as cast(n as decimal(12, 0)) * cast(0.000001 as decimal(6, 6));
+
 -- A whole number of millionths as a decimal of six digits.
 create or replace macro from_millionths(n) as cast(cast(n as decimal(18, 0)) * 0.000001 as decimal(18, 6));
+
+-- Integer division, rounded to the nearest whole number, halves upwards. n >= 0, d > 0.
+create or replace macro half_up(n, d) as (2 * (n) + (d)) // (2 * (d));
 
 -- x, or the limit that it lies beyond; null stays null, where least and greatest alone would make it a limit.
 create or replace macro held_between(x, low, high) as case when x is not null then least(greatest(x, low), high) end;

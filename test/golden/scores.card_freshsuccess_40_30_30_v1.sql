@@ -18,17 +18,17 @@ with
   known as (
     select
       *,
-      from_millionths (
-        divide_half_up (
-          millionths (held_between (value_logins_28d, 7, 30) - 7) * 100,
-          23
-        )
+      half_up (
+        100 * (
+          held_between (value_logins_28d, 7000000, 30000000) - 7000000
+        ),
+        23
       ) as known_logins_28d,
-      from_millionths (
-        millionths (10 - held_between (value_open_tickets, 0, 10)) * 10
+      10 * (
+        10000000 - held_between (value_open_tickets, 0, 10000000)
       ) as known_open_tickets,
-      from_millionths (
-        millionths (held_between (value_csm_rating, 1, 5) - 1) * 25
+      25 * (
+        held_between (value_csm_rating, 1000000, 5000000) - 1000000
       ) as known_csm_rating
     from
       inputs
@@ -53,21 +53,13 @@ with
           else 3
         end as bigint
       ) as covered,
-      cast(
-        from_millionths (
-          divide_half_up (
-            4 * coalesce(millionths (known_logins_28d), 0) + 3 * coalesce(millionths (known_open_tickets), 0) + 3 * coalesce(millionths (known_csm_rating), 0),
-            10
-          )
-        ) as decimal(18, 6)
+      half_up (
+        4 * coalesce(known_logins_28d, 0) + 3 * coalesce(known_open_tickets, 0) + 3 * coalesce(known_csm_rating, 0),
+        10
       ) as lowest,
-      cast(
-        from_millionths (
-          divide_half_up (
-            4 * coalesce(millionths (known_logins_28d), 100000000) + 3 * coalesce(millionths (known_open_tickets), 100000000) + 3 * coalesce(millionths (known_csm_rating), 100000000),
-            10
-          )
-        ) as decimal(18, 6)
+      half_up (
+        4 * coalesce(known_logins_28d, 100000000) + 3 * coalesce(known_open_tickets, 100000000) + 3 * coalesce(known_csm_rating, 100000000),
+        10
       ) as highest
     from
       known
@@ -100,69 +92,21 @@ with
     select
       *,
       factor_logins_28d + factor_open_tickets + factor_csm_rating as divisor,
-      coalesce(
-        factor_logins_28d * millionths (points_logins_28d),
-        0
-      ) + coalesce(
-        factor_open_tickets * millionths (points_open_tickets),
-        0
-      ) + coalesce(
-        factor_csm_rating * millionths (points_csm_rating),
-        0
-      ) as weighted_points
+      coalesce(factor_logins_28d * points_logins_28d, 0) + coalesce(factor_open_tickets * points_open_tickets, 0) + coalesce(factor_csm_rating * points_csm_rating, 0) as weighted_points
     from
       weighed
   ),
   combined as (
     select
       *,
-      from_millionths (divide_half_up (covered * 1000000, 10)) as coverage,
-      cast(
-        case
-          when covered * 1000000 >= 6000000
-          and divisor > 0 then from_millionths (divide_half_up (weighted_points, divisor))
-        end as decimal(18, 6)
-      ) as combined_score,
-      from_millionths (
-        divide_half_up (100000000 * factor_logins_28d, divisor)
-      ) as weight_logins_28d,
-      from_millionths (
-        divide_half_up (100000000 * factor_open_tickets, divisor)
-      ) as weight_open_tickets,
-      from_millionths (
-        divide_half_up (100000000 * factor_csm_rating, divisor)
-      ) as weight_csm_rating,
-      from_millionths (
-        divide_half_up (
-          coalesce(
-            factor_logins_28d * millionths (points_logins_28d),
-            0
-          ),
-          divisor
-        )
-      ) as part_logins_28d,
-      from_millionths (
-        divide_half_up (
-          coalesce(
-            factor_open_tickets * millionths (points_open_tickets),
-            0
-          ),
-          divisor
-        )
-      ) as part_open_tickets,
-      from_millionths (
-        divide_half_up (
-          coalesce(
-            factor_csm_rating * millionths (points_csm_rating),
-            0
-          ),
-          divisor
-        )
-      ) as part_csm_rating
+      case
+        when covered >= 6
+        and divisor > 0 then half_up (weighted_points, divisor)
+      end as combined_score
     from
       summed
   ),
-  clamped as (
+  scored as (
     select
       *,
       combined_score as score_before
@@ -172,73 +116,138 @@ with
   gated as (
     select
       *,
-      cast(null as varchar) as gated_by,
-      cast(null as decimal(18, 6)) as gate_value,
-      cast(null as decimal(18, 6)) as failed_score,
-      cast(null as decimal(18, 6)) as unknown_score,
+      cast(null as varchar) as score_gated_by,
+      cast(null as bigint) as failed_score,
+      cast(null as bigint) as unknown_score,
+      null as band_gate,
       score_before as score
     from
-      clamped
+      scored
+  ),
+  banded as (
+    select
+      *,
+      case
+        when score < 31000000 then 1
+        when score < 71000000 then 2
+        when score is not null then 3
+      end as score_band
+    from
+      gated
   )
 select
   account_id,
   snapshot_date,
   is_in_force,
-  value_logins_28d,
-  value_open_tickets,
-  value_csm_rating,
-  points_logins_28d,
-  points_open_tickets,
-  points_csm_rating,
-  weight_logins_28d,
-  weight_open_tickets,
-  weight_csm_rating,
-  part_logins_28d,
-  part_open_tickets,
-  part_csm_rating,
-  cast(
-    combined_score - (
-      part_logins_28d + part_open_tickets + part_csm_rating
-    ) as decimal(18, 6)
+  from_millionths (value_logins_28d) as value_logins_28d,
+  from_millionths (value_open_tickets) as value_open_tickets,
+  from_millionths (value_csm_rating) as value_csm_rating,
+  from_few_millionths (points_logins_28d) as points_logins_28d,
+  from_few_millionths (points_open_tickets) as points_open_tickets,
+  from_few_millionths (points_csm_rating) as points_csm_rating,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (100000000 * factor_logins_28d, divisor),
+      0
+    )
+  ) as weight_logins_28d,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (100000000 * factor_open_tickets, divisor),
+      0
+    )
+  ) as weight_open_tickets,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (100000000 * factor_csm_rating, divisor),
+      0
+    )
+  ) as weight_csm_rating,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (
+        coalesce(factor_logins_28d * points_logins_28d, 0),
+        divisor
+      ),
+      0
+    )
+  ) as part_logins_28d,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (
+        coalesce(factor_open_tickets * points_open_tickets, 0),
+        divisor
+      ),
+      0
+    )
+  ) as part_open_tickets,
+  from_few_millionths (
+    coalesce(
+      divide_half_up (
+        coalesce(factor_csm_rating * points_csm_rating, 0),
+        divisor
+      ),
+      0
+    )
+  ) as part_csm_rating,
+  from_few_millionths (
+    score_before - 0 - (
+      coalesce(
+        divide_half_up (
+          coalesce(factor_logins_28d * points_logins_28d, 0),
+          divisor
+        ),
+        0
+      ) + coalesce(
+        divide_half_up (
+          coalesce(factor_open_tickets * points_open_tickets, 0),
+          divisor
+        ),
+        0
+      ) + coalesce(
+        divide_half_up (
+          coalesce(factor_csm_rating * points_csm_rating, 0),
+          divisor
+        ),
+        0
+      )
+    )
   ) as rounding,
-  cast(score_before - combined_score as decimal(18, 6)) as clamp,
-  cast(score - score_before as decimal(18, 6)) as gate,
-  gate_value,
-  score_before,
-  score,
-  cast(
+  from_few_millionths (0) as clamp,
+  from_few_millionths (score - score_before) as gate,
+  from_few_millionths (score_before) as score_before,
+  from_few_millionths (score) as score,
+  from_few_millionths (
     case
       when score is null then lowest
-      else least(
-        lowest,
-        score,
-        coalesce(failed_score, lowest),
-        coalesce(unknown_score, lowest)
-      )
-    end as decimal(18, 6)
+      else least(lowest, score)
+    end
   ) as score_low,
-  cast(
+  from_few_millionths (
     case
       when score is null then highest
-      else greatest(
-        least(highest, coalesce(failed_score, highest)),
-        score
-      )
-    end as decimal(18, 6)
+      else greatest(highest, score)
+    end
   ) as score_high,
-  coverage,
-  case
-    when score_before is null then 'unknown'
-    when score_before < 31 then 'red'
-    when score_before < 71 then 'yellow'
-    else 'green'
+  from_few_millionths (half_up (covered * 1000000, 10)) as coverage,
+  case case
+      when score_before < 31000000 then 1
+      when score_before < 71000000 then 2
+      when score_before is not null then 3
+    end
+    when 1 then 'red'
+    when 2 then 'yellow'
+    when 3 then 'green'
+    else 'unknown'
   end as band_before,
-  case
-    when score is null then 'unknown'
-    when score < 31 then 'red'
-    when score < 71 then 'yellow'
-    else 'green'
+  case score_band
+    when 1 then 'red'
+    when 2 then 'yellow'
+    when 3 then 'green'
+    else 'unknown'
   end as band,
-  gated_by
+  score_gated_by,
+  cast(null as varchar) as band_gated_by,
+  score_gated_by as gated_by
 from
-  gated
+  banded
