@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Book } from "../config/book.ts";
+import type { UsageRollUp } from "../config/kpi.ts";
 import { featureNodes } from "../features/compile.ts";
 import { resolveKpis } from "../features/library.ts";
 import { compareWithCut, type Truncated, type TruncationResult } from "../features/truncate.ts";
+import { usageRollUp } from "../features/usage-filter.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
@@ -35,7 +37,9 @@ export async function auditTruncation(options: {
   const release = await readCurrentRelease(state, book.book);
   const { store } = release.manifest;
   const path = (file: string): string => join(state, "store", file);
-  const gone = [...store.account_day, ...store.user_day].find((file) => !existsSync(path(file)));
+  const gone = [...store.account_day, ...store.user_day, ...(store.account_last ?? [])].find(
+    (file) => !existsSync(path(file)),
+  );
   if (gone !== undefined) throw usageError(`a roll-up of the release is gone: ${path(gone)}`, "refresh, then audit");
   const scratch = join(state, "builds", `audit-${process.pid}`);
   const database = await Database.open({
@@ -47,8 +51,14 @@ export async function auditTruncation(options: {
   });
   try {
     await viewRelease(database);
-    await createRollUpViews(database, book, { events: store.account_day.map(path), users: store.user_day.map(path) });
-    const { nodes, kpis } = await sameNodes(database, book);
+    const { nodes, kpis, usage } = await sameNodes(database, book);
+    const files = { events: store.account_day, users: store.user_day, lasts: store.account_last ?? [] };
+    await createRollUpViews(
+      database,
+      book,
+      { events: files.events.map(path), users: files.users.map(path), lasts: files.lasts.map(path) },
+      usage,
+    );
     const dates = await datesOf(database, options.dates);
     return await log.step("cut and compare", async (note) =>
       compareWithCut(
@@ -90,9 +100,9 @@ async function viewRelease(database: Database): Promise<void> {
 async function sameNodes(
   database: Database,
   book: Book,
-): Promise<{ readonly nodes: readonly Node[]; readonly kpis: readonly string[] }> {
+): Promise<{ readonly nodes: readonly Node[]; readonly kpis: readonly string[]; readonly usage: UsageRollUp }> {
   const resolved = await resolveKpis(book);
-  const nodes = featureNodes(resolved.kpis, book);
+  const nodes = featureNodes(resolved.kpis, book, resolved.inputs);
   const definition = nodes.find(({ name }) => name === "features.kpi_definition") as Model;
   const facts = (of: string): string => `select id, cast(to_json(d) as varchar) from ${of} as d`;
   const released = facts("features.kpi_definition");
@@ -102,7 +112,11 @@ async function sameNodes(
   );
   if (other !== undefined)
     throw usageError(`KPI ${other.id} is defined otherwise than when the release was built`, "refresh, then audit");
-  return { nodes, kpis: resolved.kpis.map(({ id }) => id) };
+  return {
+    nodes,
+    kpis: resolved.kpis.map(({ id }) => id),
+    usage: usageRollUp([...resolved.kpis, ...resolved.inputs]),
+  };
 }
 
 async function datesOf(database: Database, wanted: readonly string[] | "all" | undefined): Promise<readonly string[]> {

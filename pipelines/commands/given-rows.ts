@@ -3,8 +3,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Book } from "../config/book.ts";
 import { entities, entityOf, sqlTypes } from "../config/entities.ts";
+import { plainRollUp, type UsageRollUp } from "../config/kpi.ts";
 import { kpiColumns } from "../features/columns.ts";
 import { projectRoot } from "../lib/files.ts";
+import { rollUpStatements } from "../load/rollup.ts";
 import { sortNodes } from "../models/graph.ts";
 import type { Node } from "../models/model.ts";
 import { Database } from "../warehouse/database.ts";
@@ -39,7 +41,10 @@ const facts = [
 ] as const;
 
 /** Columns and types of the tables that the spine and the features read; with a book, its own columns too. */
-export function givenColumns(book?: Book): ReadonlyMap<string, readonly (readonly [string, string])[]> {
+export function givenColumns(
+  book?: Book,
+  usage: UsageRollUp = plainRollUp,
+): ReadonlyMap<string, readonly (readonly [string, string])[]> {
   const tables = new Map<string, readonly (readonly [string, string])[]>();
   for (const { id, columns, extras } of entities.values()) {
     const known = book === undefined ? columns : [...kpiColumns(entityOf(id), book).values()];
@@ -58,18 +63,33 @@ export function givenColumns(book?: Book): ReadonlyMap<string, readonly (readonl
     ["event", "varchar"],
     ["n_events", "bigint"],
     ["quantity", "decimal(18,6)"],
+    ...usage.account.flatMap(({ name }) => [[name, "bigint"] as const, [`${name}_quantity`, "decimal(18,6)"] as const]),
   ]);
   tables.set("rollup.user_day", [
     ["account_id", "varchar"],
     ["user_id", "varchar"],
     ["activity_date", "date"],
     ["visible_on", "date"],
+    ...usage.user.map(({ name }) => [name, "date"] as const),
+  ]);
+  tables.set("rollup.account_last", [
+    ["account_id", "varchar"],
+    ["activity_date", "date"],
+    ["visible_on", "date"],
+    ["filter_name", "varchar"],
+    ["last_at", "timestamp"],
+    ["quantity", "decimal(18,6)"],
   ]);
   return tables;
 }
 
 /** A database with the macros, `meta.params` and the given tables; the ones not given are there and empty. */
-export async function openGiven(given: GivenTables, params: GivenParams = {}, book?: Book): Promise<Database> {
+export async function openGiven(
+  given: GivenTables,
+  params: GivenParams = {},
+  book?: Book,
+  usage: UsageRollUp = plainRollUp,
+): Promise<Database> {
   const database = await Database.open({ path: ":memory:", threads: 2 });
   await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
   for (const schema of ["meta", "staging", "rollup", "spine", "features"])
@@ -79,7 +99,7 @@ export async function openGiven(given: GivenTables, params: GivenParams = {}, bo
     name === "as_of" ? `cast(${literal(value)} as date) as as_of` : `${literal(value)} as ${name}`,
   );
   await database.run(`create table meta.params as select ${columns.join(", ")}`);
-  const known = givenColumns(book);
+  const known = givenColumns(book, usage);
   for (const [table, types] of known) {
     await database.run(
       `create table ${quoteTable(table)} (${types.map(([name, type]) => `${quoteIdentifier(name)} ${type}`).join(", ")})`,
@@ -89,6 +109,29 @@ export async function openGiven(given: GivenTables, params: GivenParams = {}, bo
   }
   for (const table of Object.keys(given)) if (!known.has(table)) throw new Error(`no such table: ${table}`);
   return database;
+}
+
+/** Adds the single events of `staging.usage_event` to the roll-ups, as loading does. */
+export async function rollUpGiven(database: Database, usage: UsageRollUp = plainRollUp): Promise<void> {
+  const filters = new Map([...usage.account, ...usage.user, ...usage.last].map(({ name, sql }) => [name, sql]));
+  const usageRow = `with usage_row as (
+  select
+    account_id as account_ref,
+    cast(event_time as date) as activity_date,
+    visible_on,
+    event,
+    event_time,
+    user_id,
+    cast(1 as bigint) as n_events,
+    quantity,
+    ${[...filters].map(([name, sql]) => `${sql} as ${name},\n    `).join("")}cast(null as date) as visible_month
+  from staging.usage_event
+)`;
+  for (const { name, sql } of rollUpStatements(usage)) {
+    const columns = await database.describe(`select * from "rollup".${name}`);
+    const own = columns.map((column) => (column.name === "account_id" ? "account_ref" : column.name)).join(", ");
+    await database.run(`insert into "rollup".${name} ${usageRow} select ${own} from (${sql}) as rolled`);
+  }
 }
 
 const quoteTable = (table: string): string => table.split(".").map(quoteIdentifier).join(".");

@@ -1,6 +1,7 @@
 /** What a KPI definition may say, in the library (`sql/kpis/*.yaml`) and in a book's `kpis:` alike. See docs/kpis.md. */
 import { z } from "zod";
 import { entities } from "./entities.ts";
+import { ExpressionError, type ExpressionTree, kpisOf, parseExpression } from "./expression.ts";
 
 /** An id that becomes a column or table name: it never needs quoting. */
 export const idPattern = /^[a-z][a-z0-9_]*$/;
@@ -259,11 +260,18 @@ export const kpiSchema = z
         break;
       default:
     }
+    if (measure === "expression" && kpi.expression !== undefined) {
+      const problem = expressionProblem(kpi.expression);
+      if (problem !== undefined) refuse("expression", problem);
+    }
     const accumulates = of !== undefined || (innerMeasures as readonly string[]).includes(measure);
     const isState = entity !== null && entities.get(entity)?.kind === "state";
     const hasRowRule = measure !== "trend" && measure !== "slope" && measure !== "milestone";
     if (!hasRowRule && kpi.null_rule?.no_rows !== undefined) {
       refuse("null_rule", `no no_rows: the measure ${measure} has a rule of its own for accounts without rows`);
+    }
+    if (measure === "time_to_first" && kpi.null_rule?.no_rows === "zero") {
+      refuse("null_rule", "a reason in no_rows: what has not happened took no number of days");
     }
     return {
       ...kpi,
@@ -293,6 +301,34 @@ export const kpiSchema = z
 
 /** A KPI definition with its defaults filled in. */
 export type KpiDefinition = Readonly<z.output<typeof kpiSchema>>;
+
+/** Why a text is no expression over KPIs; undefined when it is one. */
+function expressionProblem(text: string): string | undefined {
+  let tree: ExpressionTree;
+  try {
+    tree = parseExpression(text);
+  } catch (error) {
+    if (error instanceof ExpressionError) return error.message;
+    throw error;
+  }
+  return kpisOf(tree).size === 0 ? `found no KPI in "${text}", expected the id of at least one` : undefined;
+}
+
+/** The KPIs that a ratio or an expression reads, in reading order; none for the other measures. */
+export function referencesOf(kpi: KpiDefinition): readonly string[] {
+  if (kpi.measure === "expression") return [...kpisOf(parseExpression(kpi.expression as string)).keys()];
+  return [kpi.numerator, kpi.denominator].filter((id) => id !== undefined);
+}
+
+/** A KPI, or what it is made of down to those that read rows. `known`: every KPI by id. */
+export function basesOf(kpi: KpiDefinition, known: ReadonlyMap<string, KpiDefinition>): readonly KpiDefinition[] {
+  if (kpi.entity !== null) return [kpi];
+  const bases = referencesOf(kpi).flatMap((id) => {
+    const input = known.get(id);
+    return input === undefined ? [] : basesOf(input, known);
+  });
+  return [...new Set(bases)];
+}
 
 /** All days before s that a KPI looks at; null without a look-back. A trend looks at its baseline, too. */
 export const lookbackDays = (kpi: KpiDefinition): number | null =>

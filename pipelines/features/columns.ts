@@ -1,6 +1,7 @@
 import type { Book } from "../config/book.ts";
 import { type ColumnType, type Entity, entityOf } from "../config/entities.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
+import { type Part, partsOf } from "./parts.ts";
 
 /** A column that a KPI may name. */
 export interface KpiColumn {
@@ -42,6 +43,8 @@ export interface Group {
   readonly entity: Entity;
   readonly columns: ReadonlyMap<string, KpiColumn>;
   readonly kpis: readonly KpiDefinition[];
+  /** The raw columns of its window table. */
+  readonly parts: readonly Part[];
 }
 
 /** The name of an entity's table below features. */
@@ -52,11 +55,17 @@ export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly 
   const ids = [...new Set(kpis.flatMap((kpi) => kpi.entity ?? []))];
   return ids.map((id) => {
     const entity = entityOf(id);
+    const own = kpis.filter((kpi) => kpi.entity === id);
     return {
       name: groupName(id),
       entity,
       columns: kpiColumns(entity, book),
-      kpis: kpis.filter((kpi) => kpi.entity === id),
+      kpis: own,
+      parts: own.flatMap(partsOf),
     };
   });
 }
+
+/** The table with a KPI's values. */
+export const tableOf = (kpi: KpiDefinition): string =>
+  `features.${kpi.entity === null ? "derived" : groupName(kpi.entity)}`;

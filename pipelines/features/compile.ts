@@ -1,57 +1,67 @@
 /** KPI definitions to models: a table per source, the wide view over them, why values are missing, the definitions. */
-import { type AliasableExpression, type Expression, type SqlBool, sql } from "kysely";
+import { sql } from "kysely";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
-import type { KpiDefinition } from "../config/kpi.ts";
+import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
-import { literal } from "../warehouse/literal.ts";
-import { type Group, groupKpis } from "./columns.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { type Group, groupKpis, tableOf } from "./columns.ts";
+import { derivedAlone, derivedModels, isDerived } from "./derived.ts";
 import { factWindow, occurredOn } from "./facts.ts";
 import type { AnyBuilder } from "./filter.ts";
+import { accountMilestone } from "./milestone.ts";
 import { type AnyQuery, withSteps } from "./pieces.ts";
 import { usageFeed, usageWindow, userFeed } from "./usage.ts";
+import { readsUsers } from "./usage-filter.ts";
+import { userState } from "./user-state.ts";
+import {
+  accountCreated,
+  countsFromCreation,
+  feedOf,
+  lookbacks,
+  ruled,
+  ruledDepends,
+  valueExpression,
+  whyExpression,
+} from "./values.ts";
 
 /**
- * The models of a book's KPIs:
+ * The models of a book's KPIs, and of the `inputs` that some of them read without being the book's:
  * - features.usage_window, features.<entity>_window: raw measures per row of spine.account_snapshot;
  * - features.usage, features.<entity>: the same with null rules and caps applied, as doubles, one column a KPI;
- * - features.feed_gap: how long each feed was silent in a look-back;
- * - features.account_kpi (view), features.kpi_why_null, features.kpi_definition.
+ * - features.derived_window, features.derived: KPIs of KPIs, with the reason of what is missing, and without;
+ * - features.feed_gap: how long each feed was silent in a look-back; features.user_state, features.account_created;
+ * - features.account_kpi (view), features.kpi_why_null, features.kpi_definition, features.kpi_source, for the book's KPIs alone;
+ * - features.account_milestone.
  */
-export function featureNodes(kpis: readonly KpiDefinition[], book: Book): readonly Model[] {
-  const groups = groupKpis(kpis, book);
-  const windows = groups.map(windowModel);
-  const needsUsers = kpis.some(countsUsers);
+export function featureNodes(
+  kpis: readonly KpiDefinition[],
+  book: Book,
+  inputs: readonly KpiDefinition[] = [],
+): readonly Model[] {
+  const all = [...kpis, ...inputs];
+  const groups = groupKpis(all, book);
   const gaps = feedGapModel(groups);
+  const users = userState(all);
   return [
-    ...windows,
+    ...groups.map(windowModel),
     ...(groups.some((group) => group.name === "usage" && group.kpis.some(feedOf)) ? [usageFeed] : []),
-    ...(needsUsers ? [userFeed] : []),
+    ...(all.some(readsUsers) ? [userFeed] : []),
+    ...(users === undefined ? [] : [users]),
+    ...(all.some(countsFromCreation) ? [accountCreated] : []),
     ...(gaps === undefined ? [] : [gaps]),
     ...groups.map(groupModel),
+    ...derivedModels(all, groups),
     accountKpiView(kpis, groups),
-    whyNullModel(groups),
-    definitionModel(kpis, book),
+    whyNullModel(kpis, groups),
+    definitionModel(kpis, all, book),
+    sourceModel(kpis, all),
+    accountMilestone,
   ];
 }
 
 const windowModel = (group: Group): Model => (group.name === "usage" ? usageWindow(group) : factWindow(group));
-
-/** Different users can be counted only where usage names its users. */
-const countsUsers = (kpi: KpiDefinition): boolean => kpi.entity === "usage_event" && kpi.measure === "distinct";
-
-/** The look-back in which a KPI's feed must have been alive, and the silence that breaks it. */
-function feedOf(kpi: KpiDefinition): { readonly lookback: number; readonly gap: number } | undefined {
-  const gap = kpi.null_rule.feed_gap_days;
-  return gap === null ? undefined : { lookback: Math.max(kpi.window_days ?? gap, gap), gap };
-}
-
-const gapAlias = (lookback: number): string => `gap_${lookback}`;
-
-const lookbacks = (group: Group): readonly number[] => [
-  ...new Set(group.kpis.flatMap((kpi) => feedOf(kpi)?.lookback ?? [])),
-];
 
 /**
  * features.feed_gap: per snapshot, entity and look-back L the longest run of days in [s - L, s) about which the feed had
@@ -139,74 +149,6 @@ function gapQuery(entity: string, days: AnyQuery, lookback: number): AnyQuery {
     ]);
 }
 
-/** The raw measures beside what decides whether they are values: tenure, and the silence of the feed. */
-function ruled(group: Group): AnyQuery {
-  let query: AnyQuery = builder
-    .selectFrom("spine.account_snapshot as row")
-    .innerJoin(`features.${group.name}_window as raw`, (join) =>
-      join.onRef("raw.account_id", "=", "row.account_id").onRef("raw.snapshot_date", "=", "row.snapshot_date"),
-    );
-  for (const lookback of lookbacks(group)) {
-    const alias = gapAlias(lookback);
-    query = query.leftJoin(`features.feed_gap as ${alias}`, (join) =>
-      join
-        .onRef(`${alias}.snapshot_date`, "=", "row.snapshot_date")
-        .on(`${alias}.entity`, "=", group.entity.id)
-        .on(`${alias}.lookback_days`, "=", lookback),
-    );
-  }
-  return group.kpis.some(countsUsers) ? query.crossJoin("features.user_feed as users") : query;
-}
-
-/** A KPI's raw measure before any rule: 0 or null where there is no row. */
-const rawValue = (eb: AnyBuilder, kpi: KpiDefinition): Expression<unknown> => eb.ref(`raw.${kpi.id}`);
-
-/** Why the KPI has no value in a row of {@link ruled}; null when it has one. The order is that of the null rules in docs/kpis.md. */
-function whyExpression(eb: AnyBuilder, kpi: KpiDefinition): AliasableExpression<unknown> {
-  const cases: (readonly [Expression<SqlBool>, string])[] = [];
-  const { null_rule: rule, window_days: window } = kpi;
-  if (rule.tenure === "whole_window" && window !== null) {
-    cases.push([eb("row.tenure_days", "<", window), "not_yet"]);
-  }
-  const feed = feedOf(kpi);
-  if (feed !== undefined) cases.push([eb(`${gapAlias(feed.lookback)}.gap_days`, ">=", feed.gap), "feed_broken"]);
-  if (countsUsers(kpi)) {
-    cases.push([
-      eb.or([eb("users.visible_on", "is", null), eb("users.visible_on", ">", eb.ref("row.snapshot_date"))]),
-      "not_applicable",
-    ]);
-  }
-  if (kpi.measure === "latest") {
-    if (rule.no_rows !== "zero") cases.push([eb(`raw.${kpi.id}__rows`, "=", 0), rule.no_rows]);
-    cases.push([eb.and([eb(rawValue(eb, kpi), "is", null), eb(`raw.${kpi.id}__rows`, ">", 0)]), rule.no_value]);
-  } else if (rule.no_rows !== "zero") {
-    if (kpi.measure === "days_since") {
-      const outside = eb(rawValue(eb, kpi), "is", null);
-      cases.push([window === null ? outside : eb.or([outside, eb(rawValue(eb, kpi), ">", window)]), rule.no_rows]);
-    } else {
-      const counted = kpi.measure === "sum" ? eb.ref(`raw.${kpi.id}__rows`) : rawValue(eb, kpi);
-      cases.push([eb(counted, "=", 0), rule.no_rows]);
-    }
-  }
-  const [first, ...rest] = cases;
-  if (first === undefined) return eb.cast(eb.val(null), "varchar");
-  let chain = eb.case().when(first[0]).then(first[1]);
-  for (const [condition, why] of rest) chain = chain.when(condition).then(why);
-  return chain.end();
-}
-
-/** The value under its rules: null for a reason, otherwise a finite double. */
-function valueExpression(eb: AnyBuilder, kpi: KpiDefinition): AliasableExpression<unknown> {
-  const raw = eb.fn("coalesce", [rawValue(eb, kpi), eb.val(0)]);
-  const capped = kpi.cap === undefined ? raw : eb.fn("least", [raw, eb.val(kpi.cap)]);
-  const value = eb.cast(capped, "double precision");
-  return eb
-    .case()
-    .when(eb.and([eb(whyExpression(eb, kpi), "is", null), eb.fn<SqlBool>("isfinite", [value])]))
-    .then(value)
-    .end();
-}
-
 /** features.<group>: a row for every row of spine.account_snapshot, one double a KPI. */
 function groupModel(group: Group): Model {
   const name = `features.${group.name}`;
@@ -241,29 +183,26 @@ function groupModel(group: Group): Model {
   };
 }
 
-const ruledDepends = (group: Group): readonly string[] => [
-  "spine.account_snapshot",
-  `features.${group.name}_window`,
-  ...(lookbacks(group).length > 0 ? ["features.feed_gap"] : []),
-  ...(group.kpis.some(countsUsers) ? ["features.user_feed"] : []),
-];
-
 /** features.account_kpi: all KPIs side by side, in the order of the book; a view over the group tables. */
 function accountKpiView(kpis: readonly KpiDefinition[], groups: readonly Group[]): Model {
   let query: AnyQuery = builder.selectFrom("spine.account_snapshot as row");
-  for (const [i, group] of groups.entries()) {
-    query = query.leftJoin(`features.${group.name} as group_${i}`, (join) =>
+  const tables: readonly { readonly name: string; readonly kpis: readonly KpiDefinition[] }[] = [
+    ...groups,
+    { name: "derived", kpis: kpis.filter(isDerived) },
+  ].filter((table) => table.kpis.some((kpi) => kpis.includes(kpi)));
+  for (const [i, table] of tables.entries()) {
+    query = query.leftJoin(`features.${table.name} as group_${i}`, (join) =>
       join
         .onRef(`group_${i}.account_id`, "=", "row.account_id")
         .onRef(`group_${i}.snapshot_date`, "=", "row.snapshot_date"),
     );
   }
-  const groupOf = new Map(groups.flatMap((group, i) => group.kpis.map((kpi) => [kpi.id, `group_${i}`])));
+  const groupOf = new Map(tables.flatMap((table, i) => table.kpis.map((kpi) => [kpi.id, `group_${i}`])));
   return {
     kind: "view",
     name: "features.account_kpi",
     grain: ["account_id", "snapshot_date"],
-    depends: ["spine.account_snapshot", ...groups.map((group) => `features.${group.name}`)],
+    depends: ["spine.account_snapshot", ...tables.map((table) => `features.${table.name}`)],
     params: [],
     audits: [],
     portable: false,
@@ -278,8 +217,11 @@ function accountKpiView(kpis: readonly KpiDefinition[], groups: readonly Group[]
 }
 
 /** features.kpi_why_null: one row for every value that is missing in features.account_kpi. */
-function whyNullModel(groups: readonly Group[]): Model {
-  const steps = groups.map((group): readonly [string, AnyQuery] => [
+function whyNullModel(kpis: readonly KpiDefinition[], groups: readonly Group[]): Model {
+  const listed = groups
+    .map((group) => ({ ...group, kpis: group.kpis.filter((kpi) => kpis.includes(kpi)) }))
+    .filter((group) => group.kpis.length > 0);
+  const steps = listed.map((group): readonly [string, AnyQuery] => [
     `${group.name}_why`,
     ruled(group).select((eb: AnyBuilder) => [
       "row.account_id",
@@ -287,18 +229,21 @@ function whyNullModel(groups: readonly Group[]): Model {
       ...group.kpis.map((kpi) => whyExpression(eb, kpi).as(kpi.id)),
     ]),
   ]);
-  const parts = groups.flatMap((group) =>
-    group.kpis.map((kpi) =>
-      builder
-        .selectFrom(`${group.name}_why`)
-        .select((eb: AnyBuilder) => [
-          "account_id",
-          "snapshot_date",
-          eb.cast(eb.val(kpi.id), "varchar").as("kpi"),
-          eb.ref(kpi.id).as("why"),
-        ])
-        .where(kpi.id, "is not", null),
-    ),
+  const derived = kpis.filter(isDerived);
+  const reasons = [
+    ...listed.flatMap((group) => group.kpis.map(({ id }) => ({ id, table: `${group.name}_why`, why: id }))),
+    ...derived.map(({ id }) => ({ id, table: "features.derived_window", why: `${id}__why` })),
+  ];
+  const parts = reasons.map(({ id, table, why }) =>
+    builder
+      .selectFrom(table)
+      .select((eb: AnyBuilder) => [
+        "account_id",
+        "snapshot_date",
+        eb.cast(eb.val(id), "varchar").as("kpi"),
+        eb.ref(why).as("why"),
+      ])
+      .where(why, "is not", null),
   );
   const none = builder
     .selectFrom("spine.account_snapshot as row")
@@ -314,7 +259,13 @@ function whyNullModel(groups: readonly Group[]): Model {
     kind: "table",
     name: "features.kpi_why_null",
     grain: ["account_id", "snapshot_date", "kpi"],
-    depends: [...new Set(["spine.account_snapshot", ...groups.flatMap(ruledDepends)])],
+    depends: [
+      ...new Set([
+        "spine.account_snapshot",
+        ...listed.flatMap(ruledDepends),
+        ...(derived.length > 0 ? ["features.derived_window"] : []),
+      ]),
+    ],
     params: [],
     audits: [],
     portable: false,
@@ -345,12 +296,19 @@ const definitionColumns = [
   ["entity", "varchar"],
   ["feature_table", "varchar"],
   ["sql", "varchar"],
+  ["of", "varchar"],
+  ["baseline_days", "integer"],
+  ["target_days", "integer"],
+  ["formula", "varchar"],
 ] as const;
 
+/** The statement that computes one KPI alone. `known`: at least the KPIs that it reads. */
+export const kpiStatement = (kpi: KpiDefinition, book: Book, known: readonly KpiDefinition[] = []): string =>
+  isDerived(kpi) ? derivedAlone(kpi, known) : compile(alone(kpi, book));
+
 /** features.kpi_definition: one row a KPI, in the order of the book; `sql` is the statement that would compute it alone. */
-function definitionModel(kpis: readonly KpiDefinition[], book: Book): Model {
+function definitionModel(kpis: readonly KpiDefinition[], all: readonly KpiDefinition[], book: Book): Model {
   const rows = kpis.map((kpi, i) => {
-    const [group] = groupKpis([kpi], book) as [Group];
     const values = [
       i + 1,
       kpi.id,
@@ -368,13 +326,18 @@ function definitionModel(kpis: readonly KpiDefinition[], book: Book): Model {
       kpi.window_days,
       kpi.measure,
       kpi.entity,
-      `features.${group.name}`,
-      format(windowModel(group).sql, { language: "duckdb", keywordCase: "preserve" }),
+      tableOf(kpi),
+      format(kpiStatement(kpi, book, all), { language: "duckdb", keywordCase: "preserve" }),
+      kpi.of ?? null,
+      kpi.baseline_days ?? null,
+      kpi.target_days ?? null,
+      formulaOf(kpi),
     ];
     return `(${values.map(literal).join(", ")})`;
   });
-  const columns = definitionColumns.map(([name, type]) => `cast(${name} as ${type}) as ${name}`).join(", ");
-  const names = definitionColumns.map(([name]) => name).join(", ");
+  const quoted = definitionColumns.map(([name, type]) => [quoteIdentifier(name), type] as const);
+  const columns = quoted.map(([name, type]) => `cast(${name} as ${type}) as ${name}`).join(", ");
+  const names = quoted.map(([name]) => name).join(", ");
   const empty = `(${definitionColumns.map(() => "null").join(", ")})`;
   return {
     kind: "table",
@@ -385,5 +348,48 @@ function definitionModel(kpis: readonly KpiDefinition[], book: Book): Model {
     audits: [],
     portable: false,
     sql: `select ${columns}\nfrom (values ${rows.length > 0 ? rows.join(",\n") : empty}) as t (${names})\nwhere id is not null\norder by kpi_no`,
+  };
+}
+
+/** What a KPI of KPIs is made of, as text: `100 * a / b`; null for the others. */
+function formulaOf(kpi: KpiDefinition): string | null {
+  if (kpi.measure === "expression") return kpi.expression as string;
+  if (kpi.measure !== "ratio") return null;
+  return `${kpi.times === 1 ? "" : `${kpi.times} * `}${kpi.numerator} / ${kpi.denominator}`;
+}
+
+/** A base KPI's values in one statement, from rows to rules; only features.feed_gap and its like are looked up. */
+function alone(kpi: KpiDefinition, book: Book): AnyQuery {
+  const [group] = groupKpis([kpi], book) as [Group];
+  // biome-ignore lint/suspicious/noExplicitAny: a compiled statement as a step has no type for the builder.
+  const from: any = builder.with("measured", () => sql`(${sql.raw(windowModel(group).sql)})` as any);
+  return ruled(group, "measured", from)
+    .select((eb: AnyBuilder) => ["row.account_id", "row.snapshot_date", valueExpression(eb, kpi).as(kpi.id)])
+    .orderBy("row.account_id")
+    .orderBy("row.snapshot_date");
+}
+
+/** features.kpi_source: the entities whose rows a KPI counts, through the KPIs that it is made of. */
+function sourceModel(kpis: readonly KpiDefinition[], all: readonly KpiDefinition[]): Model {
+  const known = new Map(all.map((kpi) => [kpi.id, kpi]));
+  const rows = kpis.flatMap((kpi) => {
+    const entities = basesOf(kpi, known).flatMap((base) => [
+      base.entity as string,
+      ...(base.users === undefined ? [] : ["user"]),
+    ]);
+    return [...new Set(entities)].sort().map((entity) => `(${literal(kpi.id)}, ${literal(entity)})`);
+  });
+  return {
+    kind: "table",
+    name: "features.kpi_source",
+    grain: ["kpi", "entity"],
+    depends: [],
+    params: [],
+    audits: [],
+    portable: false,
+    sql: `select cast(kpi as varchar) as kpi, cast(entity as varchar) as entity
+from (values ${rows.length > 0 ? rows.join(", ") : "(null, null)"}) as t (kpi, entity)
+where kpi is not null
+order by kpi, entity`,
   };
 }

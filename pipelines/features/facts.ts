@@ -1,14 +1,16 @@
 /** KPIs over what is not event-sized: tickets, surveys, ratings, engagements, subscriptions, accounts, ... */
 import { type AliasableExpression, type Expression, sql } from "kysely";
-import type { KpiDefinition } from "../config/kpi.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import type { Group, KpiColumn } from "./columns.ts";
 import { type AnyBuilder, filterSql } from "./filter.ts";
+import { milestoneColumns, milestonePieces } from "./milestone.ts";
+import type { Part } from "./parts.ts";
 import {
   type AnyQuery,
   accumulate,
   addDays,
+  dayNumber,
   joinSeenFrom,
   joinSeenUntil,
   never,
@@ -34,7 +36,7 @@ const columnTypes: Readonly<
 };
 
 /** The day that a row is about: the earliest of its event columns; without any, the day before it became visible. */
-export function occurredOn(eb: AnyBuilder, group: Group): AliasableExpression<unknown> {
+export function occurredOn(eb: AnyBuilder, group: Pick<Group, "entity">): AliasableExpression<unknown> {
   const days = group.entity.eventColumns.map((name) => eb.cast(eb.ref(name), "date"));
   const known = eb("visible_on", "-", 1);
   if (days.length === 0) return known;
@@ -42,7 +44,7 @@ export function occurredOn(eb: AnyBuilder, group: Group): AliasableExpression<un
 }
 
 /** When a row counts as said, to the microsecond: what `latest` orders by. */
-function orderedAt(eb: AnyBuilder, group: Group, kpi: KpiDefinition): AliasableExpression<unknown> {
+function orderedAt(eb: AnyBuilder, group: Group, kpi: Part): AliasableExpression<unknown> {
   const datedBy = kpi.value === undefined ? undefined : group.columns.get(kpi.value.column)?.datedBy;
   const names = datedBy === undefined ? group.entity.eventColumns : [datedBy];
   const stateOrUndated = names.length === 0 || group.entity.kind === "state";
@@ -50,39 +52,37 @@ function orderedAt(eb: AnyBuilder, group: Group, kpi: KpiDefinition): AliasableE
   return times.length === 1 ? (times[0] as AliasableExpression<unknown>) : eb.fn("least", times);
 }
 
-/** The columns that the group's KPIs read, and the date columns that hide some of them until their day. */
-function readColumns(group: Group): { readonly all: readonly KpiColumn[]; readonly daters: readonly string[] } {
-  const names = new Set<string>(group.entity.eventColumns);
-  for (const kpi of group.kpis) {
-    for (const name of Object.keys(kpi.filter)) names.add(name);
-    if (kpi.value !== undefined) names.add(kpi.value.column);
-  }
+type Columns = Pick<Group, "entity" | "columns">;
+
+/** The named columns and the event columns, with those that hide some of the named until their day. */
+function readColumns({ entity, columns }: Columns, named: readonly string[]) {
+  const names = new Set<string>([...entity.eventColumns, ...named]);
   const daters = new Set<string>();
   for (const name of [...names]) {
-    const datedBy = group.columns.get(name)?.datedBy;
-    // The event columns place a row in time through visible_on; only what a KPI reads needs hiding.
+    const datedBy = columns.get(name)?.datedBy;
+    // The event columns place a row in time through visible_on; only what is read needs hiding.
     if (datedBy === undefined) continue;
     daters.add(datedBy);
     names.add(datedBy);
   }
   return {
-    all: [...names].filter((name) => name !== "account_id").map((name) => group.columns.get(name) as KpiColumn),
+    all: [...names].filter((name) => name !== "account_id").map((name) => columns.get(name) as KpiColumn),
     daters: [...daters],
   };
 }
 
 /**
- * features.<entity>_window: per row of spine.account_snapshot one raw column a KPI. Where `latest` and `days_since` find
- * nothing it is null, and `<kpi>__rows` counts the rows that were looked at.
+ * Steps from the rows of an entity to `seen`: versions of rows, cut where a column gets its value, with their ends moved to
+ * snapshots, one end for each look-back. `lives` names the step before the snapshots.
  */
-export function factWindow(group: Group): Model {
-  const { all, daters } = readColumns(group);
-  const table = `staging.${group.entity.id}`;
-  const windows = [...new Set(group.kpis.map((kpi) => kpi.window_days))];
-  const bounded = windows.filter((window) => window !== null);
-
+export function seenSteps(
+  group: Columns,
+  named: readonly string[],
+  windows: readonly (number | null)[],
+): { readonly steps: Steps; readonly lives: string; readonly all: readonly KpiColumn[] } {
+  const { all, daters } = readColumns(group, named);
   const known = builder
-    .selectFrom(table)
+    .selectFrom(`staging.${group.entity.id}`)
     .select((eb: AnyBuilder) => [
       "account_id",
       ...all.map((column) => column.name),
@@ -93,74 +93,101 @@ export function factWindow(group: Group): Model {
     ])
     .where("account_id", "is not", null);
   const steps: (readonly [string, AnyQuery])[] = [["known", known]];
-  let last = "known";
+  let lives = "known";
   for (const dater of daters) {
-    steps.push([`${dater}_split`, splitLife(last, dater, all)]);
-    last = `${dater}_split`;
+    steps.push([`${dater}_split`, splitLife(lives, dater, all)]);
+    lives = `${dater}_split`;
   }
-  steps.push(["seen", seenRows(last, all, bounded)]);
+  const bounded = windows.filter((window) => window !== null);
+  return { steps: [...steps, ["seen", seenRows(lives, all, bounded)]], lives, all };
+}
 
+/** The columns that the group's KPIs read. */
+const namedBy = (group: Group): readonly string[] => [
+  ...group.kpis.flatMap((kpi) => [...Object.keys(kpi.filter), ...(kpi.value === undefined ? [] : [kpi.value.column])]),
+  ...(group.kpis.some((kpi) => kpi.measure === "milestone") ? milestoneColumns : []),
+];
+
+/**
+ * features.<entity>_window: per row of spine.account_snapshot one raw column a part. Where `latest` and `days_since` find
+ * nothing it is null, and `<kpi>__rows` counts the rows that `latest` looked at.
+ */
+export function factWindow(group: Group): Model {
+  const table = `staging.${group.entity.id}`;
+  const windows = [...new Set(group.parts.map((part) => part.window_days))];
+  const { steps: seen, lives, all } = seenSteps(group, namedBy(group), windows);
+  const steps: (readonly [string, AnyQuery])[] = [...seen];
   const columns: WindowColumn[] = [];
   const pieces: Pieces[] = [];
-  const lookups: KpiDefinition[] = [];
-  for (const kpi of group.kpis) {
-    const until = untilName(kpi.window_days);
+  const lookups: Part[] = [];
+  for (const part of group.parts) {
+    const until = untilName(part.window_days);
     const amount = (n: (eb: AnyBuilder) => Expression<unknown>) => (eb: AnyBuilder) => {
-      const filter = filterSql(eb, kpi, group.columns);
-      return filter === undefined ? n(eb) : eb.case().when(filter).then(n(eb)).else(eb.val(0)).end();
+      const filter = filterSql(eb, part, group.columns);
+      const weighted = part.times_day ? eb(n(eb), "*", dayNumber(eb, "occurred_on")) : n(eb);
+      return filter === undefined ? weighted : eb.case().when(filter).then(weighted).else(eb.val(0)).end();
     };
-    switch (kpi.measure) {
+    switch (part.measure) {
       case "count":
       case "sum": {
-        const value = kpi.measure === "sum" ? (kpi.value?.column as string) : undefined;
-        columns.push({ name: kpi.id, kind: "sum", type: value === undefined ? "bigint" : "decimal(38, 6)" });
+        const value = part.measure === "sum" ? (part.value?.column as string) : undefined;
+        columns.push({ name: part.name, kind: "sum", type: value === undefined ? "bigint" : "decimal(38, 6)" });
         const amounts = new Map([
-          [kpi.id, amount((eb) => (value === undefined ? eb.val(1) : eb.cast(eb.ref(value), "decimal(38, 6)")))],
+          [part.name, amount((eb) => (value === undefined ? eb.val(1) : eb.cast(eb.ref(value), "decimal(38, 6)")))],
         ]);
-        if (value !== undefined && kpi.null_rule.no_rows !== "zero") {
-          columns.push({ name: `${kpi.id}__rows`, kind: "sum", type: "bigint" });
-          amounts.set(
-            `${kpi.id}__rows`,
-            amount((eb) => eb.val(1)),
-          );
-        }
         pieces.push({ relation: "seen", from: "seen_from", until, amounts });
         break;
       }
       case "distinct":
       case "active_days":
-        columns.push({ name: kpi.id, kind: "sum", type: "bigint" });
-        steps.push(...unionOfIntervals(kpi.id, itemIntervals(kpi, group)));
+        columns.push({ name: part.name, kind: "sum", type: "bigint" });
+        steps.push(...unionOfIntervals(part.name, itemIntervals(part, group), part.times_day));
         pieces.push({
-          relation: `${kpi.id}_piece`,
+          relation: `${part.name}_piece`,
           from: "seen_from",
           until: "seen_until",
-          amounts: new Map([[kpi.id, (eb) => eb.val(1)]]),
+          amounts: new Map([[part.name, (eb) => (part.times_day ? dayNumber(eb, "item") : eb.val(1))]]),
         });
         break;
+      case "latest":
+        lookups.push(part);
+        steps.push(...latestSteps(part, group));
+        break;
       default:
-        lookups.push(kpi);
-        steps.push(...latestSteps(kpi, group));
+        // Rows that stand for good need no look at single snapshots; the few that were superseded do.
+        columns.push({ name: part.name, kind: part.measure === "first" ? "first" : "last", type: "date" });
+        pieces.push(standing(part));
+        steps.push(...standingSteps(part, group));
+        lookups.push(part);
     }
   }
+  const milestones = milestonePieces(group, lives, all);
+  steps.push(...milestones.steps);
+  columns.push(...milestones.columns);
+  pieces.push(...milestones.pieces);
+  const names = [...group.parts.map((part) => part.name), ...milestones.columns.map(({ name }) => name)];
   const statement = withSteps([...steps, ...accumulate(columns, pieces)], (from) => {
     let query: AnyQuery = from.selectFrom("running");
-    for (const kpi of lookups) {
-      query = query.leftJoin(`${kpi.id}_latest`, (join) =>
+    for (const { name } of lookups) {
+      query = query.leftJoin(`${name}_latest`, (join) =>
         join
-          .onRef(`${kpi.id}_latest.account_id`, "=", "running.account_id")
-          .onRef(`${kpi.id}_latest.snapshot_date`, "=", "running.snapshot_date"),
+          .onRef(`${name}_latest.account_id`, "=", "running.account_id")
+          .onRef(`${name}_latest.snapshot_date`, "=", "running.snapshot_date"),
       );
     }
     return query
       .select((eb: AnyBuilder) => [
         "running.account_id",
         "running.snapshot_date",
-        ...columns.map(({ name }) => eb.ref(`running.${name}`).as(name)),
-        ...lookups.flatMap((kpi) => [
-          eb.ref(`${kpi.id}_latest.value`).as(kpi.id),
-          eb.fn.coalesce(`${kpi.id}_latest.n_rows`, eb.val(0)).as(`${kpi.id}__rows`),
-        ]),
+        ...names.flatMap((name) => {
+          const part = lookups.find((lookup) => lookup.name === name);
+          if (part === undefined) return [eb.ref(`running.${name}`).as(name)];
+          if (part.measure !== "latest") return [dayOf(eb, part).as(name)];
+          return [
+            eb.ref(`${name}_latest.value`).as(name),
+            eb.fn.coalesce(`${name}_latest.n_rows`, eb.val(0)).as(`${name}__rows`),
+          ];
+        }),
       ])
       .where("is_row", "=", true);
   });
@@ -168,12 +195,55 @@ export function factWindow(group: Group): Model {
     kind: "table",
     name: `features.${group.name}_window`,
     grain: ["account_id", "snapshot_date"],
-    depends: [table, "spine.account_snapshot", "spine.snapshot_day"],
+    depends: [table, "spine.account_snapshot", "spine.snapshot", "spine.snapshot_day"],
     params: [],
     audits: [],
     portable: false,
     sql: compile(statement),
   };
+}
+
+/** The first or last day among the rows that nothing supersedes. */
+const standing = (part: Part): Pieces => ({
+  relation: `${part.name}_standing`,
+  from: "seen_from",
+  until: undefined,
+  amounts: new Map([[part.name, (eb) => eb.ref("occurred_on")]]),
+});
+
+/** `<kpi>_standing`, and `<kpi>_latest` with the first or last day among the rows that were superseded after s. */
+function standingSteps(part: Part, group: Group): Steps {
+  const read = (query: AnyQuery): AnyQuery => filtered(query, part, group);
+  const all = untilName(null);
+  const extreme = (eb: AnyBuilder) => (part.measure === "first" ? eb.fn.min("occurred_on") : eb.fn.max("occurred_on"));
+  return [
+    [
+      `${part.name}_standing`,
+      read(builder.selectFrom("seen").select(["account_id", "seen_from", "occurred_on"]).where(all, "=", never)),
+    ],
+    [
+      `${part.name}_latest`,
+      read(
+        builder
+          .selectFrom("spine.account_snapshot as row")
+          .innerJoin("seen", (join) =>
+            join
+              .onRef("seen.account_id", "=", "row.account_id")
+              .onRef("seen.seen_from", "<=", "row.snapshot_date")
+              .onRef(`seen.${all}`, ">", "row.snapshot_date"),
+          )
+          .select((eb: AnyBuilder) => ["row.account_id", "row.snapshot_date", extreme(eb).as("occurred_on")])
+          .where(`seen.${all}`, "<", never),
+      ).groupBy(["row.account_id", "row.snapshot_date"]),
+    ],
+  ];
+}
+
+/** The first day, or the days since the last one, of the two kinds of rows; null without any. */
+function dayOf(eb: AnyBuilder, { name, measure }: Part): AliasableExpression<unknown> {
+  const days = [eb.ref(`running.${name}`), eb.ref(`${name}_latest.occurred_on`)];
+  if (measure === "first") return eb.fn("least", days);
+  return eb("running.snapshot_date", "-", eb.fn("greatest", days));
 }
 
 /** Two lives a row: up to the dater's day its columns are null, from the day after they have their values. */
@@ -225,7 +295,7 @@ function seenRows(from: string, all: readonly KpiColumn[], windows: readonly num
 }
 
 /** Per account and counted item (a value, or a day) the intervals of snapshots that see it. */
-function itemIntervals(kpi: KpiDefinition, group: Group): AnyQuery {
+function itemIntervals(kpi: Part, group: Group): AnyQuery {
   const until = untilName(kpi.window_days);
   const item = kpi.measure === "distinct" ? (kpi.value?.column as string) : "occurred_on";
   let query: AnyQuery = builder
@@ -239,11 +309,10 @@ function itemIntervals(kpi: KpiDefinition, group: Group): AnyQuery {
 
 /**
  * `<kpi>_latest`: per row of the spine the value of the latest row that it sees, among those with a value; ties go to the
- * row that became visible last, then to the larger value. days_since counts the days from that row's day.
+ * row that became visible last, then to the larger value.
  */
-function latestSteps(kpi: KpiDefinition, group: Group): Steps {
+function latestSteps(kpi: Part, group: Group): Steps {
   const value = (eb: AnyBuilder): AliasableExpression<unknown> => {
-    if (kpi.measure === "days_since") return eb("row.snapshot_date", "-", eb.ref("occurred_on"));
     const name = `seen.${kpi.value?.column as string}`;
     if (kpi.value?.as === "length") return eb.fn("length", [eb.ref(name)]);
     return group.columns.get(kpi.value?.column as string)?.type === "boolean"
@@ -267,7 +336,7 @@ function latestSteps(kpi: KpiDefinition, group: Group): Steps {
     ]);
   candidates = filtered(candidates, kpi, group);
   const ranked = builder
-    .selectFrom(`${kpi.id}_candidate`)
+    .selectFrom(`${kpi.name}_candidate`)
     .select([
       "account_id",
       "snapshot_date",
@@ -278,12 +347,12 @@ function latestSteps(kpi: KpiDefinition, group: Group): Steps {
       sql`count(*) over (partition by account_id, snapshot_date)`.as("n_rows"),
     ]);
   return [
-    [`${kpi.id}_candidate`, candidates],
-    [`${kpi.id}_ranked`, ranked],
+    [`${kpi.name}_candidate`, candidates],
+    [`${kpi.name}_ranked`, ranked],
     [
-      `${kpi.id}_latest`,
+      `${kpi.name}_latest`,
       builder
-        .selectFrom(`${kpi.id}_ranked`)
+        .selectFrom(`${kpi.name}_ranked`)
         .select(["account_id", "snapshot_date", "value", "n_rows"])
         .where("rank_no", "=", 1),
     ],
@@ -291,7 +360,7 @@ function latestSteps(kpi: KpiDefinition, group: Group): Steps {
 }
 
 /** The KPI's filter on a query over `seen`. */
-function filtered(query: AnyQuery, kpi: KpiDefinition, group: Group): AnyQuery {
+function filtered(query: AnyQuery, kpi: Part, group: Group): AnyQuery {
   if (Object.keys(kpi.filter).length === 0) return query;
   // biome-ignore lint/style/noNonNullAssertion: a filter with a condition compiles to one.
   return query.where((eb: AnyBuilder) => filterSql(eb, kpi, group.columns)!);

@@ -39,13 +39,18 @@ function conditionSql(eb: AnyBuilder, column: KpiColumn, condition: FilterCondit
   return eb.and(parts);
 }
 
-/** A KPI's filter as one condition over the columns of its entity; undefined when every row counts. */
+/** Something with a filter: a KPI, a part of one, or the users that it counts. */
+export interface Filtered {
+  readonly filter: KpiDefinition["filter"];
+}
+
+/** A filter as one condition over the columns of its entity; undefined when every row counts. */
 export function filterSql(
   eb: AnyBuilder,
-  kpi: KpiDefinition,
+  { filter }: Filtered,
   columns: ReadonlyMap<string, KpiColumn>,
 ): Expression<SqlBool> | undefined {
-  const parts = Object.entries(kpi.filter).map(([name, condition]) =>
+  const parts = Object.entries(filter).map(([name, condition]) =>
     conditionSql(eb, columns.get(name) as KpiColumn, condition),
   );
   return parts.length === 0 ? undefined : eb.and(parts);

@@ -6,21 +6,24 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { Book } from "../config/book.ts";
 import { entityIds, entityOf } from "../config/entities.ts";
-import { type KpiDefinition, kpiSchema, measures } from "../config/kpi.ts";
+import { kpisOf, parseExpression } from "../config/expression.ts";
+import { type KpiDefinition, kpiSchema, referencesOf } from "../config/kpi.ts";
 import { nearest, type Path, type Problem, readYaml } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
-import { deliveredEntities, kpiColumns } from "./columns.ts";
+import { deliveredEntities, type KpiColumn, kpiColumns } from "./columns.ts";
 import { conditionProblem } from "./filter.ts";
+import { innerOf } from "./parts.ts";
+import { userColumns } from "./user-state.ts";
 
 export interface ResolvedKpis {
+  /** The book's, in its order. */
   readonly kpis: readonly KpiDefinition[];
+  /** KPIs of the library that one of `kpis` reads and the book does not list: computed, and nothing else. */
+  readonly inputs: readonly KpiDefinition[];
   /** KPIs that the book asks for and cannot have, with the reason. */
   readonly off: readonly { readonly id: string; readonly why: string }[];
 }
-
-/** The measures that compile. */
-const builtMeasures: readonly string[] = ["count", "sum", "distinct", "active_days", "days_since", "latest"];
 
 const libraryFolder = join(projectRoot, "sql", "kpis");
 
@@ -48,33 +51,103 @@ export const readLibrary = async (folder: string = libraryFolder): Promise<reado
 
 /**
  * The book's KPIs in the order in which it lists them. A definition written in the book wins over the library's with the
- * same id. Mistakes are usage errors; a KPI whose entity no source of the book delivers is off.
+ * same id. Mistakes are usage errors. A KPI whose entity no source of the book delivers is off, and so is one that reads it.
  */
 export async function resolveKpis(book: Book): Promise<ResolvedKpis> {
-  const known = await libraryIds();
+  const library = await libraryIds();
   const delivered = deliveredEntities(book);
-  const kpis: KpiDefinition[] = [];
-  const off: { id: string; why: string }[] = [];
-  const seen = new Set<string>();
+  const listed = new Map<string, Listed>();
   for (const [i, entry] of book.kpis.entries()) {
     const fail = (problem: Problem): never => {
       throw inBook(book, { ...problem, path: ["kpis", i, ...problem.path] });
     };
-    if (typeof entry === "string" && !known.includes(entry)) {
-      const sentence = `found ${entry}, expected a definition or an id of the library: ${known.join(", ")}`;
-      fail({ path: [], sentence, ...didYouMean(entry, known) });
+    if (typeof entry === "string" && !library.includes(entry)) {
+      const sentence = `found ${entry}, expected a definition or an id of the library: ${library.join(", ")}`;
+      fail({ path: [], sentence, ...didYouMean(entry, library) });
     }
     const read = typeof entry === "string" ? await readLibraryKpi(entry) : readDefinition(entry);
     const kpi = "problem" in read ? fail(read.problem) : read;
-    if (seen.has(kpi.id)) fail({ path: [], sentence: `found ${kpi.id} a second time, expected every id once` });
-    seen.add(kpi.id);
+    if (listed.has(kpi.id)) fail({ path: [], sentence: `found ${kpi.id} a second time, expected every id once` });
     const problem = kpiProblem(kpi, book);
     if (problem !== undefined) fail(problem);
-    const missing = kpi.needs.filter((entity) => !delivered.has(entity));
-    if (missing.length === 0) kpis.push(kpi);
-    else off.push({ id: kpi.id, why: `needs a source of entity ${missing.join(" and ")}` });
+    listed.set(kpi.id, { kpi, fail });
   }
-  return { kpis, off };
+
+  const inputs = new Map<string, KpiDefinition>();
+  const known = [...new Set([...listed.keys(), ...library])];
+  const off = new Map<string, string>();
+  const settled = new Map<string, KpiDefinition>();
+  /** `trail`: the KPIs on the way here, of which the first is `from`, the one that the book lists. */
+  const settle = async (kpi: KpiDefinition, trail: readonly string[], from: Listed): Promise<void> => {
+    if (settled.has(kpi.id) || off.has(kpi.id)) return;
+    const needs = new Set(kpi.needs);
+    let why: string | undefined;
+    for (const { id, path, sentence } of placesOf(kpi)) {
+      const way = [...trail, id];
+      if (trail.includes(id)) {
+        const circle = way.slice(way.indexOf(id)).join(" reads ");
+        from.fail({ path: trail.length === 1 ? path : [], sentence: `found a circle, ${circle}, expected none` });
+      }
+      if (!known.includes(id)) {
+        from.fail({
+          path: trail.length === 1 ? path : [],
+          sentence: `${sentence}, expected the id of a KPI of the book or of the library`,
+          ...didYouMean(id, known),
+        });
+      }
+      const own = listed.get(id);
+      const input = own?.kpi ?? (await readLibraryKpi(id));
+      await settle(input, way, own ?? from);
+      for (const need of settled.get(id)?.needs ?? []) needs.add(need);
+      if (off.has(id)) why ??= `reads ${id}, which ${off.get(id)}`;
+      else if (own === undefined) inputs.set(id, settled.get(id) as KpiDefinition);
+    }
+    const missing = kpi.needs.filter((entity) => !delivered.has(entity));
+    if (missing.length > 0) why = `needs a source of entity ${missing.join(" and ")}`;
+    if (why === undefined) settled.set(kpi.id, { ...kpi, needs: [...needs] });
+    else off.set(kpi.id, why);
+  };
+  for (const one of listed.values()) await settle(one.kpi, [one.kpi.id], one);
+  const on = [...listed.keys()].flatMap((id) => settled.get(id) ?? []);
+  const read = new Set<string>();
+  const reach = (kpi: KpiDefinition): void => {
+    for (const id of referencesOf(kpi)) {
+      read.add(id);
+      reach(settled.get(id) as KpiDefinition);
+    }
+  };
+  on.forEach(reach);
+  return {
+    kpis: on,
+    // What only a KPI that is off would read is not computed.
+    inputs: [...inputs.values()].filter(({ id }) => read.has(id)),
+    off: [...listed.keys()].flatMap((id) => (off.has(id) ? [{ id, why: off.get(id) as string }] : [])),
+  };
+}
+
+interface Listed {
+  readonly kpi: KpiDefinition;
+  /** Throws a usage error at a place of its definition. */
+  readonly fail: (problem: Problem) => never;
+}
+
+/** The KPIs that one reads, with the key that names each and the start of a sentence about it. */
+function placesOf(
+  kpi: KpiDefinition,
+): readonly { readonly id: string; readonly path: Path; readonly sentence: string }[] {
+  if (kpi.measure === "ratio") {
+    return (["numerator", "denominator"] as const).map((key) => {
+      const id = kpi[key] as string;
+      return { id, path: [key], sentence: `found ${id}` };
+    });
+  }
+  if (kpi.measure !== "expression") return [];
+  const text = kpi.expression as string;
+  return [...kpisOf(parseExpression(text))].map(([id, at]) => ({
+    id,
+    path: ["expression"],
+    sentence: `found ${id} at character ${at} of "${text}"`,
+  }));
 }
 
 /** A usage error at a key of the book's file: with the line, where the file is there to be read again. */
@@ -98,11 +171,6 @@ export function parseKpi(value: unknown, where: string): KpiDefinition {
 }
 
 function readDefinition(value: unknown): KpiDefinition | { readonly problem: Problem } {
-  const measure = (value as { measure?: unknown } | null)?.measure;
-  if (isMeasure(measure) && !builtMeasures.includes(measure)) {
-    const sentence = `found ${measure}, which this version of Assay does not compute yet, expected one of ${builtMeasures.join(", ")}`;
-    return { problem: { path: ["measure"], sentence } };
-  }
   const result = kpiSchema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues;
@@ -110,9 +178,6 @@ function readDefinition(value: unknown): KpiDefinition | { readonly problem: Pro
   const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0];
   return { problem: issueProblem(issue as z.core.$ZodIssue, value) };
 }
-
-const isMeasure = (value: unknown): value is string =>
-  typeof value === "string" && (measures as readonly string[]).includes(value);
 
 const didYouMean = (word: string, candidates: readonly string[]): { readonly hint?: string } => {
   const near = nearest(word, candidates);
@@ -137,7 +202,7 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
       };
     }
     case "invalid_value": {
-      const values = path[0] === "measure" ? [...builtMeasures] : issue.values.map(String);
+      const values = issue.values.map(String);
       return { ...expected(`one of ${values.join(", ")}`), ...didYouMean(String(at), values) };
     }
     case "too_small":
@@ -148,11 +213,13 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
       return expected(typeNames[issue.expected] ?? issue.expected);
     case "invalid_union":
       return expected(
-        path[0] === "filter"
+        path[0] === "filter" || path[0] === "users"
           ? "a value, a list of values, null, or { not, at_least, more_than, at_most, less_than }"
           : "a column, or { column, as }",
       );
     case "custom":
+      // A sentence of its own says what was found and where in the text.
+      if (issue.message.startsWith("found ")) return { path, sentence: issue.message };
       return { path, sentence: `found ${found}, expected otherwise: ${issue.message}` };
     default:
       return expected(issue.message.replace(/^./, (letter) => letter.toLowerCase()));
@@ -170,76 +237,86 @@ const typeNames: Readonly<Record<string, string>> = {
 
 /** Names and types that only the catalogue of entities and the book know: the first that is wrong. */
 function kpiProblem(kpi: KpiDefinition, book: Book): Problem | undefined {
-  for (const [key, id] of [
-    ...(kpi.entity === null ? [] : [["entity", kpi.entity]]),
-    ...kpi.needs.map((need) => ["needs", need]),
-  ] as [string, string][]) {
-    if (!(entityIds as readonly string[]).includes(id)) {
-      return {
-        path: [key],
-        sentence: `found ${id}, expected one of ${entityIds.join(", ")}`,
-        ...didYouMean(id, entityIds),
-      };
-    }
+  const named = [["entity", kpi.entity], ...kpi.needs.map((need) => ["needs", need])] as [string, string | null][];
+  for (const [key, id] of named) {
+    if (id === null || (entityIds as readonly string[]).includes(id)) continue;
+    return {
+      path: [key],
+      sentence: `found ${id}, expected one of ${entityIds.join(", ")}`,
+      ...didYouMean(id, entityIds),
+    };
   }
   if (kpi.entity === null) return undefined;
   const columns = kpiColumns(entityOf(kpi.entity), book);
-  const names = [...columns.keys()];
   if (!columns.has("account_id")) {
     return { path: ["entity"], sentence: `found ${kpi.entity}, expected an entity that knows its account` };
   }
-  const unknownColumn = (path: Path, name: string): Problem => ({
-    path,
-    sentence: `found ${name}, expected a column of ${kpi.entity}: ${names.join(", ")}`,
-    ...didYouMean(name, names),
-  });
-  for (const [name, condition] of Object.entries(kpi.filter)) {
-    const column = columns.get(name);
-    if (column === undefined) return unknownColumn(["filter", name], name);
-    const sentence = conditionProblem(column, condition);
-    if (sentence !== undefined) return { path: ["filter", name], sentence };
-  }
+  const conditions = conditionsProblem(kpi.entity, columns, "filter", kpi.filter);
+  if (conditions !== undefined) return conditions;
+  const users = conditionsProblem("user", userColumns, "users", kpi.users ?? {});
+  if (users !== undefined) return users;
   if (kpi.value !== undefined) {
     const { column: name, as } = kpi.value;
     const column = columns.get(name);
-    if (column === undefined) return unknownColumn(["value"], name);
+    if (column === undefined) return unknownColumn(kpi.entity, columns, ["value"], name);
     if (as === "length" && column.type !== "text") {
       return { path: ["value"], sentence: `found the length of ${name}, expected a text column: it is ${column.type}` };
     }
     const isNumber = ["integer", "number", "money", "boolean"].includes(column.type);
-    if (as === "value" && kpi.measure !== "distinct" && !isNumber) {
+    if (as === "value" && innerOf(kpi) !== "distinct" && !isNumber) {
       return { path: ["value"], sentence: `found ${name}, expected a column of numbers: it is ${column.type}` };
     }
   }
   return kpi.entity === "usage_event" ? usageProblem(kpi) : undefined;
 }
 
+function unknownColumn(entity: string, columns: ReadonlyMap<string, KpiColumn>, path: Path, name: string): Problem {
+  const names = [...columns.keys()];
+  return {
+    path,
+    sentence: `found ${name}, expected a column of ${entity}: ${names.join(", ")}`,
+    ...didYouMean(name, names),
+  };
+}
+
+function conditionsProblem(
+  entity: string,
+  columns: ReadonlyMap<string, KpiColumn>,
+  key: "filter" | "users",
+  conditions: KpiDefinition["filter"],
+): Problem | undefined {
+  for (const [name, condition] of Object.entries(conditions)) {
+    const column = columns.get(name);
+    if (column === undefined) return unknownColumn(entity, columns, [key, name], name);
+    const sentence = conditionProblem(column, condition);
+    if (sentence !== undefined) return { path: [key, name], sentence };
+    if (name !== "account_id") continue;
+    return {
+      path: [key, name],
+      sentence: "found account_id, expected another column: every account has its own value",
+    };
+  }
+  return undefined;
+}
+
 /** Usage is read once, into roll-ups by account, day and event and by account, user and day: a KPI reads only those. */
 function usageProblem(kpi: KpiDefinition): Problem | undefined {
-  const filtered = Object.keys(kpi.filter);
   const value = kpi.value?.column;
-  if (kpi.measure === "latest") {
-    const right = "count, sum, distinct, active_days or days_since";
-    return { path: ["measure"], sentence: `found latest of usage_event, expected ${right}` };
+  const inner = innerOf(kpi);
+  if (inner === "distinct" && value !== "user_id" && value !== "event") {
+    return {
+      path: ["value"],
+      sentence: `found ${value}, expected user_id or event: usage counts different ones of these`,
+    };
   }
-  if (kpi.measure === "distinct" && value !== "user_id") {
-    return { path: ["value"], sentence: `found ${value}, expected user_id: usage counts different users only` };
+  if (inner === "distinct" && value === "event" && kpi.users !== undefined) {
+    return { path: ["users"], sentence: "found users, expected none: different events are counted whoever used them" };
   }
-  if (kpi.measure === "distinct" && filtered.length > 0) {
-    const sentence = `found ${filtered.join(", ")}, expected no filter: different users are counted over all events`;
-    return { path: ["filter"], sentence };
-  }
-  if (kpi.measure === "sum" && value !== "quantity") {
+  if ((inner === "sum" || inner === "latest") && value !== "quantity") {
     return {
       path: ["value"],
       sentence: `found ${value}, expected quantity: the only number of usage that is rolled up`,
     };
   }
-  const other = filtered.find((name) => name !== "event");
-  return other === undefined
-    ? undefined
-    : {
-        path: ["filter", other],
-        sentence: `found ${other}, expected event: usage is rolled up by account, day and event`,
-      };
+  return undefined;
 }

@@ -18,11 +18,11 @@ export type Steps = readonly (readonly [name: string, query: AnyQuery])[];
 /** After the last snapshot: an interval with this end is never closed. */
 export const never = new SqlDate("9999-12-31");
 
-/** One column of a window table. `sum` counts what the intervals hold, `last` keeps the latest day seen so far. */
+/** One column of a window table. `sum` counts what the intervals hold, `last` and `first` keep the latest and the earliest seen so far. */
 export interface WindowColumn {
   readonly name: string;
-  readonly kind: "sum" | "last";
-  readonly type: "bigint" | "decimal(38, 6)" | "date";
+  readonly kind: "sum" | "last" | "first";
+  readonly type: "bigint" | "decimal(38, 6)" | "date" | "timestamp";
 }
 
 /** A relation whose rows are intervals [from, until) of snapshots, with what each adds to some columns. */
@@ -80,7 +80,7 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
         ColumnRef,
         ...ColumnRef[],
       ];
-      if (kind === "last") return first.as(name);
+      if (kind !== "sum") return first.as(name);
       const zero = (part: ColumnRef) => eb.fn.coalesce(part, eb.val(0));
       return rest.reduce((sum: AliasableExpression<unknown>, part) => eb(sum, "-", zero(part)), zero(first)).as(name);
     }),
@@ -92,9 +92,9 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
     ...columns.map(({ name, kind, type }) => {
       const upToHere = (call: RawBuilder<unknown>) =>
         sql`${call} over (partition by account_id order by snapshot_date rows between unbounded preceding and current row)`;
-      return kind === "last"
-        ? upToHere(sql`max(${sql.ref(name)})`).as(name)
-        : eb.cast(upToHere(sql`sum(${sql.ref(name)})`), type).as(name);
+      if (kind === "last") return upToHere(sql`max(${sql.ref(name)})`).as(name);
+      if (kind === "first") return upToHere(sql`min(${sql.ref(name)})`).as(name);
+      return eb.cast(upToHere(sql`sum(${sql.ref(name)})`), type).as(name);
     }),
   ]);
   return [
@@ -115,7 +115,9 @@ function endOf(columns: readonly WindowColumn[], piece: Pieces, end: string, nam
     ...names.map((name) => {
       const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
       const amount = (piece.amounts.get(name) as (eb: AnyBuilder) => Expression<unknown>)(eb);
-      return (kind === "last" ? eb.fn.max(amount) : eb.cast(eb.fn.sum(amount), type)).as(name);
+      if (kind === "last") return eb.fn.max(amount).as(name);
+      if (kind === "first") return eb.fn.min(amount).as(name);
+      return eb.cast(eb.fn.sum(amount), type).as(name);
     }),
   ]);
   const filled =
@@ -126,13 +128,15 @@ function endOf(columns: readonly WindowColumn[], piece: Pieces, end: string, nam
 /**
  * Steps that make the intervals of each (account, key) disjoint: `<name>_piece(account_id, seen_from, seen_until)` is
  * their union. A running maximum of the ends does it; the next row's start would not, because rows arrive late and their
- * intervals end in any order.
+ * intervals end in any order. With `keepItem` the key stays beside them, as `item`.
  */
-export function unionOfIntervals(name: string, intervals: AnyQuery): Steps {
+export function unionOfIntervals(name: string, intervals: AnyQuery, keepItem = false): Steps {
+  const item = keepItem ? ["item"] : [];
   const covered = builder
     .selectFrom(`${name}_interval`)
     .select([
       "account_id",
+      ...item,
       "seen_from",
       "seen_until",
       sql`max(seen_until) over (partition by account_id, item order by seen_from rows between unbounded preceding and 1 preceding)`.as(
@@ -143,6 +147,7 @@ export function unionOfIntervals(name: string, intervals: AnyQuery): Steps {
     .selectFrom(`${name}_covered`)
     .select((eb: AnyBuilder) => [
       "account_id",
+      ...item,
       eb
         .case()
         .when("covered_until", ">", eb.ref("seen_from"))
@@ -182,6 +187,10 @@ export const seenUntil = (eb: AnyBuilder, alias: string): AliasableExpression<un
 /** The day n days later, in the spelling that both engines know. */
 export const addDays = (eb: AnyBuilder, day: Expression<unknown> | string, n: number): Expression<unknown> =>
   eb.fn("date_add", [eb.val("day"), eb.val(n), typeof day === "string" ? eb.ref(day) : day]);
+
+/** The days from 1970-01-01 to a day. */
+export const dayNumber = (eb: AnyBuilder, day: Expression<unknown> | string): Expression<unknown> =>
+  eb.fn("date_diff", [eb.val("day"), eb.val(firstDay), typeof day === "string" ? eb.ref(day) : day]);
 
 /** The name of the column with the end of a look-back: `until_28`, `until_all` without one. */
 export const untilName = (windowDays: number | null): string => `until_${windowDays ?? "all"}`;

@@ -1,14 +1,16 @@
 /** KPIs over usage, from the roll-ups: one portable statement (architecture: Engines) for all of them. */
-import type { Expression, SqlBool } from "kysely";
-import type { KpiDefinition } from "../config/kpi.ts";
+import { type AliasableExpression, type Expression, type SqlBool, sql } from "kysely";
+import { canonicalJson } from "../lib/files.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import type { Group } from "./columns.ts";
 import { type AnyBuilder, filterSql } from "./filter.ts";
+import type { Part } from "./parts.ts";
 import {
   type AnyQuery,
   accumulate,
   addDays,
+  dayNumber,
   joinSeenFrom,
   joinSeenUntil,
   never,
@@ -20,105 +22,146 @@ import {
   type WindowColumn,
   withSteps,
 } from "./pieces.ts";
+import { accountFlag, lastName, userFlag } from "./usage-filter.ts";
+import { usersName } from "./user-state.ts";
 
 type Amount = (eb: AnyBuilder) => Expression<unknown>;
 
-/** `n` where the KPI's filter holds, otherwise `otherwise`. */
-function where(group: Group, kpi: KpiDefinition, n: Amount, otherwise: 0 | null): Amount {
+/** What rollup.account_day says about a part: the condition on its rows, its events and their quantities. */
+function readOf(group: Group, part: Part) {
+  const flag = accountFlag(part);
+  return {
+    condition: (eb: AnyBuilder): Expression<SqlBool> | undefined =>
+      flag === undefined ? filterSql(eb, part, group.columns) : eb(flag, ">", 0),
+    events: flag ?? "n_events",
+    quantity: flag === undefined ? "quantity" : `${flag}_quantity`,
+  };
+}
+
+/** `n` where the part's filter holds, otherwise `otherwise`. */
+function where(group: Group, part: Part, n: Amount, otherwise: 0 | null): Amount {
   return (eb) => {
-    const filter = filterSql(eb, kpi, group.columns);
+    const filter = readOf(group, part).condition(eb);
     return filter === undefined ? n(eb) : eb.case().when(filter).then(n(eb)).else(eb.val(otherwise)).end();
   };
 }
 
+/** `n`, times the day's number where the part weighs days. */
+const weighted =
+  (part: Part, n: Amount, day: string): Amount =>
+  (eb) =>
+    part.times_day ? eb(n(eb), "*", dayNumber(eb, day)) : n(eb);
+
+const one: Amount = (eb) => eb.val(1);
+
 /**
- * features.usage_window: per row of spine.account_snapshot one raw column a KPI: counts, sums, days and users in the
- * look-back; for days_since the days since the last one, null when there is none. 0 where there is no row.
+ * features.usage_window: per row of spine.account_snapshot one raw column a part: counts, sums, days and users in the
+ * look-back; for days_since the days since the last one, for time_to_first the first day, for latest the value, null when there
+ * is none. 0 where there is no row.
  */
 export function usageWindow(group: Group): Model {
   const steps: (readonly [string, AnyQuery])[] = [];
   const columns: WindowColumn[] = [];
   const pieces: Pieces[] = [];
-  const of = (...measures: readonly string[]) => group.kpis.filter((kpi) => measures.includes(kpi.measure));
-  const additive = of("count", "sum", "days_since");
+  const last: (readonly [string, AnyQuery])[] = [];
+  const outputs = new Map<string, Amount>();
+  const latest = group.parts.filter((part) => part.measure === "latest");
+  const prefix = latest.length > 0 ? "running." : "";
+  // What latest answers with depends on whether any row counts at all.
+  const parts = [
+    ...group.parts,
+    ...latest.map((part) => ({ ...part, name: `${part.name}__rows`, measure: "count" as const })),
+  ];
+  const of = (...measures: readonly Part["measure"][]) => parts.filter((part) => measures.includes(part.measure));
+  const additive = of("count", "sum", "days_since", "first");
   if (additive.length > 0) {
-    const windows = [...new Set(of("count", "sum").map((kpi) => kpi.window_days))];
-    const measured = additive.flatMap((kpi): readonly Measured[] => {
-      const { id } = kpi;
-      if (kpi.measure === "days_since") {
-        return [{ kpi, column: { name: id, kind: "last", type: "date" }, amount: (eb) => eb.ref("activity_date") }];
-      }
-      const isSum = kpi.measure === "sum";
-      const counted: Measured = {
-        kpi,
-        column: { name: isSum ? `${id}__rows` : id, kind: "sum", type: "bigint" },
-        amount: (eb) => eb.ref("n_events"),
-      };
-      if (!isSum) return [counted];
-      const summed: Measured = {
-        kpi,
-        column: { name: id, kind: "sum", type: "decimal(38, 6)" },
-        amount: (eb) => eb.ref("quantity"),
-      };
-      return kpi.null_rule.no_rows === "zero" ? [summed] : [summed, counted];
-    });
+    const windows = [...new Set(of("count", "sum").map((part) => part.window_days))];
+    const measured = additive.map((part) => measuredOf(group, part));
     steps.push(["usage_seen", usageSeen(group, measured, windows)]);
     columns.push(...measured.map(({ column }) => column));
     const refs = (some: readonly Measured[]) =>
       new Map(some.map(({ column: { name } }) => [name, (eb: AnyBuilder) => eb.ref(name)] as const));
     for (const window of windows) {
-      const amounts = refs(measured.filter(({ kpi, column }) => column.kind === "sum" && kpi.window_days === window));
+      const amounts = refs(measured.filter(({ part, column }) => column.kind === "sum" && part.window_days === window));
       const until = window === null ? undefined : untilName(window);
       pieces.push({ relation: "usage_seen", from: "seen_from", until, amounts });
     }
-    const lasts = refs(measured.filter(({ column }) => column.kind === "last"));
-    if (lasts.size > 0) pieces.push({ relation: "usage_seen", from: "seen_from", until: undefined, amounts: lasts });
+    const ends = refs(measured.filter(({ column }) => column.kind !== "sum"));
+    if (ends.size > 0) pieces.push({ relation: "usage_seen", from: "seen_from", until: undefined, amounts: ends });
   }
-  const byDay = of("active_days");
+  const byDay = of("active_days").filter((part) => part.users === undefined);
   if (byDay.length > 0) {
     steps.push(...activeDays(group, byDay));
-    for (const kpi of byDay) {
-      columns.push({ name: kpi.id, kind: "sum", type: "bigint" });
+    for (const part of byDay) {
+      columns.push({ name: part.name, kind: "sum", type: "bigint" });
       pieces.push({
         relation: "active_day_until",
-        from: kpi.id,
-        until: kpi.window_days === null ? undefined : untilName(kpi.window_days),
-        amounts: new Map([[kpi.id, (eb) => eb.val(1)]]),
+        from: dayName(byDay, part),
+        until: part.window_days === null ? undefined : untilName(part.window_days),
+        amounts: new Map([[part.name, weighted(part, one, "activity_date")]]),
       });
     }
   }
-  for (const window of new Set(of("distinct").map((kpi) => kpi.window_days))) {
-    const name = `user_${window ?? "all"}`;
-    steps.push(...unionOfIntervals(name, userIntervals(window)));
-    const amounts = new Map<string, Amount>();
-    for (const kpi of of("distinct").filter((kpi) => kpi.window_days === window)) {
-      columns.push({ name: kpi.id, kind: "sum", type: "bigint" });
-      amounts.set(kpi.id, (eb) => eb.val(1));
-    }
-    pieces.push({ relation: `${name}_piece`, from: "seen_from", until: "seen_until", amounts });
+  const byUser = of("distinct", "active_days").filter((part) => !byDay.includes(part));
+  for (const key of new Set(byUser.map(intervalKey))) {
+    const some = byUser.filter((part) => intervalKey(part) === key);
+    const [part] = some as [Part];
+    const name = isPlainUsers(part) ? `user_${part.window_days ?? "all"}` : `${part.name}_item`;
+    steps.push(...itemSteps(name, group, part));
+    for (const { name: column } of some) columns.push({ name: column, kind: "sum", type: "bigint" });
+    pieces.push({
+      relation: `${name}_piece`,
+      from: "seen_from",
+      until: "seen_until",
+      amounts: new Map(some.map((each) => [each.name, weighted(each, one, "item")])),
+    });
   }
-  const statement = withSteps([...steps, ...accumulate(columns, pieces)], (from) =>
-    from
-      .selectFrom("running")
+  for (const part of latest) {
+    const at = `${part.name}__at`;
+    steps.push([`${part.name}_given`, gauged(part)]);
+    columns.push({ name: at, kind: "last", type: "timestamp" });
+    const amounts = new Map([[at, (eb: AnyBuilder) => eb.ref("last_at")]]);
+    pieces.push({ relation: `${part.name}_given`, from: "seen_from", until: undefined, amounts });
+    last.push(...lastSteps(part));
+    outputs.set(part.name, (eb) => eb.ref(`${part.name}_last.quantity`));
+  }
+  for (const part of of("days_since")) {
+    outputs.set(part.name, (eb) =>
+      eb.fn("date_diff", [eb.val("day"), eb.ref(`${prefix}${part.name}`), eb.ref(`${prefix}snapshot_date`)]),
+    );
+  }
+  const statement = withSteps([...steps, ...accumulate(columns, pieces), ...last], (from) => {
+    let query: AnyQuery = from.selectFrom("running");
+    for (const { name } of latest) {
+      query = query.leftJoin(`${name}_last`, (join) =>
+        join
+          .onRef(`${name}_last.account_id`, "=", "running.account_id")
+          .onRef(`${name}_last.snapshot_date`, "=", "running.snapshot_date"),
+      );
+    }
+    return query
       .select((eb: AnyBuilder) => [
-        "account_id",
-        "snapshot_date",
-        ...columns.map(({ name, kind }) =>
-          kind === "last"
-            ? eb.fn("date_diff", [eb.val("day"), eb.ref(name), eb.ref("snapshot_date")]).as(name)
-            : eb.ref(name).as(name),
+        `${prefix}account_id`,
+        `${prefix}snapshot_date`,
+        ...parts.map(({ name }) =>
+          ((outputs.get(name)?.(eb) ?? eb.ref(`${prefix}${name}`)) as AliasableExpression<unknown>).as(name),
         ),
       ])
-      .where("is_row", "=", true),
-  );
+      .where("is_row", "=", true);
+  });
+  const readsDay = parts.some((part) => !byUser.includes(part) || !readsUserDay(part));
+  const readsUser = byUser.some(readsUserDay);
   return {
     kind: "table",
     name: "features.usage_window",
     grain: ["account_id", "snapshot_date"],
     depends: [
-      "rollup.account_day",
-      ...(of("distinct").length > 0 ? ["rollup.user_day"] : []),
+      ...(readsDay ? ["rollup.account_day"] : []),
+      ...(readsUser ? ["rollup.user_day"] : []),
+      ...(latest.length > 0 ? ["rollup.account_last"] : []),
+      ...(parts.some((part) => part.users !== undefined) ? ["features.user_state"] : []),
       "spine.account_snapshot",
+      "spine.snapshot",
       "spine.snapshot_day",
     ],
     params: [],
@@ -128,14 +171,29 @@ export function usageWindow(group: Group): Model {
   };
 }
 
-/** One raw column of a KPI and what a roll-up row adds to it. */
+/** One raw column and what a roll-up row adds to it. */
 interface Measured {
-  readonly kpi: KpiDefinition;
+  readonly part: Part;
   readonly column: WindowColumn;
   readonly amount: Amount;
 }
 
-/** The one pass over the events: per account and interval of snapshots that see them, every KPI's amount. */
+function measuredOf(group: Group, part: Part): Measured {
+  const { name, measure } = part;
+  const { events, quantity } = readOf(group, part);
+  if (measure === "days_since" || measure === "first") {
+    const kind = measure === "first" ? "first" : "last";
+    return { part, column: { name, kind, type: "date" }, amount: (eb) => eb.ref("activity_date") };
+  }
+  const isSum = measure === "sum";
+  return {
+    part,
+    column: { name, kind: "sum", type: isSum ? "decimal(38, 6)" : "bigint" },
+    amount: weighted(part, (eb) => eb.ref(isSum ? quantity : events), "activity_date"),
+  };
+}
+
+/** The one pass over the events: per account and interval of snapshots that see them, every part's amount. */
 function usageSeen(group: Group, measured: readonly Measured[], windows: readonly (number | null)[]): AnyQuery {
   const bounded = windows.filter((window) => window !== null);
   let query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
@@ -145,18 +203,17 @@ function usageSeen(group: Group, measured: readonly Measured[], windows: readonl
   return onlyRead(
     query,
     group,
-    measured.map(({ kpi }) => kpi),
+    measured.map(({ part }) => part),
   )
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref("seen.snapshot_date").as("seen_from"),
       ...bounded.map((window) => seenUntil(eb, untilName(window)).as(untilName(window))),
-      ...measured.map(({ kpi, column: { name, kind, type }, amount }) =>
-        (kind === "last"
-          ? eb.fn.max(where(group, kpi, amount, null)(eb))
-          : eb.cast(eb.fn.sum(where(group, kpi, amount, 0)(eb)), type)
-        ).as(name),
-      ),
+      ...measured.map(({ part, column: { name, kind, type }, amount }) => {
+        if (kind === "last") return eb.fn.max(where(group, part, amount, null)(eb)).as(name);
+        if (kind === "first") return eb.fn.min(where(group, part, amount, null)(eb)).as(name);
+        return eb.cast(eb.fn.sum(where(group, part, amount, 0)(eb)), type).as(name);
+      }),
     ])
     .where("used.account_id", "is not", null)
     .groupBy([
@@ -166,26 +223,28 @@ function usageSeen(group: Group, measured: readonly Measured[], windows: readonl
     ]);
 }
 
-/** Leaves out the rows that no KPI counts. */
-function onlyRead(query: AnyQuery, group: Group, kpis: readonly KpiDefinition[]): AnyQuery {
-  if (kpis.some((kpi) => Object.keys(kpi.filter).length === 0)) return query;
+/** Leaves out the rows that no part counts. */
+function onlyRead(query: AnyQuery, group: Group, parts: readonly Part[]): AnyQuery {
+  if (parts.some((part) => Object.keys(part.filter).length === 0)) return query;
   return query.where((eb: AnyBuilder) =>
-    eb.or(kpis.map((kpi) => filterSql(eb, kpi, group.columns) as Expression<SqlBool>)),
+    eb.or(parts.map((part) => readOf(group, part).condition(eb) as Expression<SqlBool>)),
   );
 }
 
 /** Per account and day the snapshot that first sees each KPI's kind of use, and the ends of the look-backs of that day. */
-function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
-  const windows = [...new Set(kpis.map((kpi) => kpi.window_days))].filter((window) => window !== null);
+function activeDays(group: Group, parts: readonly Part[]): Steps {
+  const windows = [...new Set(parts.map((part) => part.window_days))].filter((window) => window !== null);
+  const kinds = parts.filter((part) => dayName(parts, part) === part.name);
+  const weighs = parts.some((part) => part.times_day);
   const days = onlyRead(
     joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on")),
     group,
-    kpis,
+    parts,
   )
     .select((eb: AnyBuilder) => [
       "used.account_id",
       "used.activity_date",
-      ...kpis.map((kpi) => eb.fn.min(where(group, kpi, (b) => b.ref("seen.snapshot_date"), null)(eb)).as(kpi.id)),
+      ...kinds.map((part) => eb.fn.min(where(group, part, (b) => b.ref("seen.snapshot_date"), null)(eb)).as(part.name)),
     ])
     .where("used.account_id", "is not", null);
   let until: AnyQuery = builder.selectFrom("active_day");
@@ -198,28 +257,169 @@ function activeDays(group: Group, kpis: readonly KpiDefinition[]): Steps {
       "active_day_until",
       until.select((eb: AnyBuilder) => [
         "active_day.account_id",
-        ...kpis.map((kpi) => eb.ref(`active_day.${kpi.id}`).as(kpi.id)),
+        ...(weighs ? ["active_day.activity_date"] : []),
+        ...kinds.map((part) => eb.ref(`active_day.${part.name}`).as(part.name)),
         ...windows.map((window) => seenUntil(eb, untilName(window)).as(untilName(window))),
       ]),
     ],
   ];
 }
 
+/** The column of active_day_until that holds a part's days: the first part with the same filter gives it its name. */
+const dayName = (parts: readonly Part[], part: Part): string =>
+  (parts.find((other) => canonicalJson(other.filter) === canonicalJson(part.filter)) as Part).name;
+
+const readsUserDay = (part: Part): boolean => part.users !== undefined || part.value?.column === "user_id";
+
+/** Parts with one key count the same intervals. */
+const intervalKey = ({ measure, window_days, filter, users, value }: Part): string =>
+  canonicalJson([measure, window_days, filter, users ?? null, value?.column ?? null]);
+
+const isPlainUsers = (part: Part): boolean =>
+  part.measure === "distinct" && part.users === undefined && userFlag(part) === undefined && readsUserDay(part);
+
+/** Steps up to `<name>_piece`: per account the disjoint intervals of each counted item, a user, an event or a day. */
+function itemSteps(name: string, group: Group, part: Part): Steps {
+  if (part.users === undefined) {
+    const intervals = readsUserDay(part) ? userIntervals(part) : eventIntervals(group, part);
+    return unionOfIntervals(name, intervals);
+  }
+  if (part.measure === "distinct") {
+    return [
+      ...unionOfIntervals(`${name}_used`, userIntervals(part), true),
+      ...unionOfIntervals(name, duringState(`${name}_used_piece`, part, "item")),
+    ];
+  }
+  const used = `${name}_used`;
+  return [[used, userDays(part)], ...unionOfIntervals(name, duringState(used, part, "user_id"), true)];
+}
+
+/** Rows of rollup.user_day that a part counts, with the snapshots that see them as seen and gone. */
+function seenUserDays(part: Part): AnyQuery {
+  const flag = userFlag(part);
+  const window = part.window_days;
+  const query = joinSeenFrom(builder.selectFrom("rollup.user_day as used"), "seen", (eb) =>
+    eb.ref(`used.${flag ?? "visible_on"}`),
+  )
+    .where("used.account_id", "is not", null)
+    .where("used.user_id", "is not", null);
+  const read = flag === undefined ? query : query.where(`used.${flag}`, "is not", null);
+  return window === null ? read : joinSeenUntil(read, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
+}
+
+const goneOf = (eb: AnyBuilder, part: Part): AliasableExpression<unknown> =>
+  part.window_days === null ? (eb.val(never) as AliasableExpression<unknown>) : seenUntil(eb, "gone");
+
 /** Per account and user the intervals of snapshots that see a day of use; of those with one start only the longest. */
-function userIntervals(window: number | null): AnyQuery {
-  const query = joinSeenFrom(builder.selectFrom("rollup.user_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
-  const ended =
-    window === null ? query : joinSeenUntil(query, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
-  return ended
+const userIntervals = (part: Part): AnyQuery =>
+  seenUserDays(part)
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref("used.user_id").as("item"),
       eb.ref("seen.snapshot_date").as("seen_from"),
-      eb.fn.max(window === null ? eb.val(never) : seenUntil(eb, "gone")).as("seen_until"),
+      eb.fn.max(goneOf(eb, part)).as("seen_until"),
+    ])
+    .groupBy(["used.account_id", "used.user_id", "seen.snapshot_date"]);
+
+/** Per account, user and day the interval of snapshots that see it. */
+const userDays = (part: Part): AnyQuery =>
+  seenUserDays(part).select((eb: AnyBuilder) => [
+    "used.account_id",
+    "used.user_id",
+    eb.ref("used.activity_date").as("item"),
+    eb.ref("seen.snapshot_date").as("seen_from"),
+    goneOf(eb, part).as("seen_until"),
+  ]);
+
+/** Per account and event the intervals of snapshots that see a day with it. */
+function eventIntervals(group: Group, part: Part): AnyQuery {
+  const window = part.window_days;
+  const query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) =>
+    eb.ref("used.visible_on"),
+  );
+  const ended =
+    window === null ? query : joinSeenUntil(query, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
+  return onlyRead(ended, group, [part])
+    .select((eb: AnyBuilder) => [
+      "used.account_id",
+      eb.ref("used.event").as("item"),
+      eb.ref("seen.snapshot_date").as("seen_from"),
+      eb.fn.max(goneOf(eb, part)).as("seen_until"),
     ])
     .where("used.account_id", "is not", null)
-    .where("used.user_id", "is not", null)
-    .groupBy(["used.account_id", "used.user_id", "seen.snapshot_date"]);
+    .groupBy(["used.account_id", "used.event", "seen.snapshot_date"]);
+}
+
+/** Intervals of use cut to the snapshots at which their user was one of those that the part counts. */
+const duringState = (used: string, part: Part, user: string): AnyQuery =>
+  builder
+    .selectFrom(`${used} as used`)
+    .innerJoin("features.user_state as state", (join) =>
+      join
+        .onRef("state.account_id", "=", "used.account_id")
+        .onRef("state.user_id", "=", `used.${user}`)
+        .onRef("state.seen_from", "<", "used.seen_until")
+        .onRef("used.seen_from", "<", "state.seen_until"),
+    )
+    .select((eb: AnyBuilder) => [
+      "used.account_id",
+      "used.item",
+      eb.fn("greatest", [eb.ref("used.seen_from"), eb.ref("state.seen_from")]).as("seen_from"),
+      eb.fn.max(eb.fn("least", [eb.ref("used.seen_until"), eb.ref("state.seen_until")])).as("seen_until"),
+    ])
+    .where("state.users", "=", usersName(part.users as NonNullable<Part["users"]>))
+    .groupBy([
+      "used.account_id",
+      "used.item",
+      (eb: AnyBuilder) => eb.fn("greatest", [eb.ref("used.seen_from"), eb.ref("state.seen_from")]),
+    ]);
+
+/** The rows of rollup.account_last of a part, with the snapshot that first sees them. */
+const gauged = (part: Part): AnyQuery =>
+  joinSeenFrom(builder.selectFrom("rollup.account_last as used"), "seen", (eb) => eb.ref("used.visible_on"))
+    .select((eb: AnyBuilder) => [
+      "used.account_id",
+      eb.ref("seen.snapshot_date").as("seen_from"),
+      "used.activity_date",
+      "used.last_at",
+      "used.visible_on",
+      "used.quantity",
+    ])
+    .where("used.account_id", "is not", null)
+    .where("used.filter_name", "=", lastName(part));
+
+/** `<kpi>_last`: the quantity that belongs to the latest time, unless its day has left the look-back. Ties as for other entities. */
+function lastSteps(part: Part): Steps {
+  const { name, window_days: window } = part;
+  const ranked = builder
+    .selectFrom("running")
+    .innerJoin(`${name}_given as given`, (join) =>
+      join
+        .onRef("given.account_id", "=", "running.account_id")
+        .onRef("given.last_at", "=", `running.${name}__at`)
+        .onRef("given.seen_from", "<=", "running.snapshot_date"),
+    )
+    .select([
+      "running.account_id",
+      "running.snapshot_date",
+      "given.quantity",
+      sql`row_number() over (partition by running.account_id, running.snapshot_date order by given.visible_on desc, given.quantity desc)`.as(
+        "rank_no",
+      ),
+    ]);
+  const inside =
+    window === null
+      ? ranked
+      : ranked.where((eb: AnyBuilder) =>
+          eb(addDays(eb, "given.activity_date", window), ">=", eb.ref("running.snapshot_date")),
+        );
+  return [
+    [`${name}_ranked`, inside],
+    [
+      `${name}_last`,
+      builder.selectFrom(`${name}_ranked`).select(["account_id", "snapshot_date", "quantity"]).where("rank_no", "=", 1),
+    ],
+  ];
 }
 
 /** features.usage_feed: each day that any row is about, and the snapshot date that first knew; over the whole book. */

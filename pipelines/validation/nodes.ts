@@ -1,6 +1,6 @@
 /** Everything that validation builds: outcomes meet features here, and nowhere earlier. */
 import type { Book } from "../config/book.ts";
-import type { KpiDefinition } from "../config/kpi.ts";
+import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
@@ -22,6 +22,8 @@ export interface ValidationOptions {
    * the snapshot were cut). Without one, rule L goes by lineage alone.
    */
   readonly truncation?: string;
+  /** KPIs that the book's read without being its own: what they count decides the lineage. */
+  readonly inputs?: readonly KpiDefinition[];
 }
 
 /**
@@ -49,10 +51,10 @@ export async function validationNodes(
     ...rankModels({ name: "kpi_side", source: "validation.kpi_side_observed" }),
     ...rankTotals("kpi_side", "validation.kpi_side_part"),
     fitLens,
-    kpiArrivalModel(book, kpis),
+    kpiArrivalModel(book, kpis, options.inputs),
     truncationModel(options.truncation),
     groupKpis,
-    decideVerdicts({ lineage: lineageOf(book, kpis), live: liveKpis(cards) }),
+    decideVerdicts({ lineage: lineageOf(book, kpis, options.inputs), live: liveKpis(cards) }),
     ...rankModels({ name: "score", source: "validation.score_observed" }),
     ...rankTotals("score", "validation.score_part"),
     testScorecards,
@@ -103,13 +105,19 @@ const entitiesThatDecide = new Set(["churn_event", "play"]);
 const columnsThatDecide = new Set(["notice_on", "ended_on", "end_reason"]);
 
 /** KPIs that read what records the decision (rule L): their id and the table or column. */
-export function lineageOf(book: Pick<Book, "churn">, kpis: readonly KpiDefinition[]): ReadonlyMap<string, string> {
+export function lineageOf(
+  book: Pick<Book, "churn">,
+  kpis: readonly KpiDefinition[],
+  inputs: readonly KpiDefinition[] = [],
+): ReadonlyMap<string, string> {
   const flags = new Set(
     Object.values(book.churn.definitions).flatMap((d) => (d.type === "account_flag" ? [d.column] : [])),
   );
   const found = new Map<string, string>();
-  for (const { id, entity, filter, value } of kpis) {
-    if (entity === null) continue;
+  const known = byId([...kpis, ...inputs]);
+  const bases = kpis.flatMap((kpi) => basesOf(kpi, known).map((base) => ({ ...base, id: kpi.id })));
+  for (const { id, entity, filter, value } of bases) {
+    if (entity === null || found.has(id)) continue;
     if (entitiesThatDecide.has(entity)) {
       found.set(id, entity);
       continue;
@@ -144,9 +152,14 @@ export function liveKpis(cards: readonly AppliedScorecard[]): readonly LiveKpi[]
   });
 }
 
+const byId = (kpis: readonly KpiDefinition[]): ReadonlyMap<string, KpiDefinition> =>
+  new Map(kpis.map((kpi) => [kpi.id, kpi]));
+
 /** validation.kpi_arrival: whether it is known when the rows of each KPI arrived (all sources of its entity). */
-function kpiArrivalModel(book: Book, kpis: readonly KpiDefinition[]): Model {
-  const rows = kpis.flatMap(({ id, entity }) =>
+function kpiArrivalModel(book: Book, kpis: readonly KpiDefinition[], inputs: readonly KpiDefinition[] = []): Model {
+  const known = byId([...kpis, ...inputs]);
+  const pairs = kpis.flatMap((kpi) => basesOf(kpi, known).map(({ entity }) => ({ id: kpi.id, entity })));
+  const rows = pairs.flatMap(({ id, entity }) =>
     Object.entries(book.sources)
       .filter(([, source]) => source.entity === entity)
       .map(([source]) => `(${literal(id)}, ${literal(source)})`),

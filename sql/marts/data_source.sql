@@ -1,6 +1,6 @@
 -- model: marts.data_source
 -- grain: source
--- depends: features.kpi_definition, meta.delivery
+-- depends: features.kpi_source, meta.delivery
 -- audits: not_null(source); unique(source)
 -- Each source of the book: how much arrived and the last day that it speaks of. Tables that are dumped whole (accounts,
 -- subscriptions, users) speak of the day they were delivered, all others of their newest row. is_read: a KPI or the list
@@ -29,6 +29,6 @@ select
   first_day,
   case when entity in ('account', 'subscription', 'user') then delivered_on else last_day end as last_day,
   delivered_on,
-  entity in ('account', 'subscription') or entity in (select k.entity from features.kpi_definition as k) as is_read
+  entity in ('account', 'subscription') or entity in (select k.entity from features.kpi_source as k) as is_read
 from counted
 order by source

@@ -23,7 +23,7 @@ joined as (
     d.version,
     d.window_days,
     d.measure,
-    d.entity,
+    coalesce(d.entity, d.formula) as entity,
     d."sql" as sql_text,
     v.rule,
     v.verdict,

@@ -80,9 +80,6 @@ describe("resolveKpis", () => {
     expect(await mistake({ measure: "counts" })).toMatch(
       /^assay\.yaml: kpis\[1\]\.measure: found "counts", expected one of count, sum/,
     );
-    expect(await mistake({ measure: "slope" })).toMatch(
-      /measure: found slope, which this version of Assay does not compute yet/,
-    );
     expect(await mistake({ says: { less: "did less" } })).toMatch(/says\.more: found nothing, expected a text/);
     expect(await mistake({ windowdays: 28 })).toMatch(/windowdays: found an unknown key/);
     expect(await mistake({ id: "Report views" })).toMatch(/id: found "Report views", expected an id/);
@@ -98,16 +95,131 @@ describe("resolveKpis", () => {
     );
     expect(await mistake({ filter: { event: 3 } })).toMatch(/filter\.event: found 3, expected a text/);
     expect(await mistake({ filter: { event: { less_than: 3 } } })).toMatch(/filter\.event: found a comparison of size/);
-    expect(await mistake({ filter: { user_id: "u" } })).toMatch(/filter\.user_id: found user_id, expected event/);
+    expect(await mistake({ filter: { account_id: "a" } })).toMatch(
+      /filter\.account_id: found account_id, expected another/,
+    );
     expect(await mistake({ entity: "ticket", filter: { opened_at: { at_least: "2024-02-30" } } })).toMatch(
       /filter\.opened_at: found "2024-02-30", expected a date like/,
     );
     expect(await mistake({ measure: "latest", entity: "ticket", value: "priority", filter: {} })).toMatch(
       /value: found priority, expected a column of numbers: it is text/,
     );
-    expect(await mistake({ measure: "distinct", value: "user_id" })).toMatch(/filter: found event, expected no filter/);
+    expect(await mistake({ measure: "distinct", value: "quantity" })).toMatch(
+      /value: found quantity, expected user_id or event/,
+    );
     expect(await mistake({ id: "a__rows" })).toMatch(/two underscores/);
     expect(await mistake({ id: "snapshot_date" })).toMatch(/other than the key columns/);
+  });
+});
+
+describe("resolveKpis of KPIs of KPIs", () => {
+  const { entity: _, filter: __, window_days: ___, ...plain } = own;
+  const ratio = (id: string, numerator: string, denominator: string, more: Readonly<Record<string, unknown>> = {}) => ({
+    ...plain,
+    id,
+    measure: "ratio",
+    numerator,
+    denominator,
+    zero_denominator: "zero",
+    ...more,
+  });
+  const expression = (id: string, text: string) => ({ ...plain, id, measure: "expression", expression: text });
+  const failing = async (...kpis: readonly unknown[]): Promise<string> => {
+    try {
+      await resolveKpis(smallBook({ kpis }));
+    } catch (error) {
+      expect((error as AssayError).exitCode).toBe(2);
+      const { message, hint } = error as AssayError;
+      return hint === undefined ? message : `${message} (${hint})`;
+    }
+    throw new Error("no mistake was found");
+  };
+
+  it("computes what they read and the book does not list, and needs what that needs", async () => {
+    const { kpis, inputs } = await resolveKpis(
+      smallBook({ kpis: ["logins_28d", ratio("k", "open_tickets", "logins_28d"), expression("e", "k * 2 + nps")] }),
+    );
+    expect(kpis.map(({ id }) => id)).toEqual(["logins_28d", "k", "e"]);
+    expect(inputs.map(({ id }) => id)).toEqual(["open_tickets", "nps"]);
+    expect(kpis[1]?.needs).toEqual(["ticket", "usage_event"]);
+    expect(kpis[2]?.needs).toEqual(["ticket", "usage_event", "survey_response"]);
+  });
+
+  it("switches off what reads a KPI that is off, through others too", async () => {
+    const sources = {
+      accounts: { entity: "account", files: "a.csv" },
+      usage: { entity: "usage_event", files: "u.csv" },
+    };
+    const kpis = [expression("e", "k + logins_28d"), ratio("k", "open_tickets", "logins_28d")];
+    expect(await resolveKpis(smallBook({ sources, kpis }))).toMatchObject({
+      kpis: [],
+      inputs: [],
+      off: [
+        { id: "e", why: "reads k, which reads open_tickets, which needs a source of entity ticket" },
+        { id: "k", why: "reads open_tickets, which needs a source of entity ticket" },
+      ],
+    });
+  });
+
+  it("names the circle, the unknown id, and the place in the expression", async () => {
+    expect(await failing(expression("a", "b + 1"), ratio("b", "c", "nps"), ratio("c", "a", "nps"))).toMatch(
+      /found a circle, a reads b reads c reads a, expected none/,
+    );
+    expect(await failing(ratio("a", "nps", "a"))).toMatch(/kpis\[0\]\.denominator: found a circle, a reads a,/);
+    expect(await failing(ratio("a", "open_ticket", "logins_28d"))).toMatch(
+      /kpis\[0\]\.numerator: found open_ticket, expected the id of a KPI of the book or of the library \(did you mean open_tickets\?\)/,
+    );
+    expect(await failing(expression("a", "nps / login_28d"))).toMatch(
+      /kpis\[0\]\.expression: found login_28d at character 7 of "nps \/ login_28d", expected .* \(did you mean logins_28d\?\)/,
+    );
+    expect(await failing(expression("a", "nps / )"))).toMatch(
+      /kpis\[0\]\.expression: found "\)" at character 7 of "nps \/ \)", expected a number, the id of a KPI, a function or "\("$/,
+    );
+    expect(await failing(expression("a", "2 * 3"))).toMatch(/expression: found no KPI in "2 \* 3"/);
+    expect(await failing(expression("a", "sqrt(nps)"))).toMatch(
+      /found "sqrt\(" at character 1 .*, expected a function: abs,/,
+    );
+    expect(await failing(expression("a", "max(nps)"))).toMatch(
+      /found max of 1 at character 1 .*, expected 2 to 20 values/,
+    );
+    expect(await failing(ratio("a", "nps", "logins_28d", { zero_denominator: undefined }))).toMatch(
+      /zero_denominator: found nothing, expected otherwise: the measure ratio needs a rule: not_applicable or zero/,
+    );
+    expect(await failing(ratio("a", "nps", "logins_28d", { window_days: 28 }))).toMatch(
+      /window_days: found 28, expected otherwise: the measure ratio takes no window_days/,
+    );
+  });
+});
+
+describe("keys of measures", () => {
+  it("that one does not take, or lacks, are mistakes", async () => {
+    expect(await mistake({ measure: "trend" })).toMatch(/baseline_days: found nothing, .* needs the days of/);
+    expect(await mistake({ measure: "trend", baseline_days: 28, of: "distinct", value: "user_id" })).toMatch(
+      /of: found "distinct", expected otherwise: the measure trend adds up days/,
+    );
+    expect(await mistake({ measure: "share", of: "sum" })).toMatch(
+      /value: found nothing, .* share of sum needs a value/,
+    );
+    expect(await mistake({ measure: "share", value: "quantity" })).toMatch(/share of count reads no value column/);
+    expect(await mistake({ measure: "count", baseline_days: 3 })).toMatch(
+      /baseline_days: found 3, .* takes no baseline_days/,
+    );
+    expect(await mistake({ measure: "count", users: { role: "admin" } })).toMatch(/the measure count takes no users/);
+    expect(await mistake({ measure: "active_days", users: { rol: "admin" } })).toMatch(
+      /users\.rol: found rol, expected a column of user: .*did you mean role\?/,
+    );
+    expect(await mistake({ measure: "active_days", users: { is_executive: "yes" } })).toMatch(
+      /users\.is_executive: found "yes", expected true or false/,
+    );
+    expect(await mistake({ measure: "milestone", filter: {}, window_days: null })).toMatch(
+      /entity: found "usage_event", expected otherwise: the measure milestone reads milestone/,
+    );
+    expect(await mistake({ measure: "time_to_first" })).toMatch(/window_days: found 28, .* takes no window_days/);
+    expect(await mistake({ entity: undefined })).toMatch(/entity: found nothing, .* count needs an entity to read/);
+    expect(await mistake({ decay: "linear", window_days: 1 })).toMatch(/window_days: found 1, .* 2 days to decay over/);
+    expect(await mistake({ measure: "slope", null_rule: { no_rows: "not_yet" } })).toMatch(
+      /null_rule: found .* has a rule of its own/,
+    );
   });
 });
 
