@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { basesOf, factors, measures } from "../../pipelines/config/kpi.ts";
 import { parseKpi, readLibrary, resolveKpis } from "../../pipelines/features/library.ts";
 import { AssayError } from "../../pipelines/lib/errors.ts";
 import { smallBook } from "../small-warehouse.ts";
@@ -225,30 +226,51 @@ describe("keys of measures", () => {
 
 describe("the library", () => {
   it("reads, and its phrases fit the sentences that quote them", async () => {
-    for (const { says, unit, label } of await readLibrary()) {
+    const verbs =
+      "added|agreed|cancelled|came|exported|gave|got|had|ignored|left|logged|lost|matched|met|named|opened|owed|paid|passed|" +
+      "rated|reached|said|sent|signed|subscribed|took|uploaded|used|were|worked|would|answered";
+    for (const { id, says, unit, label, description } of await readLibrary()) {
       for (const phrase of [says.less, says.more]) {
-        expect(phrase).toMatch(
-          /^(logged|used|had|sent|matched|exported|worked|uploaded|were|gave|opened|signed) [a-zNPS -]+$/,
-        );
+        expect(phrase, id).toMatch(new RegExp(`^(${verbs}) [a-zNPS -]+$`));
       }
-      expect(says.less).not.toBe(says.more);
-      expect(unit).toMatch(/^[a-z]/);
-      expect(label).toMatch(/^[A-Z]/);
+      expect(says.less, id).not.toBe(says.more);
+      expect(unit, id).toMatch(/^[a-z]/);
+      expect(label, id).toMatch(/^[A-Z]/);
+      expect(description, id).toMatch(/^[A-Z0-9].*\.$/);
     }
   });
 
-  it("defines the KPIs that the demo names, in the window that their ids say", async () => {
+  it("looks back over the days that an id names", async () => {
     const library = new Map((await readLibrary()).map((kpi) => [kpi.id, kpi]));
-    for (const [id, kpi] of library) {
-      const days = /_(\d+)d$/.exec(id)?.[1];
-      if (days !== undefined) expect({ id, window: kpi.window_days }).toEqual({ id, window: Number(days) });
-    }
-    expect([...library.values()].filter((kpi) => kpi.healthier === "tested").map((kpi) => kpi.id)).toEqual([
-      "dark_mode_days",
-      "letters_in_name",
-      "newsletter_opens",
-      "profile_photos",
-      "webinar_signups",
+    const days = [...library.values()].flatMap((kpi) => {
+      const named = /_(\d+)d(_scaled)?$/.exec(kpi.id)?.[1];
+      if (named === undefined) return [];
+      const windows = basesOf(kpi, library).flatMap((base) => base.window_days ?? []);
+      return [{ id: kpi.id, named: [Number(named)], windows: [...new Set(windows)] }];
+    });
+    expect(days.length).toBeGreaterThan(35);
+    expect(days.filter(({ named, windows }) => String(named) !== String(windows))).toEqual([]);
+  });
+
+  it("covers every factor, what is measured and what is felt, the customer's own doing and trouble", async () => {
+    const library = await readLibrary();
+    expect(new Set(library.map((kpi) => kpi.factor))).toEqual(new Set(factors));
+    expect(new Set(library.map((kpi) => kpi.kind))).toEqual(new Set(["objective", "sentiment"]));
+    expect(new Set(library.map((kpi) => kpi.side))).toEqual(new Set(["proactive", "reactive"]));
+    expect(new Set(library.map((kpi) => kpi.measure))).toEqual(new Set(measures));
+  });
+
+  it("assumes no direction for how many tickets an account opens, nor for its controls", async () => {
+    const tickets = (await readLibrary()).filter(
+      (kpi) => kpi.factor === "control" || /^tickets_|^support_share/.test(kpi.id),
+    );
+    expect(tickets.map(({ id, healthier }) => `${id} ${healthier}`)).toEqual([
+      "letters_in_name tested",
+      "support_share_90d tested",
+      "tickets_28d tested",
+      "tickets_28d_scaled tested",
+      "tickets_per_seat_90d tested",
+      "tickets_per_user_28d tested",
     ]);
   });
 
