@@ -6,7 +6,8 @@ import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
 import { diff } from "./commands/diff.ts";
 import { explain } from "./commands/explain.ts";
-import { listKpis } from "./commands/kpis.ts";
+import { listKpis, showKpi } from "./commands/kpis.ts";
+import { plan } from "./commands/plan.ts";
 import { query } from "./commands/query.ts";
 import { refreshBook } from "./commands/refresh-book.ts";
 import { releases } from "./commands/releases.ts";
@@ -14,6 +15,7 @@ import { score } from "./commands/score.ts";
 import { serve } from "./commands/serve.ts";
 import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
+import { testKpis } from "./commands/test.ts";
 import { verdicts } from "./commands/verdicts.ts";
 import { machineError } from "./lib/errors.ts";
 import { assayVersion } from "./lib/version.ts";
@@ -96,13 +98,23 @@ verb("refresh", "load, build, validate and publish: the main job")
   .option("--publish", "with --as-of: make that release the current one")
   .option("--now <time>", "the wall clock, for tests")
   .action((book, options) => refreshBook(context, book, options));
-program
+const kpis = program
   .command("kpis")
-  .description("the KPI library, or the KPIs of a book")
+  .description("the KPI library, or the KPIs of a book: what is on, and why the rest is off")
   .argument("[book]", "a folder with assay.yaml, or NAME for data/NAME")
-  .option("--state <dir>", "unused: for symmetry with other verbs")
+  .option("--state <dir>", "where ledger, store and releases live (default: <book>/.assay)")
   .option("--json", "print the answer as JSON")
   .action((book, options) => listKpis(context, book, options));
+kpis
+  .command("show")
+  .description("one KPI: its definition in words, its SQL, and with a release its values")
+  .argument("<id>", "a KPI of the book or of the library")
+  .argument("[book]", "a folder with assay.yaml, or NAME for data/NAME")
+  .action((id, book, _options, command) => showKpi(context, id, book, command.optsWithGlobals()));
+verb("test", "the book's own KPI fixtures, tests/*.yaml").action((book, options) => testKpis(context, book, options));
+verb("plan", "what a refresh would find, and why; changes nothing").action((book, options) =>
+  plan(context, book, options),
+);
 verb("verdicts", "what history says about each KPI, grouped by what to do").action((book, options) =>
   verdicts(context, book, options),
 );

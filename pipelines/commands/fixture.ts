@@ -2,15 +2,17 @@
 import { z } from "zod";
 import type { Book } from "../config/book.ts";
 import { type ColumnType, type EntityColumn, entities, entityOf } from "../config/entities.ts";
-import { whyNull } from "../config/kpi.ts";
+import { type KpiDefinition, referencesOf, whyNull } from "../config/kpi.ts";
 import { foundText, nearest, type Path, type Problem, readYaml } from "../config/yaml.ts";
 import { kpiColumns } from "../features/columns.ts";
 import { featureNodes } from "../features/compile.ts";
 import { libraryIds, resolveKpis } from "../features/library.ts";
+import { usageRollUp } from "../features/usage-filter.ts";
 import { addDays } from "../lib/clock.ts";
 import { readModels } from "../models/header.ts";
 import { literal } from "../warehouse/literal.ts";
-import { build, type GivenRow, type GivenTables, givenColumns, openGiven } from "./given-rows.ts";
+import { withEverySource } from "./every-source.ts";
+import { build, type GivenRow, type GivenTables, givenColumns, openGiven, rollUpGiven } from "./given-rows.ts";
 
 const cell = z.union([z.string(), z.number(), z.boolean(), z.null()]);
 const isoDate = z.iso.date("a calendar date like 2026-01-31");
@@ -72,7 +74,7 @@ export async function readFixture(given: {
   const { text, file, book } = given;
   const own = book.kpis.map((entry) => (typeof entry === "string" ? entry : String(entry.id)));
   const known = [...new Set([...own, ...(await libraryIds())])];
-  const tables = givenColumns(testBook(book));
+  const tables = givenColumns(withEverySource(book));
   const { value } = readYaml({
     text,
     file,
@@ -186,26 +188,16 @@ const rightFor = (type: string): string =>
     timestamp: "a time like 2026-01-31 12:00:00",
   })[type] ?? "a text";
 
-/** The book with a source of every entity, so that a KPI can be tested before its export is there. */
-function testBook(book: Book): Book {
-  const delivered = new Set<string>(Object.values(book.sources).map(({ entity }) => entity));
-  const [any] = Object.values(book.sources);
-  const more = [...entities.keys()]
-    .filter((entity) => !delivered.has(entity))
-    .map((entity) => [`test_${entity}`, { ...any, entity, columns: {} }]);
-  return { ...book, sources: { ...book.sources, ...Object.fromEntries(more) } };
-}
-
 /** Builds spine and features over the fixture's rows, in memory, and compares. */
 export async function runFixture(fixture: Fixture, book: Book): Promise<readonly Check[]> {
-  const whole = testBook(book);
-  const entry = book.kpis.find((kpi) => (typeof kpi === "string" ? kpi : kpi.id) === fixture.kpi) ?? fixture.kpi;
-  const { kpis } = await resolveKpis({ ...whole, kpis: [entry] });
-  const database = await openGiven(tablesOf(fixture, whole), { as_of: fixture.as_of, currency: book.currency }, whole);
+  const whole = withEverySource(book);
+  const { kpi, inputs } = await readTested(fixture.kpi, whole);
+  const usage = usageRollUp([kpi, ...inputs]);
+  const params = { as_of: fixture.as_of, currency: book.currency };
+  const database = await openGiven(tablesOf(fixture, whole), params, whole, usage);
   try {
-    await database.run(rollUpSql.accountDay);
-    await database.run(rollUpSql.userDay);
-    await build(database, [...(await readModels("spine")), ...featureNodes(kpis, whole)]);
+    await rollUpGiven(database, usage);
+    await build(database, [...(await readModels("spine")), ...featureNodes([kpi], whole, inputs)]);
     const rows = await database.query<{ account_id: string; snapshot_date: string } & Found>(
       `select k.account_id, cast(k.snapshot_date as varchar) as snapshot_date, k.${fixture.kpi} as value, w.why
        from features.account_kpi as k
@@ -225,21 +217,35 @@ export async function runFixture(fixture: Fixture, book: Book): Promise<readonly
   }
 }
 
+/** The KPI, with those that it is made of: definitions of the book before the library's. */
+async function readTested(
+  id: string,
+  book: Book,
+): Promise<{ readonly kpi: KpiDefinition; readonly inputs: readonly KpiDefinition[] }> {
+  const idOf = (entry: Book["kpis"][number]): unknown => (typeof entry === "string" ? entry : entry.id);
+  const entry = book.kpis.find((one) => idOf(one) === id) ?? id;
+  const others = book.kpis.filter((one) => typeof one !== "string" && idOf(one) !== id);
+  const { kpis, inputs } = await resolveKpis({ ...book, kpis: [entry, ...others] });
+  const known = new Map([...kpis, ...inputs].map((kpi) => [kpi.id, kpi]));
+  const read = new Set<string>();
+  const visit = (kpi: KpiDefinition): void => {
+    for (const reference of referencesOf(kpi)) {
+      if (read.has(reference)) continue;
+      read.add(reference);
+      visit(known.get(reference) as KpiDefinition);
+    }
+  };
+  const kpi = known.get(id) as KpiDefinition;
+  visit(kpi);
+  return { kpi, inputs: [...known.values()].filter((one) => read.has(one.id)) };
+}
+
 /** To a millionth, of the value where that is larger: an expected third is written 33.333333. */
 function agrees(expected: Found, found: Found): boolean {
   if (expected.why !== found.why || (expected.value === null) !== (found.value === null)) return false;
   if (expected.value === null || found.value === null) return true;
   return Math.abs(expected.value - found.value) <= 1e-6 * Math.max(1, Math.abs(expected.value));
 }
-
-const rollUpSql = {
-  accountDay: `insert into rollup.account_day by name
-select account_id, cast(event_time as date) as activity_date, visible_on, event, count(*) as n_events, sum(quantity) as quantity
-from staging.usage_event group by all`,
-  userDay: `insert into rollup.user_day by name
-select account_id, user_id, cast(event_time as date) as activity_date, min(visible_on) as visible_on
-from staging.usage_event where user_id is not null group by all`,
-};
 
 /** The tables of the warehouse: the given rows, a paying subscription for who has none, and rows of feeds that are alive. */
 function tablesOf(fixture: Fixture, book: Book): GivenTables {
