@@ -7,26 +7,16 @@ export async function addExplained(
   database: Database,
   why: readonly (readonly [account: string, date: string, kpi: string, why: string])[] = [],
 ): Promise<void> {
-  const named = await database.query<{ column_name: string }>("describe staging.account");
-  if (!named.some(({ column_name }) => column_name === "visible_on")) {
-    await database.run(
-      "alter table staging.account add column name varchar; alter table staging.account add column visible_on date",
-    );
-  }
-  const columns = await database.query<{ column_name: string }>("describe spine.account_snapshot");
-  const has = (name: string): boolean => columns.some(({ column_name }) => column_name === name);
-  if (!has("mrr_minor"))
-    await database.run("alter table spine.account_snapshot add column mrr_minor bigint default 10000");
+  await database.run("alter table staging.account add column if not exists name varchar");
+  await database.run("alter table staging.account add column if not exists visible_on date");
+  await database.run("alter table spine.account_snapshot add column if not exists mrr_minor bigint");
   await database.run(
     "create table spine.snapshot as select snapshot_date, bool_or(is_scored) as is_scored from spine.account_snapshot group by snapshot_date",
   );
   await database.run(
     "create schema if not exists meta; create table if not exists meta.params as select 'USD' as currency, 'subscription_end' as primary_definition, (select max(snapshot_date) from spine.account_snapshot) as as_of",
   );
-  const kpi = await database.query<{ column_name: string }>("describe features.kpi_definition");
-  if (!kpi.some(({ column_name }) => column_name === "unit")) {
-    await database.run("alter table features.kpi_definition add column unit varchar");
-  }
+  await database.run("alter table features.kpi_definition add column if not exists unit varchar");
   // The tests of scores leave the list of definitions empty: here every KPI has one, called as its id.
   await database.run(
     "insert into features.kpi_definition (id, label) select column_name, column_name from information_schema.columns " +

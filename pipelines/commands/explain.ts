@@ -180,7 +180,7 @@ function partLines(e: Explanation): readonly string[] {
     const name =
       kind === "kpi" || kind === "gate"
         ? `${kind === "gate" ? "gate: " : ""}${label ?? kpi ?? kind}`
-        : (nameOf[kind] ?? kind);
+        : `${nameOf[kind] ?? kind}${part.group_id === null ? "" : ` of ${part.group_id}`}`;
     const amount = kind === "kpi" ? withUnit(part.value, part.unit) : part.value === null ? "" : plain(part.value);
     const scored = kind !== "kpi" ? "" : points === null ? "not scored" : shown(points);
     const share =
@@ -202,8 +202,7 @@ function partLines(e: Explanation): readonly string[] {
 }
 const nameOf: Readonly<Record<string, string>> = {
   start: "start",
-  clamp: "held at the end of the scale",
-  cap: "held at the cap of its group",
+  clamp: "held at its limit",
   rounding: "rounding",
 };
 
