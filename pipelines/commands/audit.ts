@@ -1,5 +1,6 @@
 import { guardRailError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
+import { knownSection, lintSection, overrideSection, signOffSection } from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
@@ -22,7 +23,14 @@ export async function audit(
 ): Promise<void> {
   const { book, state, release, database } = await openRelease(context, name, options);
   try {
-    const sections = [await failedAudits(database.query)];
+    const { query } = database;
+    const sections = [
+      await signOffSection(query, context.now()),
+      await lintSection(query),
+      await knownSection(query),
+      await overrideSection(query),
+      await failedAudits(query),
+    ];
     if (options.truncation || options.all || options.dates !== undefined) {
       const dates = options.all ? "all" : options.dates;
       sections.push(truncationSection(await auditTruncation({ book, state, log: context.log, dates })));

@@ -64,3 +64,33 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
   );
   return [...notes, ...counts];
 }
+
+/** What a person wrote into a file of overrides or known accounts and nothing can come of, one sentence a line of it. */
+export async function notesOnHandWritten(database: Database): Promise<readonly string[]> {
+  const overrides = await database.query<{ account_id: string; band: string; author: string; state: string }>(
+    `select account_id, band, author, state from scores.override_state
+     where state in ('unknown_account', 'unknown_band') order by source, line_no, visible_on`,
+  );
+  const known = await database.query<{
+    account_id: string;
+    expected_band: string;
+    said_by: string | null;
+    state: string;
+  }>(
+    `select account_id, expected_band, said_by, case when bool_and(state = 'unknown_account') then 'unknown_account' else 'unknown_band' end as state
+     from scores.known_account group by account_id, expected_band, said_by, source, line_no
+     having bool_and(state in ('unknown_account', 'unknown_band')) order by source, line_no`,
+  );
+  return [
+    ...overrides.map(({ account_id, band, author, state }) =>
+      state === "unknown_account"
+        ? `override of ${account_id} by ${author}: no export knows this account`
+        : `override of ${account_id} by ${author}: its scorecard has no band ${band}, so nothing is overridden`,
+    ),
+    ...known.map(({ account_id, expected_band, said_by, state }) =>
+      state === "unknown_account"
+        ? `known account ${account_id}${said_by === null ? "" : `, said by ${said_by}`}: no export knows it`
+        : `known account ${account_id}${said_by === null ? "" : `, said by ${said_by}`}: no scorecard has a band ${expected_band}`,
+    ),
+  ];
+}

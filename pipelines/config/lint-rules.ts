@@ -63,3 +63,12 @@ export const buildSteps = [
 ] as const satisfies readonly { readonly id: string; readonly label: string; readonly guides: readonly Guide[] }[];
 export type BuildStepId = (typeof buildSteps)[number]["id"];
 export const buildStepIds = buildSteps.map(({ id }) => id) as [BuildStepId, ...BuildStepId[]];
+
+/** What a score is for, and what it is tested against. */
+export const purposesInWords = {
+  churn_risk: "says which accounts are likely to leave; tested against churn",
+  behaviour_index:
+    "describes how an account behaves and is no probability of anything; tested against churn all the same",
+  expansion: "says which accounts are likely to grow; to be tested against money that grows",
+  loyalty: "says which accounts are likely to stay whole; to be tested against money that shrinks",
+} as const;
