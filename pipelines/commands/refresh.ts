@@ -4,17 +4,19 @@ import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
 import { featureNodes } from "../features/compile.ts";
+import { usageRollUp } from "../features/usage-filter.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
 import { canonicalJson, projectRoot, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
-import { rollUp } from "../load/rollup.ts";
+import { type RollUpResult, rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
 import { fingerprint, layerOf, producesOf, sortNodes } from "../models/graph.ts";
 import { readModels } from "../models/header.ts";
-import type { Node } from "../models/model.ts";
+import type { Model, Node } from "../models/model.ts";
+import { type RememberedRun, runRemembered } from "../models/remember.ts";
 import { type RunResult, runNodes } from "../models/run.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
 import { checkSite } from "../publish/check-site.ts";
@@ -28,12 +30,13 @@ import {
   type Release,
   runIdOf,
   sweep,
-  sweepRollUps,
+  sweepStore,
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { flagNodes } from "../scores/flags.ts";
 import { checkImmutability, recordOf } from "../scores/library.ts";
+import { lintNode } from "../scores/lint-node.ts";
 import { readingNodes } from "../scores/readings.ts";
 import { validationNodes } from "../validation/nodes.ts";
 import { rulesNotApplied } from "../validation/rules.ts";
@@ -41,7 +44,7 @@ import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { codeSha256, resolveDefinitions } from "./definitions.ts";
-import { notesOnExports, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
+import { notesOnExports, notesOnHandWritten, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
 
 export interface RefreshOptions {
   readonly book: Book;
@@ -49,7 +52,7 @@ export interface RefreshOptions {
   /** Overrides the book's `as_of`; such a release does not become current unless `publish` says so. */
   readonly asOf?: string | undefined;
   readonly publish?: boolean | undefined;
-  /** Builds even when nothing changed, and remembers no roll-up of an earlier run. */
+  /** Builds even when nothing changed, and remembers nothing of an earlier run. */
   readonly full?: boolean | undefined;
   /** False leaves the site out: for trials and benchmarks. */
   readonly site?: boolean | undefined;
@@ -96,7 +99,8 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
 
   const definitions = await resolveDefinitions(book);
   const { cards, flags } = definitions;
-  const { kpis, off } = definitions.kpis;
+  const { kpis, inputs: kpiInputs, off } = definitions.kpis;
+  const usage = usageRollUp([...kpis, ...kpiInputs]);
   const current = await findCurrentRelease(state);
   const known = current?.manifest.scorecards ?? [];
   checkImmutability(known, cards);
@@ -154,21 +158,28 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     const staging = sortNodes(await stagingNodes(book, load), new Set());
     const staged = await timed("stage", () => runNodes(database, staging, log, () => performance.now()));
     const rolled = await timed("roll up usage", async (note) => {
-      const result = await rollUp({ database, book, load, state, log, full: options.full === true });
+      const result = await rollUp({ database, book, load, state, log, usage, full: options.full === true });
       note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
       return result;
     });
 
-    const given = new Set([...staging.flatMap(producesOf), "rollup.account_day", "rollup.user_day", ...metaTables]);
+    const rollUps = [
+      "rollup.account_day",
+      "rollup.user_day",
+      ...(usage.last.length > 0 ? ["rollup.account_last"] : []),
+    ];
+    const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
+    const scoring = scoreNodes(cards, kpis, book);
     const nodes = sortNodes(
       [
         ...(await readModels("spine")),
-        ...featureNodes(kpis, book),
-        ...scoreNodes(cards, kpis, book),
+        ...featureNodes(kpis, book, kpiInputs),
+        ...scoring,
         ...readingNodes,
         ...flagNodes(flags.flags),
-        ...(await validationNodes(book, kpis, cards)),
+        ...(await validationNodes(book, kpis, cards, { inputs: kpiInputs })),
         ...(await martNodes()),
+        lintNode(cards, kpis, scoring),
       ],
       given,
     );
@@ -177,7 +188,17 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     const results: RunResult[] = [staged];
     await createRunTables(database);
     await recordRun(database, staged, prints);
+    const remembered: string[] = [];
     for (const [layer, group] of groupByLayer(nodes)) {
+      if (layer === "features") {
+        const result = await timed(layer, (note) =>
+          rememberFeatures({ database, nodes, group, state, params, rolled, options, duckdbVersion, log, note }),
+        );
+        await recordRun(database, result, prints, result.months);
+        results.push(result);
+        remembered.push(...result.files);
+        continue;
+      }
       const result = await timed(layer, () => runNodes(database, group, log, () => performance.now()));
       await recordRun(database, result, prints);
       results.push(result);
@@ -185,7 +206,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       await refuseEmptySpine(database, asOf, load);
       await refuseForeignUsage(database, load);
     }
-    warnings.push(...(await notesOnExports(database, load)));
+    warnings.push(...(await notesOnExports(database, load)), ...(await notesOnHandWritten(database)));
     const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
     const blocking = failed.filter((audit) => audit.blocking);
     await writeReport(build, { release_id: releaseId, as_of: asOf, warnings, audits: failed });
@@ -217,7 +238,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       code_sha256: code,
       definitions_sha256: definitions.sha256,
       kpis: definitions.kpiRecords,
-      store: rolled.store,
+      store: { ...rolled.store, features: remembered },
       scorecards: [
         ...known,
         ...recordOf(cards).filter(
@@ -261,7 +282,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const becomesCurrent = options.asOf === undefined || options.publish === true;
   if (becomesCurrent) await pointCurrentAt(state, runId);
   await sweep(state, book.keep, build);
-  await sweepRollUps(state);
+  await sweepStore(state);
   const outcome = becomesCurrent ? "published" : "built";
   return { outcome, release: { folder, manifest }, warnings, seconds, cpu_seconds: cpuSeconds };
 }
@@ -331,22 +352,70 @@ function groupByLayer(nodes: readonly Node[]): readonly (readonly [string, reado
 
 async function createRunTables(database: Database): Promise<void> {
   await database.run(
-    "create table meta.model_run (model varchar, fingerprint varchar, row_count bigint, ms bigint, reused boolean)",
+    "create table meta.model_run (model varchar, fingerprint varchar, row_count bigint, ms bigint, reused boolean, months_built bigint, months_reused bigint)",
   );
   await database.run(
     "create table meta.audit_result (audit varchar, model varchar, failed_rows bigint, blocking boolean)",
   );
 }
 
-async function recordRun(database: Database, result: RunResult, prints: ReadonlyMap<string, string>): Promise<void> {
+async function recordRun(
+  database: Database,
+  result: RunResult,
+  prints: ReadonlyMap<string, string>,
+  months?: RememberedRun["months"],
+): Promise<void> {
   const runs = result.runs.flatMap(({ name, tables, ms }) =>
     tables.map((table) =>
-      [table.name, prints.get(name) ?? null, table.rowCount, Math.round(ms), false].map(literal).join(", "),
+      [
+        table.name,
+        prints.get(name) ?? null,
+        table.rowCount,
+        Math.round(ms),
+        months?.get(name)?.built === 0,
+        months?.get(name)?.built ?? null,
+        months?.get(name)?.reused ?? null,
+      ]
+        .map(literal)
+        .join(", "),
     ),
   );
   const audits = result.audits.map((a) => [a.audit, a.model, a.failedRows, a.blocking].map(literal).join(", "));
   if (runs.length > 0) await database.run(`insert into meta.model_run values (${runs.join("), (")})`);
   if (audits.length > 0) await database.run(`insert into meta.audit_result values (${audits.join("), (")})`);
+}
+
+/** The features, with the months of earlier runs that would come out the same. */
+async function rememberFeatures(work: {
+  readonly database: Database;
+  readonly nodes: readonly Node[];
+  readonly group: readonly Node[];
+  readonly state: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly rolled: RollUpResult;
+  readonly options: RefreshOptions;
+  readonly duckdbVersion: string;
+  readonly log: Log;
+  readonly note: (text: string) => void;
+}): Promise<RememberedRun> {
+  const { database, nodes, group, state, params, rolled, options, duckdbVersion, log, note } = work;
+  const { usage_event: _, ...rollUps } = rolled.store;
+  const result = await runRemembered({
+    database,
+    nodes: group,
+    calendar: nodes.filter((node): node is Model => node.kind === "table" && node.name === "spine.snapshot_day"),
+    folder: join(state, "store", "features"),
+    prepare: await readFile(macrosFile, "utf8"),
+    params,
+    engine: duckdbVersion,
+    rollUps: new Map(Object.entries(rollUps).map(([name, files]) => [`rollup.${name}`, files])),
+    full: options.full === true,
+    log,
+    now: () => performance.now(),
+  });
+  const sum = (of: "built" | "reused"): number => [...result.months.values()].reduce((n, months) => n + months[of], 0);
+  note(`${sum("built")} months of tables built, ${sum("reused")} reused`);
+  return result;
 }
 
 /** Every statement of the release as text that a person can run and read, numbered in the order of the build. */

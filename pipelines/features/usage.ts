@@ -168,7 +168,17 @@ export function usageWindow(group: Group): Model {
     audits: [],
     portable: true,
     sql: compile(statement),
+    ...reachOf(parts),
   };
+}
+
+/** How far the longest look-back of the parts reaches, where none of them looks at all of history. */
+function reachOf(parts: readonly Part[]): { readonly reachDays?: number } {
+  const windows = parts.map((part) =>
+    part.measure === "days_since" || part.measure === "first" || part.measure === "latest" ? null : part.window_days,
+  );
+  const bounded = windows.filter((window) => window !== null);
+  return bounded.length === windows.length ? { reachDays: Math.max(0, ...bounded) } : {};
 }
 
 /** One raw column and what a roll-up row adds to it. */

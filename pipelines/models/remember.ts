@@ -147,7 +147,9 @@ function nextMonth(month: string): string {
 /** What the snapshots of a month may see of each table, as text that changes when it does. */
 class Digests {
   readonly #options: RememberOptions;
-  readonly #byTable = new Map<string, ReadonlyMap<string, string>>();
+  readonly #byTable = new Map<string, Promise<ReadonlyMap<string, string>>>();
+  readonly #byNode = new Map<string, Promise<string>>();
+  readonly #columns = new Map<string, Promise<readonly string[]>>();
   readonly #producers: ReadonlyMap<string, Node>;
 
   constructor(options: RememberOptions) {
@@ -155,7 +157,11 @@ class Digests {
     this.#producers = new Map(options.nodes.flatMap((node) => producesOf(node).map((table) => [table, node])));
   }
 
-  async ofNode(node: Node, month: string): Promise<string> {
+  ofNode(node: Node, month: string): Promise<string> {
+    return once(this.#byNode, `${node.name} ${month}`, () => this.#ofNode(node, month));
+  }
+
+  async #ofNode(node: Node, month: string): Promise<string> {
     const { engine, params } = this.#options;
     const logic = node.kind === "step" ? node.version : node.sql;
     const parents: string[] = [];
@@ -186,22 +192,24 @@ class Digests {
 
   /** Rows of that month's snapshots; or, of a table of facts and versions, whatever was visible or superseded by then; or all rows. */
   async #ofRows(table: string, reader: Node, month: string): Promise<string> {
-    const { database } = this.#options;
-    const [schema, name] = table.split(".") as [string, string];
-    const columns = (
-      await database.query<{ name: string }>(
-        `select column_name as name from duckdb_columns()
-         where database_name = current_database() and schema_name = ${literal(schema)} and table_name = ${literal(name)}
-         order by column_index`,
-      )
-    ).map((column) => column.name);
+    const columns = await once(this.#columns, table, () => this.#columnsOf(table));
     if (columns.length === 0) return "";
     const used = columns.filter((column) => mentions(reader, column));
-    const key = `${table}(${used.join(",")})`;
-    const known = this.#byTable.get(key) ?? (await this.#rowsByMonth(table, columns, used));
-    this.#byTable.set(key, known);
+    const known = await once(this.#byTable, `${table}(${used.join(",")})`, () =>
+      this.#rowsByMonth(table, columns, used),
+    );
     if (columns.includes("snapshot_date")) return known.get(month) ?? "";
     return canonicalJson([...known].filter(([at]) => at <= month).map(([at, digest]) => [at, digest]));
+  }
+
+  async #columnsOf(table: string): Promise<readonly string[]> {
+    const [schema, name] = table.split(".") as [string, string];
+    const columns = await this.#options.database.query<{ name: string }>(
+      `select column_name as name from duckdb_columns()
+       where database_name = current_database() and schema_name = ${literal(schema)} and table_name = ${literal(name)}
+       order by column_index`,
+    );
+    return columns.map((column) => column.name);
   }
 
   async #rowsByMonth(
@@ -212,21 +220,28 @@ class Digests {
     const row = (names: readonly string[]): string =>
       names.length === 0 ? "hash(0)" : `hash(${names.map(quoteIdentifier).join(", ")})`;
     const change = columns.includes("snapshot_date")
-      ? `select snapshot_date as at, ${row(used)} as digest from ${table}`
+      ? `select snapshot_date as changed_on, ${row(used)} as digest from ${table}`
       : columns.includes("visible_on") && columns.includes("superseded_on")
-        ? `select visible_on as at, ${row(used.filter((name) => name !== "superseded_on"))} as digest from ${table}
+        ? `select visible_on as changed_on, ${row(used.filter((name) => name !== "superseded_on"))} as digest from ${table}
            union all
-           select superseded_on as at, ${row([...used.filter((name) => name !== "superseded_on"), "superseded_on"])} as digest
+           select superseded_on as changed_on, ${row([...used.filter((name) => name !== "superseded_on"), "superseded_on"])} as digest
            from ${table} where superseded_on is not null`
-        : `select cast(null as date) as at, ${row(used)} as digest from ${table}`;
+        : `select cast(null as date) as changed_on, ${row(used)} as digest from ${table}`;
     const rows = await this.#options.database.query<{ month: string; digest: string }>(
       `select
-         coalesce(cast(cast(date_trunc('month', at) as date) as varchar), '0001-01-01') as month,
+         coalesce(cast(cast(date_trunc('month', changed_on) as date) as varchar), '0001-01-01') as month,
          count(*) || ' ' || sum(cast(digest as hugeint)) || ' ' || bit_xor(digest) as digest
        from (${change}) group by month order by month`,
     );
     return new Map(rows.map(({ month, digest }) => [month, digest]));
   }
+}
+
+/** What was asked before is not asked again. */
+function once<T>(known: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
+  const answer = known.get(key) ?? ask();
+  known.set(key, answer);
+  return answer;
 }
 
 /** A column that a statement's text never names cannot change what it makes. */
