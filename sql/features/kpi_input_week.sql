@@ -1,0 +1,75 @@
+-- model: features.kpi_input_week
+-- grain: kpi, week
+-- depends: features.kpi_input_day
+-- params: as_of
+-- audits: unique(kpi, week); not_null(kpi, week, n_rows)
+-- Per KPI and week (its Monday) the rows about that week that the KPI reads: every whole week from the first one with data
+-- to as_of, weeks without rows included. It describes the data as they are known today, not as a snapshot knew them.
+-- usual_rows: the median (of an even number the lower) of the eight weeks before, from four on. volume: high above twice the
+-- usual and at least 20 rows more, low below half of it and at least 20 rows fewer, else usual. step: the first week of a run
+-- of high (up) or low (down) weeks.
+with
+  span as (
+    select
+      kpi,
+      cast(date_trunc('week', min(activity_date) + 6) as date) as first_week,
+      cast(date_trunc('week', any_value(as_of)) as date) - 7 as last_week
+    from features.kpi_input_day
+    cross join meta.params
+    group by kpi
+  ),
+  calendar as (
+    select
+      kpi,
+      cast(t.week as date) as week
+    from span
+    cross join generate_series(cast(first_week as timestamp), cast(last_week as timestamp), interval 7 day) as t (week)
+  ),
+  counted as (
+    select
+      kpi,
+      cast(date_trunc('week', activity_date) as date) as week,
+      cast(sum(n_rows) as bigint) as n_rows
+    from features.kpi_input_day
+    group by all
+  ),
+  filled as (
+    select
+      calendar.kpi,
+      calendar.week,
+      coalesce(counted.n_rows, 0) as n_rows
+    from calendar
+    left join counted using (kpi, week)
+  ),
+  compared as (
+    select
+      *,
+      case when count(*) over eight_before >= 4 then quantile_disc(n_rows, 0.5) over eight_before end as usual_rows
+    from filled
+    window
+      eight_before as (partition by kpi order by week rows between 8 preceding and 1 preceding)
+  ),
+  judged as (
+    select
+      *,
+      case
+        when usual_rows is null then null
+        when n_rows > 2 * usual_rows and n_rows >= usual_rows + 20 then 'high'
+        when 2 * n_rows < usual_rows and n_rows <= usual_rows - 20 then 'low'
+        else 'usual'
+      end as volume
+    from compared
+  )
+select
+  kpi,
+  week,
+  n_rows,
+  usual_rows,
+  volume,
+  case
+    when volume = lag(volume) over (partition by kpi order by week) then null
+    when volume = 'high' then 'up'
+    when volume = 'low' then 'down'
+  end as step
+from judged
+order by kpi, week
