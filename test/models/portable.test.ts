@@ -3,8 +3,12 @@ import { TrinoSQL } from "dt-sql-parser";
 import { beforeAll, describe, expect, it } from "vitest";
 import { plainRollUp } from "../../pipelines/config/kpi.ts";
 import { featureNodes } from "../../pipelines/features/compile.ts";
-import { readLibrary } from "../../pipelines/features/library.ts";
+import { parseKpi, readLibrary } from "../../pipelines/features/library.ts";
+import { qualityNodes } from "../../pipelines/features/quality.ts";
+import { usageRollUp } from "../../pipelines/features/usage-filter.ts";
+import type { LoadResult } from "../../pipelines/load/load.ts";
 import { rollUpStatements } from "../../pipelines/load/rollup.ts";
+import { stagingNodes } from "../../pipelines/load/stage.ts";
 import { readModels } from "../../pipelines/models/header.ts";
 import type { Model } from "../../pipelines/models/model.ts";
 import { smallBook } from "../small-warehouse.ts";
@@ -50,50 +54,69 @@ function problems(sql: string): readonly string[] {
   }
   if (/(least|greatest)\([^)]*\bnull\b/i.test(bare)) found.push("null inside least or greatest");
   if (/\/\/|\s\/\s/.test(bare)) found.push("a division");
+  // Trino's grammar takes the word for the name of the table before it.
+  if (/\basof\b/i.test(bare)) found.push("asof");
+  if (/"\s*\(/.test(bare)) found.push("a function under a quoted name");
+  // A date less a date is a number in DuckDB and an interval in Trino; a date and a number is nothing in Trino.
+  const date = "(?:[a-z_]+\\.)?(?:[a-z_]*_(?:date|on|day)|day)\\b";
+  if (new RegExp(`${date}\\s*[-+]|[-+]\\s*${date}`, "i").test(bare)) found.push("arithmetic on a date");
   return found;
 }
 
+/** KPIs over usage of every measure, with and without a look-back, with every kind of condition. */
+const ofUsage = [
+  { measure: "count" },
+  { measure: "count", window_days: 28, filter: { event: ["login", "invoice_sent"] } },
+  { measure: "count", window_days: 28, filter: { event: { not: "login" } }, decay: "linear" },
+  { measure: "count", window_days: 28, filter: { user_id: { not: null }, quantity: { at_least: 1.5, less_than: 20 } } },
+  { measure: "count", window_days: 28, filter: { event_time: { at_least: "2024-01-01" } } },
+  { measure: "count", window_days: 28, filter: { known_at: null, user_id: { not: ["u1", "o'u2"] } } },
+  { measure: "sum", value: "quantity", window_days: 84 },
+  { measure: "sum", value: "quantity", window_days: 14, filter: { user_id: "u1" }, null_rule: { no_rows: "not_yet" } },
+  { measure: "sum", value: "quantity", window_days: 84, decay: "linear" },
+  { measure: "distinct", value: "user_id" },
+  { measure: "distinct", value: "user_id", window_days: 28, filter: { event: "login" } },
+  { measure: "distinct", value: "user_id", window_days: 28, users: { is_executive: true, role: { not: "viewer" } } },
+  { measure: "distinct", value: "event", window_days: 28 },
+  { measure: "active_days" },
+  { measure: "active_days", window_days: 28, filter: { quantity: { more_than: 1 } } },
+  { measure: "active_days", window_days: 28, users: { is_executive: true } },
+  { measure: "days_since", filter: { event: "login" } },
+  { measure: "days_since", window_days: 60, filter: { quantity: null } },
+  { measure: "latest", value: "quantity", window_days: 60, filter: { event: "seats_in_use" } },
+  { measure: "share", of: "sum", value: "quantity", window_days: 28 },
+  { measure: "per_seat", of: "distinct", value: "user_id", window_days: 28 },
+  { measure: "tenure_scaled", of: "active_days", window_days: 28 },
+  { measure: "trend", of: "active_days", window_days: 28, baseline_days: 84 },
+  { measure: "trend", window_days: 28, baseline_days: 84, filter: { user_id: { not: null } } },
+  { measure: "slope", window_days: 84 },
+  { measure: "slope", of: "active_days", window_days: 84 },
+  { measure: "slope", of: "sum", value: "quantity", window_days: 84 },
+  { measure: "time_to_first", filter: { event: "invoice_sent" } },
+].map((own, i) => {
+  const id = `usage_${i}_${own.measure}`;
+  const facts = { description: "for a test", factor: "control", kind: "objective", side: "reactive", unit: "things" };
+  const says = { less: "had less", more: "had more" };
+  return parseKpi({ id, label: id, ...facts, healthier: "tested", says, entity: "usage_event", ...own }, id);
+});
+
+/** Every statement of a book with the whole library and the KPIs above that is marked as portable. */
 let portable: readonly Model[];
+let all: readonly Model[];
 beforeAll(async () => {
-  const base = await readLibrary();
-  // Every measure that usage has, with and without a look-back.
-  const [logins] = base.filter((kpi) => kpi.id === "logins_28d");
-  if (logins === undefined) throw new Error("logins_28d is not in the library");
-  const more = [
-    {
-      ...logins,
-      id: "quantity_84d",
-      measure: "sum" as const,
-      value: { column: "quantity", as: "value" as const },
-      window_days: 84,
-    },
-    { ...logins, id: "days_since_login", measure: "days_since" as const, window_days: null },
-    { ...logins, id: "logins_ever", window_days: null },
-    { ...logins, id: "days_ever", measure: "active_days" as const, window_days: null },
-    {
-      ...logins,
-      id: "users_ever",
-      filter: {},
-      measure: "distinct" as const,
-      value: { column: "user_id", as: "value" as const },
-      window_days: null,
-    },
-  ];
-  const spine = await readModels("spine");
-  portable = [...spine, ...featureNodes([...base, ...more], smallBook())].filter((model) => model.portable);
+  const kpis = [...(await readLibrary()), ...ofUsage];
+  const book = smallBook();
+  all = [...(await readModels("spine")), ...featureNodes(kpis, book), ...(await qualityNodes(kpis, book))];
+  portable = all.filter((model) => model.portable);
 });
 
 describe("portable statements", () => {
-  it("are those that read the roll-ups, and only those", async () => {
-    const all = [...(await readModels("spine")), ...featureNodes(await readLibrary(), smallBook())];
+  it("are those that read the roll-ups, and only those", () => {
     const reading = all.filter((model) => model.depends.some((table) => table.startsWith("rollup.")));
-    expect(reading.map((model) => model.name).sort()).toEqual(
-      all
-        .filter((m) => m.portable)
-        .map((m) => m.name)
-        .sort(),
+    expect(reading.map(({ name }) => name).sort()).toEqual(portable.map(({ name }) => name).sort());
+    expect(reading.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["spine.first_use", "features.usage_window", "features.usage_input_day"]),
     );
-    expect(reading.map((model) => model.name)).toContain("features.usage_window");
   });
 
   it("parse as Trino SQL and use only what both engines have", () => {
@@ -116,6 +139,42 @@ describe("portable statements", () => {
     for (const { sql } of rollUpStatements(plainRollUp)) expect(problems(sql)).toEqual([]);
   });
 
+  it("the roll-ups' columns for every filter that a KPI of usage may have", () => {
+    const wanted = usageRollUp(ofUsage);
+    expect([wanted.account.length, wanted.user.length, wanted.last.length]).toEqual([7, 1, 1]);
+    for (const { sql } of rollUpStatements(wanted)) expect(problems(sql)).toEqual([]);
+    for (const { name, sql } of [...wanted.account, ...wanted.user, ...wanted.last]) {
+      expect(problems(`select case when ${sql} then 1 end as ${name} from usage_row`)).toEqual([]);
+    }
+  });
+
+  it("the staging of usage, with repeats and with accounts behind other ids", async () => {
+    const columns = { account_id: { from: "workspace", via: "account_key" } };
+    const book = smallBook({
+      sources: {
+        account_key: { entity: "account_key", files: "keys.csv" },
+        usage: { entity: "usage_event", files: "usage.csv", columns, key: ["event_id"] },
+      },
+    });
+    const facts = {
+      entity: "usage_event",
+      arrivalKnown: true,
+      arrivalReason: "",
+      repeats: { path: "r", rows: 1, corrections: 0 },
+    };
+    const delivery = { source: "usage", entity: "usage_event", delivery_id: "u", no: 1, file: "u.csv", sha256: "" };
+    const counted = { rows_read: 1, rows_loaded: 1, rows_rejected: 0, first_event_at: null, last_event_at: null };
+    const stored = { rows: "u", days: "d", rejects: null, ignored: [], isCurrentReading: true };
+    const deliveries = [{ ...delivery, ...counted, ...stored, delivered_at: "2024-01-01T00:00:00Z" }];
+    const load = { deliveries, sources: { usage: facts } };
+    const nodes = await stagingNodes(book, load as unknown as LoadResult);
+    const usage = nodes.find(({ name }) => name === "staging.usage_event") as Model;
+    expect(usage.portable).toBe(true);
+    expect(usage.sql).toContain("raw.usage_repeat");
+    expect(usage.sql).toContain("staging.account_identity");
+    expect(problems(usage.sql)).toEqual([]);
+  });
+
   it.each([
     ["select a::bigint from t", "a cast that Trino does not know"],
     ["select a from t qualify row_number() over (order by a) = 1", "qualify"],
@@ -125,6 +184,13 @@ describe("portable statements", () => {
     ["select cast(a as hugeint) from t", "a type of DuckDB alone"],
     ["select greatest(a, null) from t", "null inside greatest"],
     ["select a from t; select b from t", "a second statement"],
+    ['select "hash"(a) from t', "a function of DuckDB alone, quoted"],
+    ["select isfinite(a) from t", "a function of DuckDB alone"],
+    ["select list(a)[1] from t", "a list"],
+    ["select snapshot_date - activity_date from t", "a number of days by subtraction"],
+    ["select t.visible_on + 1 from t", "the day after by addition"],
+    ["select a // b from t", "a division"],
+    ["select a from t asof join u on t.b >= u.b", "asof"],
   ])("would refuse %s", (sql) => {
     expect(problems(sql)).not.toEqual([]);
   });
