@@ -6,7 +6,7 @@
  */
 import { entities } from "../config/entities.ts";
 import { producesOf, sortNodes } from "../models/graph.ts";
-import type { Model, Node, StepContext } from "../models/model.ts";
+import type { Model, Node, Step, StepContext } from "../models/model.ts";
 import { literal, quoteIdentifier, SqlDate } from "../warehouse/literal.ts";
 
 /** A value that the cut changed. Text: the number, or why there is none. */
@@ -139,6 +139,52 @@ export async function compareWithCut(
     await run("detach cut");
   }
 }
+
+/** Snapshots that every refresh compares: of the validated ones the last, and two earlier ones at equal distances. */
+const checkedDates = `
+  with validated as (
+    select snapshot_date, row_number() over (order by snapshot_date) as n, count(*) over () as n_dates
+    from spine.snapshot
+    where is_validated
+  )
+  select snapshot_date from validated where n in (n_dates // 3, 2 * n_dates // 3, n_dates) order by snapshot_date`;
+
+/**
+ * The truncation test as a step of a refresh, on three snapshots: validation.truncation_sample with one row a KPI (n_rows
+ * compared, n_changed, example). Rule L reads it. `assay audit --truncation` is the same for any snapshots.
+ */
+export function truncationStep(input: Omit<TruncationInput, "catalog" | "dates">): Step {
+  const read = [...input.spine, ...input.features].flatMap(({ depends }) => depends);
+  return {
+    kind: "step",
+    name: "validation.check_truncation",
+    depends: [...new Set([...read, "features.account_kpi", "features.kpi_why_null", "spine.account_snapshot"])],
+    params: [],
+    produces: [truncationSample],
+    version: "1",
+    async run(context) {
+      const [home] = await context.query<{ name: string }>("select current_database() as name");
+      const dates = (await context.query<{ snapshot_date: string }>(checkedDates)).map((row) => row.snapshot_date);
+      const catalog = home?.name ?? "";
+      const { kpis } = await compareWithCut({ ...context, note: () => {} }, { ...input, catalog, dates });
+      const rows = kpis.map(({ name, n_rows, n_changed, examples: [first] }) => {
+        const example =
+          first === undefined
+            ? null
+            : `${first.account_id} at ${first.snapshot_date}: ${first.full} from all data, ${first.cut} from the data visible then`;
+        return `(${[name, n_rows, n_changed, example].map(literal).join(", ")})`;
+      });
+      await context.run(
+        `create table ${truncationSample} (kpi varchar, n_rows bigint, n_changed bigint, example varchar)${
+          rows.length === 0 ? "" : `; insert into ${truncationSample} values ${rows.join(", ")}`
+        }`,
+      );
+    },
+  };
+}
+
+/** The table that {@link truncationStep} leaves behind. */
+export const truncationSample = "validation.truncation_sample";
 
 /** The nodes behind features.account_kpi, features.kpi_why_null and the spine's state, in order. */
 function needed(nodes: readonly Node[], given: ReadonlySet<string>): readonly Node[] {
