@@ -1,5 +1,6 @@
 /** What a KPI definition may say, in the library (`sql/kpis/*.yaml`) and in a book's `kpis:` alike. See docs/kpis.md. */
 import { z } from "zod";
+import { reservedWords } from "../warehouse/compiler.ts";
 import { entities } from "./entities.ts";
 import { ExpressionError, type ExpressionTree, kpisOf, parseExpression } from "./expression.ts";
 
@@ -131,7 +132,8 @@ export const kpiSchema = z
   .strictObject({
     id: id
       .regex(/^(?!.*__)/, "an id without two underscores in a row")
-      .refine((name) => name !== "account_id" && name !== "snapshot_date", "an id other than the key columns"),
+      .refine((name) => name !== "account_id" && name !== "snapshot_date", "an id other than the key columns")
+      .refine((name) => !reservedWords.has(name), "an id that is no word of SQL"),
     /** A changed definition is a new version. */
     version: z.int().min(1).default(1),
     label: z.string().min(1).max(60),

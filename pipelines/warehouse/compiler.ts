@@ -18,19 +18,22 @@ class LiteralQueryCompiler extends PostgresQueryCompiler {
   }
   protected override visitIdentifier(node: { readonly name: string }): void {
     this.append(
-      /^[a-z_][a-z0-9_]*$/.test(node.name) && !reserved.has(node.name) ? node.name : quoteIdentifier(node.name),
+      /^[a-z_][a-z0-9_]*$/.test(node.name) && !reservedWords.has(node.name) ? node.name : quoteIdentifier(node.name),
     );
   }
 }
 
 /** Words that DuckDB or Trino would read as syntax where a name is meant. */
-const reserved = new Set(
+export const reservedWords: ReadonlySet<string> = new Set(
   (
-    "all and any as asc at between by case cast check column constraint create cross cube current_date default delete desc describe " +
-    "distinct drop else end escape except execute exists extract false fetch for from full function group grouping having in inner " +
-    "insert intersect into is join lateral left like limit map natural not null offset on only or order outer pivot primary qualify " +
-    "range recursive references right rollup row rows select set show snapshot some start summarize table then to trim true uescape " +
-    "union unique unnest unpivot user using values when where window with old"
+    "all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by case cast check " +
+    "collate collation column columns concurrently constraint create cross cube current_date default deferrable delete desc " +
+    "describe distinct do drop else end escape except execute exists extract false fetch for foreign freeze from full " +
+    "function generated glob group grouping having ilike in initially inner insert intersect into is isnull join lambda " +
+    "lateral leading left like limit map natural not notnull null offset old on only or order outer overlaps pivot " +
+    "pivot_longer pivot_wider placing positional primary qualify range recursive references returning right rollup row rows " +
+    "select semi set show similar snapshot some start struct summarize symmetric table tablesample then to trailing trim " +
+    "true try_cast uescape union unique unnest unpack unpivot user using values variadic verbose when where window with"
   ).split(" "),
 );
 

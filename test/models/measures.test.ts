@@ -336,3 +336,406 @@ describe("decay", () => {
     });
   });
 });
+
+describe("time_to_first", () => {
+  it("counts the days from the paid period's start to the first row, once it has happened", async () => {
+    const kpi = define({ id: "k", measure: "time_to_first", entity: "usage_event", filter: { event: "invoice_sent" } });
+    const first = (account: string, day: string, more: Row = {}) =>
+      used(account, day, { event: "invoice_sent", ...more });
+    const given = {
+      "staging.subscription": [
+        ...["a", "before", "never", "late"].map((account) => pays(account, "2024-04-01")),
+        pays("again", "2023-01-01", { ended_on: "2023-06-01" }),
+        pays("again", "2024-04-01"),
+      ],
+      "staging.usage_event": [
+        first("a", "2024-05-20"),
+        first("a", "2024-04-11"),
+        used("a", "2024-04-02"),
+        first("before", "2024-03-20"),
+        first("never", "2024-06-02", { event: "login" }),
+        first("late", "2024-05-01", { visible_on: "2024-06-04" }),
+        first("late", "2024-06-02"),
+        first("again", "2024-04-05"),
+        first("again", "2023-02-01"),
+      ],
+    };
+    expect(await values(kpi, given)).toEqual({ a: 10, again: 0, before: 0, late: 62, never: "not_yet" });
+    expect(await values(kpi, given, "2024-04-15")).toMatchObject({ a: 10, late: "not_yet" });
+    expect(await values(kpi, given, "2024-04-08")).toMatchObject({ a: "not_yet" });
+  });
+
+  it("from the account's creation where s knows it, of rows that may be withdrawn", async () => {
+    const kpi = define({ id: "k", measure: "time_to_first", entity: "ticket", from: "account_created" });
+    const given = {
+      "staging.subscription": [pays("a", "2024-04-01"), pays("b", "2024-04-01"), pays("c", "2024-04-01")],
+      "staging.account": [
+        { account_id: "a", created_at: "2024-03-01 09:00:00", visible_on: "2024-03-02" },
+        { account_id: "c", created_at: "2024-05-30 09:00:00", visible_on: "2024-05-31" },
+      ],
+      "staging.ticket": [
+        ticket("a", "2024-04-10", { superseded_on: "2024-05-20" }),
+        ticket("a", "2024-04-20"),
+        ticket("b", "2024-04-20"),
+        ticket("c", "2024-04-20"),
+      ],
+    };
+    expect(await values(kpi, given, "2024-05-13")).toEqual({ a: 40, b: "not_applicable", c: "not_applicable" });
+    expect(await values(kpi, given)).toEqual({ a: 50, b: "not_applicable", c: 0 });
+  });
+});
+
+describe("days_since and first", () => {
+  it("take rows that were withdrawn since, as long as they stood", async () => {
+    const kpi = define({ id: "k", measure: "days_since", entity: "ticket" });
+    const given = {
+      "staging.subscription": [pays("a"), pays("b")],
+      "staging.ticket": [
+        ticket("a", "2024-05-10"),
+        ticket("a", "2024-05-15", { superseded_on: "2024-06-02" }),
+        ticket("b", "2024-05-16", { superseded_on: "2024-06-02" }),
+      ],
+    };
+    expect(await values(kpi, given, "2024-05-27")).toEqual({ a: 12, b: 11 });
+    expect(await values(kpi, given)).toEqual({ a: 24, b: "not_yet" });
+  });
+});
+
+describe("milestone", () => {
+  const given = {
+    "staging.subscription": [pays("a"), pays("b"), pays("c")],
+    "staging.milestone": [
+      // On its day; a day late; 10 days early and due only later; open for 33 days; expected on s, so not yet before it.
+      { milestone: "kickoff", expected_on: "2024-01-10", reached_on: "2024-01-10" },
+      { milestone: "import", expected_on: "2024-02-10", reached_on: "2024-02-11" },
+      { milestone: "early", expected_on: "2024-05-20", reached_on: "2024-05-10" },
+      { milestone: "training", expected_on: "2024-05-01", reached_on: null },
+      { milestone: "rollout", expected_on: "2024-06-03", reached_on: null, visible_on: "2024-02-01" },
+      { milestone: "unplanned", expected_on: null, reached_on: "2024-02-01" },
+    ]
+      .map((row) => ({ account_id: "a", visible_on: dayAfter(row.reached_on ?? row.expected_on ?? ""), ...row }))
+      .concat([
+        {
+          account_id: "b",
+          milestone: "kickoff",
+          expected_on: "2024-06-02",
+          reached_on: "2024-06-03",
+          visible_on: "2024-06-03",
+        },
+      ]),
+  };
+  const kpi = (as: string, more: Readonly<Record<string, unknown>> = {}) =>
+    define({ id: as, measure: "milestone", as, ...more });
+  const all = [kpi("share_on_time"), kpi("share_reached"), kpi("days_late")];
+
+  it("looks at what was expected before s, and at what was reached before s", async () => {
+    // a: 4 expected, 2 of them on time, 3 reached; late by 0, 1, 0 and 33 days.
+    expect(await values(all, given)).toEqual({
+      a: [50, 75, 8.5],
+      b: [0, 0, 1],
+      c: ["not_applicable", "not_applicable", "not_applicable"],
+    });
+    expect(await values(all, given, "2024-05-13")).toMatchObject({
+      a: [33.3333333333, 66.6666666667, 4.33333333333],
+      b: ["not_applicable", "not_applicable", "not_applicable"],
+    });
+  });
+
+  it("takes a filter, and counts beside other measures of the entity", async () => {
+    const kpis = [
+      kpi("days_late", { filter: { milestone: ["training", "import"] } }),
+      define({ id: "n", measure: "count", entity: "milestone", null_rule: { ...quiet, tenure: "any" } }),
+    ];
+    expect(await values(kpis, given)).toMatchObject({ a: [17, 6], b: ["not_applicable", 1] });
+  });
+
+  it("has a table of the milestones as the newest snapshot knows them", async () => {
+    await values(all, given);
+    expect(
+      await database?.query(
+        "select account_id, milestone, expected_on, reached_on, days_late from features.account_milestone",
+      ),
+    ).toEqual([
+      { account_id: "a", milestone: "kickoff", expected_on: "2024-01-10", reached_on: "2024-01-10", days_late: 0 },
+      { account_id: "a", milestone: "import", expected_on: "2024-02-10", reached_on: "2024-02-11", days_late: 1 },
+      { account_id: "a", milestone: "training", expected_on: "2024-05-01", reached_on: null, days_late: 33 },
+      { account_id: "a", milestone: "early", expected_on: "2024-05-20", reached_on: "2024-05-10", days_late: 0 },
+      { account_id: "a", milestone: "rollout", expected_on: "2024-06-03", reached_on: null, days_late: null },
+      { account_id: "a", milestone: "unplanned", expected_on: null, reached_on: "2024-02-01", days_late: null },
+      { account_id: "b", milestone: "kickoff", expected_on: "2024-06-02", reached_on: null, days_late: 1 },
+    ]);
+  });
+});
+
+describe("usage filtered on any column", () => {
+  const given = {
+    "staging.subscription": [pays("a"), pays("b")],
+    "staging.usage_event": [
+      used("a", "2024-05-30", { user_id: "u1", quantity: 5 }),
+      used("a", "2024-05-30", { user_id: "u1", quantity: 2 }),
+      used("a", "2024-05-31", { user_id: "u2", quantity: 7, event: "export" }),
+      used("a", "2024-06-01", { user_id: "u3", quantity: 1 }),
+      used("a", "2024-06-02", { quantity: 9 }),
+      used("b", "2024-06-02", { user_id: "u4" }),
+      // Arrives after the snapshot.
+      used("b", "2024-06-01", { user_id: "u5", quantity: 8, visible_on: "2024-06-04" }),
+    ],
+  };
+  const base = { entity: "usage_event", window_days: 7, null_rule: quiet };
+  const big = { quantity: { at_least: 5 } };
+  it("counts, adds up, dates and lists what passes", async () => {
+    const kpis = [
+      define({ ...base, id: "n", measure: "count", filter: big }),
+      define({ ...base, id: "s", measure: "sum", value: "quantity", filter: { ...big, event: "login" } }),
+      define({ ...base, id: "d", measure: "active_days", filter: big }),
+      define({ ...base, id: "u", measure: "distinct", value: "user_id", filter: big }),
+      define({ ...base, id: "e", measure: "distinct", value: "event", filter: { user_id: { not: null } } }),
+      define({ ...base, id: "since", measure: "days_since", filter: { user_id: "u1" } }),
+      define({ ...base, id: "logins", measure: "distinct", value: "user_id", filter: { event: "login" } }),
+      define({ ...base, id: "all_events", measure: "distinct", value: "event" }),
+      define({ ...base, id: "all_users", measure: "distinct", value: "user_id" }),
+    ];
+    expect(await values(kpis, given)).toEqual({
+      a: [3, 14, 3, 2, 2, 4, 2, 2, 3],
+      b: [0, 0, 0, 0, 1, "not_yet", 1, 1, 1],
+    });
+  });
+});
+
+describe("latest of usage", () => {
+  const base = { id: "k", measure: "latest", entity: "usage_event", value: "quantity" };
+  const given = {
+    "staging.subscription": [pays("a"), pays("b"), pays("c"), pays("d")],
+    "staging.usage_event": [
+      used("zz", "2024-01-01"),
+      used("a", "2024-05-20", { quantity: 5, event_time: "2024-05-20 09:00:00", event: "gauge" }),
+      used("a", "2024-05-20", { quantity: 4, event_time: "2024-05-20 17:00:00", event: "gauge" }),
+      used("a", "2024-05-20", { quantity: 3, event_time: "2024-05-20 17:00:00", event: "gauge" }),
+      used("a", "2024-05-21", { event: "gauge" }),
+      used("a", "2024-05-30", { quantity: 9, event: "other" }),
+      // Of a later day, known a week after it.
+      used("a", "2024-05-24", { quantity: 7, event: "gauge", visible_on: "2024-06-01" }),
+      used("b", "2024-05-30", { event: "gauge" }),
+      used("d", "2024-04-30", { quantity: 1, event: "gauge" }),
+      used("d", "2024-05-30", { event: "gauge" }),
+    ],
+  };
+  it("is the quantity of the latest event that has one, ties the larger", async () => {
+    const kpi = define({ ...base, filter: { event: "gauge" } });
+    expect(await values(kpi, given, "2024-05-27")).toEqual({ a: 4, b: "not_yet", c: "not_yet", d: 1 });
+    expect(await values(kpi, given)).toEqual({ a: 7, b: "unanswered", c: "not_yet", d: 1 });
+    expect(await values(define(base), given)).toMatchObject({ a: 9 });
+  });
+  it("forgets what has left the look-back", async () => {
+    const kpi = define({ ...base, filter: { event: "gauge" }, window_days: 14 });
+    expect(await values(kpi, given)).toEqual({ a: 7, b: "unanswered", c: "not_yet", d: "unanswered" });
+    expect(await values({ ...kpi, window_days: 9 }, given)).toMatchObject({ a: "not_yet" });
+    expect(await values({ ...kpi, window_days: 10 }, given)).toMatchObject({ a: 7 });
+  });
+});
+
+describe("users", () => {
+  const staff = { is_executive: true };
+  const user = (account_id: string, user_id: string, more: Row = {}) => ({
+    account_id,
+    user_id,
+    is_executive: true,
+    visible_on: "2024-01-01",
+    ...more,
+  });
+  const given = {
+    "staging.subscription": [pays("a"), pays("b")],
+    "staging.user": [
+      user("a", "boss"),
+      user("a", "clerk", { is_executive: false }),
+      user("a", "left", { deactivated_at: "2024-05-31 10:00:00" }),
+      // Became an executive as s sees it from 30 May on.
+      user("a", "risen", { is_executive: null, superseded_on: "2024-05-30" }),
+      user("a", "risen", { visible_on: "2024-05-30" }),
+      user("b", "boss", { is_executive: false }),
+    ],
+    "staging.usage_event": [
+      used("zz", "2024-01-01"),
+      used("a", "2024-05-21", { user_id: "boss" }),
+      used("a", "2024-05-22", { user_id: "risen" }),
+      used("a", "2024-05-22", { user_id: "boss" }),
+      used("a", "2024-05-23", { user_id: "left" }),
+      used("a", "2024-05-24", { user_id: "clerk" }),
+      used("a", "2024-05-25", { user_id: "stranger" }),
+      used("a", "2024-05-26"),
+      used("b", "2024-05-26", { user_id: "boss" }),
+    ],
+  };
+  const base = { entity: "usage_event", window_days: 14, users: staff, null_rule: quiet };
+  it("counts those who met the conditions and were active as s knew them", async () => {
+    const kpis = [
+      define({ ...base, id: "n", measure: "distinct", value: "user_id" }),
+      define({ ...base, id: "d", measure: "active_days" }),
+      define({ ...base, id: "w", measure: "active_days", filter: { event: "export" } }),
+    ];
+    expect(await values(kpis, given, "2024-05-27")).toEqual({ a: [2, 3, 0], b: [0, 0, 0] });
+    // risen counts now, left no more: boss on 21 and 22, risen on 22.
+    expect(await values(kpis, given)).toEqual({ a: [2, 2, 0], b: [0, 0, 0] });
+  });
+  it("weighs their days in a slope, per seat and against the whole", async () => {
+    const seats = { ...given, "staging.subscription": [pays("a", "2023-01-01", { seats: 4 }), pays("b")] };
+    const kpis = [
+      define({ ...base, id: "s", measure: "slope", of: "active_days", window_days: 13, min_active_days: 2 }),
+      define({ ...base, id: "p", measure: "per_seat", of: "distinct", value: "user_id" }),
+      define({ ...base, id: "q", measure: "share", of: "distinct", value: "user_id" }),
+    ];
+    // Days 1 and 2 of 13: (-6 - 5) / 182; mean 2 / 13.
+    expect(await values(kpis, seats)).toEqual({
+      a: [-275, 0.5, 100],
+      b: ["not_applicable", "not_applicable", 0],
+    });
+  });
+  it("has no value while no row names a user", async () => {
+    const kpi = define({ ...base, id: "n", measure: "distinct", value: "user_id" });
+    const unnamed = { ...given, "staging.usage_event": [used("a", "2024-05-26")] };
+    expect(await values(kpi, unnamed)).toEqual({ a: "not_applicable", b: "not_applicable" });
+  });
+});
+
+describe("KPIs of KPIs", () => {
+  const count = (id: string, entity: string) =>
+    define({ id, measure: "count", entity, window_days: 28, null_rule: quiet });
+  const tickets = count("tickets", "ticket");
+  const plays = count("plays", "play");
+  const rating = define({ id: "rating", measure: "latest", entity: "csm_rating", value: "rating" });
+  const ratio = (id: string, numerator: string, denominator: string, zero: string, times = 1) =>
+    define({ id, measure: "ratio", numerator, denominator, zero_denominator: zero, times });
+  const expression = (id: string, text: string) => define({ id, measure: "expression", expression: text });
+  const given = {
+    "staging.subscription": [pays("a"), pays("b"), pays("c"), pays("young", "2024-05-20")],
+    "staging.ticket": ["a", "a", "a", "b"].map((account) => ticket(account, "2024-05-20")),
+    "staging.play": ["a", "a", "a", "a", "a", "a", "a"].map((account) => ({
+      account_id: account,
+      started_on: "2024-05-20",
+      visible_on: "2024-05-21",
+    })),
+    "staging.csm_rating": [{ account_id: "a", rated_at: "2024-05-01 10:00:00", rating: 2.5, visible_on: "2024-05-02" }],
+  };
+
+  it("ratio divides, says what zero means, and passes on the first reason", async () => {
+    const kpis = [
+      tickets,
+      ratio("r", "tickets", "plays", "not_applicable"),
+      ratio("z", "tickets", "plays", "zero", 100),
+      ratio("m", "rating", "tickets", "zero"),
+      ratio("n", "tickets", "rating", "zero"),
+    ];
+    expect(await values(kpis, given, "2024-06-03", [plays, rating])).toEqual({
+      a: [3, 0.428571428571, 42.8571428571, 0.833333333333, 1.2],
+      b: [1, "not_applicable", 0, "not_yet", "not_yet"],
+      c: [0, "not_applicable", 0, "not_yet", "not_yet"],
+      young: ["not_yet", "not_yet", "not_yet", "not_yet", "not_yet"],
+    });
+  });
+
+  it("expression computes with the usual precedence", async () => {
+    const at = async (text: string) =>
+      (await values(expression("e", text), given, "2024-06-03", [tickets, plays, rating])).a;
+    expect(await at("tickets + plays * 2")).toBe(17);
+    expect(await at("(tickets + plays) * 2")).toBe(20);
+    expect(await at("tickets - plays - 1")).toBe(-5);
+    expect(await at("tickets / plays / 2")).toBe(0.214285714286);
+    expect(await at("-tickets + 1e1")).toBe(7);
+    expect(await at("min(tickets, plays, 1.5) + max(tickets, rating)")).toBe(4.5);
+    expect(await at("abs(tickets - plays)")).toBe(4);
+    expect(await at("ln(plays)")).toBe(1.94591014906);
+    expect(await at("ln(tickets - 3)")).toBe("not_applicable");
+    expect(await at("ln(tickets - 4)")).toBe("not_applicable");
+    expect(await at("1 / (tickets - 3)")).toBe("not_applicable");
+    expect(await at("coalesce(1 / (tickets - 3), 9)")).toBe(9);
+    expect(await at("tickets * 1e308")).toBe("not_applicable");
+    expect(await at("tickets * 1e308 * 0")).toBe("not_applicable");
+  });
+
+  it("expression has the reason of its first input without a value, unless coalesce takes it", async () => {
+    const kpis = [
+      expression("first", "rating * tickets"),
+      expression("taken", "coalesce(rating, 0) + tickets"),
+      expression("least", "min(tickets, rating)"),
+      expression("twice", "coalesce(rating, 1 / tickets)"),
+      expression("deeper", "first + taken * 0"),
+      ratio("of_derived", "taken", "deeper", "zero"),
+    ];
+    expect(await values(kpis, given, "2024-06-03", [tickets, rating])).toEqual({
+      a: [7.5, 5.5, 2.5, 2.5, 7.5, 0.733333333333],
+      b: ["not_yet", 1, "not_yet", 1, "not_yet", "not_yet"],
+      c: ["not_yet", 0, "not_yet", "not_yet", "not_yet", "not_yet"],
+      young: ["not_yet", "not_yet", "not_yet", "not_yet", "not_yet", "not_yet"],
+    });
+  });
+
+  it("leave their inputs out of what readers see, and name what they rest on", async () => {
+    const executives = define({
+      id: "x",
+      measure: "distinct",
+      entity: "usage_event",
+      value: "user_id",
+      users: { is_executive: true },
+      window_days: 28,
+    });
+    await values([ratio("r", "tickets", "x", "zero")], given, "2024-06-03", [tickets, executives]);
+    expect((await database?.describe("select * from features.account_kpi"))?.map(({ name }) => name)).toEqual([
+      "account_id",
+      "snapshot_date",
+      "r",
+    ]);
+    expect(await database?.query("select distinct kpi from features.kpi_why_null")).toEqual([{ kpi: "r" }]);
+    expect(await database?.query("select id, entity, formula, feature_table from features.kpi_definition")).toEqual([
+      { id: "r", entity: null, formula: "tickets / x", feature_table: "features.derived" },
+    ]);
+    expect(await database?.query("select entity from features.kpi_source where kpi = 'r'")).toEqual([
+      { entity: "ticket" },
+      { entity: "usage_event" },
+      { entity: "user" },
+    ]);
+  });
+
+  it("may be called as a column of the spine is", async () => {
+    const seats = define({ id: "seats", measure: "sum", entity: "subscription", value: "seats" });
+    expect(await values(expression("tenure_days", "seats + 1"), given, "2024-06-03", [seats])).toMatchObject({ a: 1 });
+  });
+});
+
+describe("every definition", () => {
+  it("has a statement that computes the same values alone", async () => {
+    const base = { entity: "usage_event", window_days: 28, null_rule: quiet };
+    const kpis = [
+      define({ ...base, id: "share", measure: "share" }),
+      define({ ...base, id: "trend", measure: "trend", baseline_days: 28 }),
+      define({ ...base, id: "slope", measure: "slope", null_rule: {} }),
+      define({ ...base, id: "executives", measure: "distinct", value: "user_id", users: { role: "boss" } }),
+      define({ id: "gauge", measure: "latest", entity: "usage_event", value: "quantity", filter: { user_id: "u" } }),
+      define({ id: "first", measure: "time_to_first", entity: "ticket", from: "account_created" }),
+      define({ id: "late", measure: "milestone", as: "days_late" }),
+      define({ id: "quot", measure: "ratio", numerator: "share", denominator: "trend", zero_denominator: "zero" }),
+      define({ id: "more", measure: "expression", expression: "ln(quot) + first" }),
+    ];
+    await values(kpis, {
+      "staging.subscription": [pays("a"), pays("b")],
+      "staging.account": [{ account_id: "a", created_at: "2023-01-01 00:00:00", visible_on: "2023-01-02" }],
+      "staging.user": [{ account_id: "a", user_id: "u", role: "boss", visible_on: "2024-01-01" }],
+      "staging.ticket": [ticket("a", "2024-03-01")],
+      "staging.milestone": [{ account_id: "a", milestone: "m", expected_on: "2024-03-01", visible_on: "2024-03-02" }],
+      "staging.usage_event": ["2024-03-29", "2024-04-10", "2024-05-10", "2024-05-20", "2024-06-01"].map((day) =>
+        used("a", day, { user_id: "u", quantity: 2 }),
+      ),
+    });
+    const definitions = (await database?.query<{ id: string; sql: string }>(
+      "select id, sql from features.kpi_definition",
+    )) as { id: string; sql: string }[];
+    expect(definitions.length).toBe(kpis.length);
+    for (const { id, sql } of definitions) {
+      const whole = `select account_id, snapshot_date, ${id} from features.account_kpi`;
+      expect({ id, rows: await database?.query(`(${sql}) except all (${whole})`) }).toEqual({ id, rows: [] });
+      expect({ id, n: await database?.scalar(`select count(*) from (${sql})`) }).toEqual({
+        id,
+        n: await database?.scalar("select count(*) from features.account_kpi"),
+      });
+    }
+  });
+});

@@ -110,6 +110,7 @@ describe("resolveKpis", () => {
     );
     expect(await mistake({ id: "a__rows" })).toMatch(/two underscores/);
     expect(await mistake({ id: "snapshot_date" })).toMatch(/other than the key columns/);
+    expect(await mistake({ id: "both" })).toMatch(/id: found "both", expected otherwise: an id that is no word of SQL/);
   });
 });
 
