@@ -263,6 +263,12 @@ async function readFacts(
     `select count(*) as n, count(*) filter (where in_force_scorecard is null) as n_none
      from scores.account_input where snapshot_date = ${newest}`,
   );
+  const overlapping = await query<{ scorecard: string; n: number }>(
+    `select in_force_scorecard as scorecard, count(*) as n from scores.account_input
+     where snapshot_date = ${newest} and in_force_scorecard is not null
+       and n_matching - ${cards.filter(({ card }) => card.applies_to === undefined && rows.find(sameCard(card))?.is_current).length} > 1
+     group by in_force_scorecard order by scorecard`,
+  );
   const moved = await movedStage(query, newest);
   const coverage = await coverageOf(query, cards, computed, newest);
   const definitionOf = new Map(definitions.map((row) => [row.id, row]));
@@ -301,7 +307,7 @@ async function readFacts(
       n_accounts: held.find(key)?.n ?? 0,
       moved: moved.get(card.scorecard) ?? { n: 0, examples: [] },
       known: known.find(key) ?? { agree: 0, disagree: 0 },
-      overlaps: [],
+      n_overlapping: overlapping.find(({ scorecard }) => row.is_current && scorecard === card.scorecard)?.n ?? 0,
     };
   };
   return {

@@ -33,8 +33,8 @@ export interface LintCard {
   /** Of those, the ones whose stage changed during the last `stageDays` while their scorecard stayed the same. */
   readonly moved: { readonly n: number; readonly examples: readonly string[] };
   readonly known: { readonly agree: number; readonly disagree: number };
-  /** Later scorecards of the book whose own conditions hold for accounts of this one too. */
-  readonly overlaps: readonly { readonly scorecard: string; readonly n: number }[];
+  /** Of its accounts, those that meet the conditions of another scorecard too; one without conditions does not count. */
+  readonly n_overlapping: number;
 }
 
 export interface LintFacts {
@@ -89,13 +89,12 @@ export function lintScorecards(all: LintFacts): readonly LintFinding[] {
           ? `${facts.n_unassigned} of ${facts.n_accounts} accounts have no scorecard, ${name} is the last that could be theirs`
           : null,
       ],
-      ...card.overlaps.map(
-        (other) =>
-          [
-            "overlapping_assignment",
-            `${counted(other.n, "account")} of ${name} also ${other.n === 1 ? "meets" : "meet"} the conditions of ${other.scorecard}; the first in the book's order wins`,
-          ] as const,
-      ),
+      [
+        "overlapping_assignment",
+        card.n_overlapping > 0
+          ? `${counted(card.n_overlapping, "account")} of ${name} also ${card.n_overlapping === 1 ? "meets" : "meet"} the conditions of another scorecard; the first in the book's order wins`
+          : null,
+      ],
       ["never_assigned", card.is_current && card.n_accounts === 0 ? `no account has ${name}` : null],
       [
         "stage_moved",
