@@ -73,9 +73,10 @@ export function describeExplanation(e: Explanation): string {
   facts.push(["known", knownInWords(e)]);
   for (const gate of gatesInWords(e)) facts.push(["gate", gate]);
   if (e.override !== null) facts.push(["override", overrideInWords(e.override)]);
-  for (const { flag, since, value, threshold } of e.flags ?? []) {
-    const numbers = value === null || threshold === null ? "" : ` (${plain(value)}, limit ${plain(threshold)})`;
-    facts.push(["flag", `${flag} since ${since}${numbers}`]);
+  for (const { label, kind, since, value, threshold, snoozed_until } of e.flags ?? []) {
+    const now = value === null ? "no value" : plain(value);
+    const snoozed = snoozed_until === null ? "" : `, snoozed until ${snoozed_until}`;
+    facts.push(["flag", `${label} (${kind}) since ${since}: ${threshold}, now ${now}${snoozed}`]);
   }
   const evidence = evidenceInWords(e);
   if (evidence !== null) facts.push(["evidence", evidence]);

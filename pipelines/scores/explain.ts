@@ -72,12 +72,19 @@ export interface ExplainedOverride {
   readonly expires_on: string | null;
 }
 
+/** A flag that is up at the snapshot: beside the score, never in it. */
 export interface ExplainedFlag {
   readonly flag: string;
+  readonly label: string;
+  /** risk or opportunity. */
+  readonly kind: string;
   readonly since: string;
+  /** The KPI's value at the snapshot. */
   readonly value: number | null;
-  readonly threshold: number | null;
-  readonly until: string | null;
+  /** "days_since_login at least 14". */
+  readonly threshold: string;
+  /** Only at the newest snapshot: snoozes of the past are not kept. */
+  readonly snoozed_until: string | null;
 }
 
 export interface ExplainedLine {
@@ -264,7 +271,7 @@ export async function explainAccount(request: ExplainRequest): Promise<Explanati
     missing,
     gates,
     override: await readOverride(query, tables, row),
-    flags: await readFlags(query, tables, account, date),
+    flags: await readFlags(query, tables, now, kpis),
     rank: row.is_in_force ? await readRank(query, account, date) : null,
     trend: await readTrend(query, row, days),
     evidence: evidenceOf(card, parts, groups),
@@ -541,14 +548,25 @@ export function edgesInWords({ bands: { edge, list } }: Pick<Scorecard, "bands">
 async function readFlags(
   query: Query,
   tables: ReadonlySet<string>,
-  account: string,
-  date: string,
+  told: Told,
+  kpis: ReadonlyMap<string, KpiRow>,
 ): Promise<readonly ExplainedFlag[] | null> {
-  if (!tables.has("scores.account_flag")) return null;
-  return query<ExplainedFlag>(
-    `select flag, since, value, threshold, until from scores.account_flag where account_id = ${literal(account)} ` +
-      `and since <= date ${literal(date)} and (until is null or until > date ${literal(date)}) order by since, flag`,
+  if (!tables.has("scores.account_flag") || !tables.has("scores.flag")) return null;
+  const { account_id, snapshot_date } = told.row;
+  const day = `date ${literal(snapshot_date)}`;
+  const rows = await query<Omit<ExplainedFlag, "value"> & { readonly kpi: string }>(
+    "select a.flag, f.label, f.kind, f.kpi, a.since, f.in_words as threshold, " +
+      `case when ${day} = (select max(snapshot_date) from spine.snapshot where is_scored) then a.snoozed_until end as snoozed_until ` +
+      `from scores.account_flag as a inner join scores.flag as f on f.flag = a.flag where a.account_id = ${literal(account_id)} ` +
+      `and a.since <= ${day} and (a.until is null or a.until > ${day}) order by f.flag_no`,
   );
+  const values = await readValues(
+    query,
+    told,
+    rows.map(({ kpi }) => kpi),
+    kpis,
+  );
+  return rows.map(({ kpi, ...flag }) => ({ ...flag, value: values.get(kpi) ?? null }));
 }
 
 async function readRank(query: Query, account: string, date: string): Promise<Explanation["rank"]> {
