@@ -81,7 +81,7 @@ export async function benchScores(
 const round = (value: number): number => Math.round(value * 100) / 100;
 
 /** Sixteen KPIs and a row for every account and week; a tenth of the values are unknown. Whole numbers, so that nothing depends on the machine. */
-async function makeFeatures(database: Database, kpis: readonly string[], size: ScoresBench): Promise<void> {
+export async function makeFeatures(database: Database, kpis: readonly string[], size: ScoresBench): Promise<void> {
   await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
   await database.run("create schema spine; create schema features; create schema staging");
   await database.run(
@@ -99,12 +99,12 @@ async function makeFeatures(database: Database, kpis: readonly string[], size: S
       `from range(${size.accounts}) as t (a) cross join range(${size.snapshots}) as u (w) order by a, w`,
   );
   await database.run(
-    "create table staging.account (account_id varchar, visible_on date, superseded_on date, country varchar)",
+    "create table staging.account (account_id varchar, visible_on date, superseded_on date, country varchar, source varchar)",
   );
 }
 
 /** Scorecards of every shape in turn, five KPIs each. */
-function syntheticCard(i: number): AppliedScorecard {
+export function syntheticCard(i: number): AppliedScorecard {
   const kpi = (k: number): string => `kpi_${(i * 3 + k) % 16}`;
   const linear = { linear: { zero_at: 5, full_at: 30 } };
   const entries = [

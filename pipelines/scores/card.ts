@@ -232,6 +232,7 @@ export function cardModel(applied: AppliedScorecard): Model {
         "account_id",
         "snapshot_date",
         "is_restated",
+      "is_newest",
         sql`coalesce(in_force_scorecard = ${card.scorecard} and in_force_version = ${card.version}, false)`.as(
           "is_in_force",
         ),
@@ -272,6 +273,7 @@ export function cardModel(applied: AppliedScorecard): Model {
   const statement = chained.selectFrom(used.at(-1)?.name ?? "inputs").select([
     "account_id",
     "snapshot_date",
+    "is_newest",
     "is_in_force",
     ...kpisOf(card).map((kpi) => sql`from_millionths(${sql.ref(valueColumn(kpi))})`.as(valueColumn(kpi))),
     ...kpis.map(({ slot }) => decimal(at("points", slot)).as(`points_${slot}`)),
@@ -298,7 +300,7 @@ export function cardModel(applied: AppliedScorecard): Model {
         : sql`case when score is null then highest else greatest(highest, score) end`,
     ).as("score_high"),
     asDecimal(divided(sql`covered * 1000000`, full, true), 0n).as("coverage"),
-    bandName(card, bandNumber(card, "score_before")).as("band_before"),
+    bandName(card, gates.hasScores ? bandNumber(card, "score_before") : sql`score_band`).as("band_before"),
     bandName(card, gates.hasBands ? sql`least(score_band, coalesce(band_gate, score_band))` : sql`score_band`).as(
       "band",
     ),

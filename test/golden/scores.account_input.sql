@@ -8,6 +8,19 @@ with
       s.is_scored as is_scored,
       s.is_scored
       or s.is_validated as is_restated,
+      (
+        s.is_scored
+        or s.is_validated
+      )
+      and s.snapshot_date = (
+        select
+          max(snapshot_date)
+        from
+          spine.account_snapshot
+        where
+          is_scored
+          or is_validated
+      ) as is_newest,
       cast('freshsuccess_40_30_30' as varchar) as in_force_scorecard,
       cast(1 as integer) as in_force_version,
       cast(1 as integer) as n_matching,

@@ -4,6 +4,7 @@ with
       account_id,
       snapshot_date,
       is_restated,
+      is_newest,
       coalesce(
         in_force_scorecard = 'naive_baseline'
         and in_force_version = 1,
@@ -172,6 +173,7 @@ with
 select
   account_id,
   snapshot_date,
+  is_newest,
   is_in_force,
   from_millionths (value_logins_28d) as value_logins_28d,
   from_millionths (value_nps) as value_nps,
@@ -287,11 +289,7 @@ select
     end
   ) as score_high,
   from_few_millionths (half_up (covered * 1000000, 4)) as coverage,
-  case case
-      when score_before <= 30000000 then 1
-      when score_before <= 70000000 then 2
-      when score_before is not null then 3
-    end
+  case score_band
     when 1 then 'red'
     when 2 then 'yellow'
     when 3 then 'green'
