@@ -157,6 +157,9 @@ program
   .command("bench", { hidden: true })
   .description("seconds, rows and memory of each step beside the limit of the same run")
   .option("--events <list>", "volumes, like 1m,10m", volumes, [1e6, 1e7])
+  .option("--memory-limit <size>", "of the engine, like 4GB")
+  .option("--threads <n>", "of the engine", wholeNumber)
+  .option("--wide", "reading one of 200 KPIs instead")
   .action((options) => bench(context, options));
 
 /** Runs the command line; the only place that sets the exit code. */
