@@ -45,6 +45,7 @@ import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { codeSha256, resolveDefinitions } from "./definitions.ts";
 import { notesOnExports, notesOnHandWritten, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
+import { writeOut } from "./out.ts";
 
 export interface RefreshOptions {
   readonly book: Book;
@@ -221,6 +222,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     const artefacts = await timed("artefacts", () =>
       writeArtefacts({ database, folder: join(build, "artefacts"), rulesNotApplied }),
     );
+    const out = await writeOut({ database, folder: join(build, "out") });
     await database.run(
       "drop view if exists staging.usage_event; drop schema if exists rollup cascade; drop schema if exists raw cascade",
     );
@@ -246,6 +248,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
         ),
       ],
       artefacts,
+      out,
       warnings,
     };
   } catch (error) {

@@ -1,3 +1,5 @@
+import { csvText } from "../lib/csv.ts";
+
 /** Rows as columns of aligned text; numbers to the right, null as an empty cell. */
 export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], names?: readonly string[]): string {
   const columns = names ?? Object.keys(rows[0] ?? {});
@@ -17,19 +19,9 @@ function formatCell(value: unknown): string {
   return Array.isArray(value) ? JSON.stringify(value) : String(value).replaceAll(/[\r\n\t]+/g, " ");
 }
 
-/** RFC 4180, with a quote before anything that a spreadsheet would run as a formula. */
-export function formatCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
-  const columns = Object.keys(rows[0] ?? {});
-  const cell = (value: unknown): string => {
-    if (value === null || value === undefined) return "";
-    const text = String(value);
-    const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
-  return [columns.map(cell), ...rows.map((row) => columns.map((name) => cell(row[name])))]
-    .map((row) => row.join(","))
-    .join("\n");
-}
+/** Rows as CSV; see {@link csvText}. */
+export const formatCsv = (rows: readonly Readonly<Record<string, unknown>>[]): string =>
+  csvText(Object.keys(rows[0] ?? {}), rows);
 
 /** Breaks a sentence into lines of at most `width` characters, each after the first behind `indent`. */
 export function wrap(text: string, width: number, indent: string): string {

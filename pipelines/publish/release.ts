@@ -4,6 +4,14 @@ import { basename, join } from "node:path";
 import { refusedError, usageError } from "../lib/errors.ts";
 import type { ArtefactFile } from "./artefacts.ts";
 
+/** A file below `out/`, for other systems. */
+export interface OutFile {
+  readonly name: string;
+  readonly file: string;
+  readonly rows: number;
+  readonly sha256: string;
+}
+
 /** What a release says of itself: `manifest.json`. */
 export interface Manifest {
   /** Hash of inputs, definitions and code: the same three give the same id, on any machine and day. */
@@ -39,6 +47,8 @@ export interface Manifest {
     readonly definition_sha256: string;
   }[];
   readonly artefacts: readonly ArtefactFile[];
+  /** Releases of earlier versions of Assay have none. */
+  readonly out?: readonly OutFile[];
   /** Warnings of the build, one sentence each. */
   readonly warnings: readonly string[];
 }

@@ -1,0 +1,94 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { writeOut } from "../../pipelines/commands/out.ts";
+import { csvText } from "../../pipelines/lib/csv.ts";
+import { sha256 } from "../../pipelines/lib/files.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+
+const tables = `
+create schema meta; create schema staging; create schema spine; create schema scores;
+create table meta.params as select date '2026-03-30' as as_of;
+create table staging.account as select * from (values
+  ('a', 'Alder, "Old" & Sons', date '2026-01-01', null::date), ('a', 'not yet', date '2026-04-01', null),
+  ('b', 'before', date '2025-01-01', date '2026-02-01'), ('b', '=1+1', date '2026-02-01', null),
+  ('c', null, date '2026-01-01', null), ('gone', 'Gone', date '2026-01-01', null))
+  as t (account_id, name, visible_on, superseded_on) cross join (select 'accounts' as source);
+create table spine.account_snapshot as select account_id, snapshot_date, true as is_scored
+  from (values ('a'), ('b'), ('c')) as t (account_id) cross join (values (date '2026-01-05'), (date '2026-03-02'), (date '2026-03-30')) as d (snapshot_date)
+  union all select 'gone', date '2026-03-02', true;
+create table scores.account_score as select * from (values
+  ('a', date '2026-01-05', 1, true, 95.0, 'green', null), ('a', date '2026-03-02', 1, true, 85.0, 'green', null),
+  ('a', date '2026-03-30', 1, true, 75.123456, 'green', null), ('a', date '2026-03-30', 2, false, 10.0, 'red', null),
+  ('b', date '2026-03-30', 1, true, null, 'red', 'Ida'), ('gone', date '2026-03-02', 1, true, 50.0, 'yellow', null))
+  as t (account_id, snapshot_date, version, is_in_force, score, band, overridden_by)
+  cross join (select 'health' as scorecard, 0.7::decimal(18,6) as coverage);
+create table scores.flag as select * from (values
+  (1, 'low', 'Low use', 'risk', 'x', 'below', 5), (2, 'grows', '+ grows', 'opportunity', 'y', 'at_least', 50))
+  as t (flag_no, flag, label, kind, kpi, comparison, threshold);
+create table scores.account_flag as select * from (values
+  ('a', 'grows', date '2026-03-30', null::date, 60.5, true, true, null::date), ('a', 'low', date '2026-01-05', null, -3, true, false, null),
+  ('b', 'low', date '2026-03-02', null, 1, true, false, date '2026-05-01'), ('a', 'low', date '2025-01-06', date '2025-02-03', 1, false, false, null))
+  as t (account_id, flag, since, until, value, is_raised, is_new, snoozed_until)
+  cross join (select 0 as threshold);
+update scores.account_flag set threshold = 5;
+`;
+
+describe("files for other systems", () => {
+  let folder: string;
+  let database: Database;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "assay-out-"));
+    database = await Database.open({ path: ":memory:" });
+    await database.run(tables);
+  });
+  afterAll(async () => {
+    database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("are a line for every paying account, with its score, band, trend and flags", async () => {
+    const files = await writeOut({ database, folder });
+    const text = await readFile(join(folder, "scores.csv"), "utf8");
+    expect(text).toBe(
+      "account_id,name,scorecard,version,score,band,overridden_by,trend,coverage,as_of,flags\n" +
+        'a,"Alder, ""Old"" & Sons",health,1,75.123456,green,,declining 20,0.7,2026-03-30,low;grows\n' +
+        "b,'=1+1,health,1,,red,Ida,,0.7,2026-03-30,\n" +
+        "c,,,,,,,,,2026-03-30,\n",
+    );
+    expect(files[0]).toEqual({ name: "scores", file: "scores.csv", rows: 3, sha256: sha256(text) });
+  });
+
+  it("are a line for every raised flag, snoozed ones too", async () => {
+    const files = await writeOut({ database, folder });
+    const text = await readFile(join(folder, "flags.csv"), "utf8");
+    expect(text).toBe(
+      "account_id,name,flag,label,kind,kpi,value,comparison,threshold,since,is_new,snoozed_until,as_of\n" +
+        'a,"Alder, ""Old"" & Sons",low,Low use,risk,x,-3,below,5,2026-01-05,false,,2026-03-30\n' +
+        'a,"Alder, ""Old"" & Sons",grows,\'+ grows,opportunity,y,60.5,at_least,5,2026-03-30,true,,2026-03-30\n' +
+        "b,'=1+1,low,Low use,risk,x,1,below,5,2026-03-02,false,2026-05-01,2026-03-30\n",
+    );
+    expect(files[1]).toEqual({ name: "flags", file: "flags.csv", rows: 3, sha256: sha256(text) });
+  });
+});
+
+describe("a cell of a CSV", () => {
+  it.each([
+    ["=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"],
+    ["+1", "'+1"],
+    ["-1", "'-1"],
+    ["@x", "'@x"],
+    ["\tx", "'\tx"],
+    ["\n=1", `"'\n=1"`],
+    ["\r=1", `"'\r=1"`],
+    [-1, "-1"],
+    [1e-7, "1e-7"],
+    [false, "false"],
+    [null, ""],
+    ["a-b", "a-b"],
+    ["zwölf, 12", '"zwölf, 12"'],
+  ])("%j", (value, expected) => {
+    expect(csvText(["x"], [{ x: value }])).toBe(`x\n${expected}\n`);
+  });
+});
