@@ -1,8 +1,10 @@
 import { guardRailError } from "../lib/errors.ts";
 import { findCurrentRelease } from "../publish/release.ts";
+import { expiredSentence } from "../scores/lint.ts";
+import { signOffs } from "./audit-scorecards.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
 
-/** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none. */
+/** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none, or when the sign-off of a scorecard in force has expired. */
 export async function status(
   context: Context,
   name: string,
@@ -22,13 +24,32 @@ export async function status(
         (select count(*) from spine.account_snapshot where snapshot_date = (select as_of from meta.release)) as accounts`);
     const { as_of, release_id, built_at } = release.manifest;
     const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
-    const answer = { book: book.book, release_id, as_of, age_days: age, built_at, ...facts };
+    const expired = (await signOffs(database.query, context.now())).filter(({ is_expired }) => is_expired);
+    const answer = {
+      book: book.book,
+      release_id,
+      as_of,
+      age_days: age,
+      built_at,
+      ...facts,
+      expired_sign_offs: expired.map(({ scorecard, version, valid_until }) => ({ scorecard, version, valid_until })),
+    };
     context.print(
       options.json
         ? JSON.stringify(answer)
         : `${book.book}: release ${release_id.slice(0, 12)}, data to ${as_of} (${age} days ago), ${facts?.accounts} paying accounts, ` +
-            `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected`,
+            `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected` +
+            (expired.length === 0
+              ? ""
+              : `, ${expired.length} expired ${expired.length === 1 ? "sign-off" : "sign-offs"}`),
     );
+    const [first] = expired;
+    if (first !== undefined) {
+      throw guardRailError(
+        `${book.book}: ${expiredSentence(`${first.scorecard} v${first.version}`, first.valid_until)}`,
+        `run 'npx assay audit ${name}' for what to do`,
+      );
+    }
   } finally {
     database.close();
   }
