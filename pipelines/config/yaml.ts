@@ -36,12 +36,15 @@ export function readYaml<Schema extends z.ZodType>(given: {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [broken] = document.errors;
   if (broken !== undefined) {
-    throw usageError(`${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`);
+    throw usageError(
+      `${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`,
+      /compact mappings|implicit/.test(broken.message) ? "a text that holds ': ' needs quotes around it" : undefined,
+    );
   }
   const placeOf = (path: Path): string => `${file}:${lineOf(document, lines, path)}`;
   const errorAt = (path: Path, sentence: string, hint?: string): Error =>
     usageError(`${placeOf(path)}: ${keyText(path)}: ${sentence}`, hint);
-  const raw: unknown = document.toJS() ?? {};
+  const raw = plainValue(document, (sentence) => usageError(`${file}: ${sentence}`));
   const result = schema.safeParse(raw);
   const problems = result.success
     ? (check?.(result.data) ?? [])
@@ -54,6 +57,21 @@ export function readYaml<Schema extends z.ZodType>(given: {
   }
   if (!result.success) throw result.error;
   return { value: result.data, raw, errorAt };
+}
+
+/** The document as plain values. Aliases may stand for what came before them, not for what holds them, and not by the thousand. */
+function plainValue(document: Document.Parsed, refuse: (sentence: string) => Error): unknown {
+  try {
+    const value: unknown = document.toJS() ?? {};
+    // Throws where an alias stands for something that holds it.
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    if (!(error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw refuse(
+      `not valid YAML: found an alias that cannot be followed (${lowerFirst(error.message.split("\n")[0] ?? "")}), expected values without aliases`,
+    );
+  }
 }
 
 /** The parts of zod's issues that are read here. */
@@ -90,6 +108,7 @@ const valueAt = (value: unknown, path: Path): unknown =>
 
 export function foundText(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
@@ -218,7 +237,7 @@ function knownKeys(path: Path, root: unknown, schema: z.ZodType): readonly strin
   return [...new Set(chosen.flatMap((object) => Object.keys(object.properties ?? {})))];
 }
 
-/** The candidate that is at most a third of its letters away (Levenshtein), if any. */
+/** The candidate that is at most a third of its letters away (Levenshtein), or the only one that begins with the word, if any. */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
@@ -226,7 +245,10 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best !== undefined && bestDistance <= Math.max(1, Math.ceil(best.length / 3)) ? best : undefined;
+  if (best !== undefined && bestDistance <= Math.max(1, Math.ceil(best.length / 3))) return best;
+  const longer =
+    word.length < 3 ? [] : candidates.filter((candidate) => candidate.startsWith(`${word.toLowerCase()}_`));
+  return longer.length === 1 ? longer[0] : undefined;
 }
 
 function editDistance(a: string, b: string): number {

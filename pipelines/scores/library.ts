@@ -3,12 +3,14 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Book } from "../config/book.ts";
-import type { KpiDefinition } from "../config/kpi.ts";
-import { type AppliedScorecard, parseScorecard } from "../config/scorecard.ts";
-import { nearest } from "../config/yaml.ts";
+import { type AppliedScorecard, type ParsedScorecard, parseScorecard } from "../config/scorecard.ts";
+import { foundText, nearest, type Path } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
-import { reachProblem } from "./card.ts";
+import { type Bounding, reachProblem } from "./reach.ts";
+
+/** Errors at keys of the file that a scorecard was read from: kept beside it, because a scorecard is plain JSON. */
+const errorsOf = new WeakMap<AppliedScorecard, ParsedScorecard["errorAt"]>();
 
 const presetRoot = join(projectRoot, "sql", "scorecards");
 
@@ -19,7 +21,7 @@ const presetRoot = join(projectRoot, "sql", "scorecards");
  */
 export async function resolveScorecards(
   book: Pick<Book, "folder" | "scorecards" | "compare" | "kpis">,
-  kpis: readonly Pick<KpiDefinition, "id">[],
+  kpis: readonly Bounding[],
 ): Promise<readonly AppliedScorecard[]> {
   const listed = book.kpis.map((entry) => (typeof entry === "string" ? entry : String(entry.id)));
   const known = new Set([...kpis.map(({ id }) => id), ...listed]);
@@ -63,9 +65,11 @@ export async function resolveScorecards(
           near === undefined ? undefined : `did you mean ${near}?`,
         );
       }
-      const problem = reachProblem(card);
+      const problem = reachProblem(card, kpis);
       if (problem !== null) throw errorAt(problem.path, problem.sentence);
-      cards.push({ ...parsed, file, is_preset: source.isPreset, assign_order: order });
+      const applied = { ...parsed, file, is_preset: source.isPreset, assign_order: order };
+      errorsOf.set(applied, errorAt);
+      cards.push(applied);
     }
   }
   return cards;
@@ -76,25 +80,66 @@ export interface RecordedVersion {
   readonly scorecard: string;
   readonly version: number;
   readonly definition_sha256: string;
+  /** What the file said, as canonical JSON; releases of Assay 0.1 and before did not keep it. */
+  readonly definition?: string | undefined;
 }
 
 export const recordOf = (cards: readonly AppliedScorecard[]): readonly RecordedVersion[] =>
-  cards.map(({ card: { scorecard, version }, definition_sha256 }) => ({ scorecard, version, definition_sha256 }));
+  cards.map(({ card: { scorecard, version }, definition_sha256, definition }) => ({
+    scorecard,
+    version,
+    definition_sha256,
+    definition,
+  }));
 
 /**
- * Refuses a version whose content is not what an earlier release recorded under the same number. Versions that are
- * gone are fine: history keeps them.
+ * Refuses a version whose content is not what an earlier release recorded under the same number, and names the first key that
+ * changed. Versions that are gone are fine: history keeps them.
  */
 export function checkImmutability(known: readonly RecordedVersion[], cards: readonly AppliedScorecard[]): void {
-  for (const { card, definition_sha256, file } of cards) {
+  for (const applied of cards) {
+    const { card, definition_sha256, file } = applied;
     const recorded = known.find((row) => row.scorecard === card.scorecard && row.version === card.version);
-    if (recorded !== undefined && recorded.definition_sha256 !== definition_sha256) {
-      throw usageError(
-        `${file}: version ${card.version} of ${card.scorecard} has other content than the release that first used it, expected a new version for a change`,
-        `restore the file, and write the change into v${card.version + 1}.yaml`,
-      );
+    if (recorded === undefined || recorded.definition_sha256 === definition_sha256) continue;
+    const named = `version ${card.version} of ${card.scorecard}`;
+    const hint = `a change is a new version: restore the file, and write it into v${card.version + 1}.yaml`;
+    const errorAt = errorsOf.get(applied);
+    if (errorAt !== undefined && recorded.definition !== undefined) {
+      const change = firstChange(JSON.parse(recorded.definition), JSON.parse(applied.definition));
+      if (change !== null) {
+        throw errorAt(
+          change.path,
+          `found ${foundText(change.now)}, expected ${foundText(change.then)} as in the release that first used ${named}`,
+          hint,
+        );
+      }
     }
+    throw usageError(
+      `${file}: ${named} has other content than the release that first used it, expected a new version for a change`,
+      hint,
+    );
   }
+}
+
+interface Change {
+  readonly path: Path;
+  readonly then: unknown;
+  readonly now: unknown;
+}
+
+/** The first key at which two files differ, the sign-off apart; null when they say the same. */
+function firstChange(then: unknown, now: unknown, path: Path = []): Change | null {
+  const isBranch = (value: unknown): value is Readonly<Record<string, unknown>> =>
+    typeof value === "object" && value !== null;
+  if (!isBranch(then) || !isBranch(now) || Array.isArray(then) !== Array.isArray(now)) {
+    return then === now ? null : { path, then, now };
+  }
+  for (const key of new Set([...Object.keys(now), ...Object.keys(then)])) {
+    if (path.length === 0 && (key === "validated" || key === "valid_for")) continue;
+    const change = firstChange(then[key], now[key], [...path, Array.isArray(now) ? Number(key) : key]);
+    if (change !== null) return change;
+  }
+  return null;
 }
 
 interface Versions {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -6,12 +6,15 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
 import { parseScorecard } from "../../pipelines/config/scorecard.ts";
 import { AssayError } from "../../pipelines/lib/errors.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
 import { cardModel, reachProblem } from "../../pipelines/scores/card.ts";
 import { checkImmutability, recordOf, resolveScorecards } from "../../pipelines/scores/library.ts";
 import { scoreInWords } from "../../pipelines/scores/preview.ts";
 import { spread } from "../../pipelines/scores/weights.ts";
 import { bandsInWords, pointsInWords } from "../../pipelines/scores/words.ts";
 import { applied } from "../scored.ts";
+
+const presetFolder = join(projectRoot, "sql", "scorecards");
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
@@ -281,6 +284,132 @@ it("any change of a file is either valid or refused with a sentence, never a cra
   expect(refused).toBeGreaterThan(80);
 });
 
+const baseFiles = async (): Promise<readonly string[]> => {
+  const folders = (await readdir(presetFolder)).map((name) => join(presetFolder, name));
+  return [good, ...(await Promise.all(folders.map((folder) => readFile(join(folder, "v1.yaml"), "utf8"))))];
+};
+
+it("any text is either a scorecard that compiles or a usage error, never a crash", async () => {
+  const files = await baseFiles();
+  const token = fc.constantFrom(
+    ...[
+      ".nan",
+      ".inf",
+      "-.inf",
+      "1e999",
+      "-1",
+      "0",
+      "0.5",
+      "1e-7",
+      "99999999999999999999",
+      "100000",
+      "true",
+      "null",
+      "~",
+      "''",
+    ],
+    ...[
+      "*a",
+      "&a",
+      "&a 1",
+      "&a [*a]",
+      "<<: *a",
+      "!!binary aGk=",
+      "!!set {}",
+      "!foo 1",
+      "0x1F",
+      "0o17",
+      "2026-02-30",
+      "[",
+      "{",
+      "}",
+      "]",
+    ],
+    ...[
+      "- ",
+      "? x",
+      "|",
+      ">",
+      "---",
+      "...",
+      "%YAML 1.2",
+      "\t",
+      "\u0000",
+      "\ufeff",
+      "é",
+      "__proto__: 1",
+      "constructor",
+      "#",
+      ",",
+      ":",
+    ],
+    ...[
+      "a, a",
+      "[0, 0]",
+      "[3, 2, 1]",
+      "{ a: 1, a: 2 }",
+      "{ min: 5, max: 5 }",
+      "reweight",
+      "sum",
+      "start_and_clamp",
+      "weighted_mean",
+    ],
+  );
+  const edit = fc.record({
+    how: fc.constantFrom("delete", "duplicate", "swap", "replace", "insert", "cut", "number"),
+    at: fc.nat(),
+    other: fc.nat(),
+    token,
+  });
+  const apply = (
+    text: string,
+    { how, at, other, token: given }: { how: string; at: number; other: number; token: string },
+  ) => {
+    const lines = text.split("\n");
+    const [i, j] = [at % lines.length, other % lines.length];
+    const line = lines[i] as string;
+    if (how === "delete") lines.splice(i, 1);
+    else if (how === "duplicate") lines.splice(j, 0, line);
+    else if (how === "swap") [lines[i], lines[j]] = [lines[j] as string, line];
+    else if (how === "insert") lines.splice(i, 0, given);
+    else if (how === "cut") return text.slice(0, at % text.length) + text.slice((at + (other % 40)) % text.length);
+    else {
+      const words = [...line.matchAll(how === "number" ? /-?\d+(\.\d+)?/g : /[\w.-]+/g)];
+      const word = words[other % Math.max(1, words.length)];
+      if (word !== undefined) lines[i] = line.slice(0, word.index) + given + line.slice(word.index + word[0].length);
+    }
+    return lines.join("\n");
+  };
+  let [refused, valid] = [0, 0];
+  fc.assert(
+    fc.property(fc.constantFrom(...files), fc.array(edit, { minLength: 1, maxLength: 3 }), (file, edits) => {
+      const text = edits.reduce(apply, file);
+      try {
+        const { card } = parseScorecard(text, "v3.yaml");
+        if (reachProblem(card) === null) {
+          cardModel(applied(text));
+          valid += 1;
+        }
+      } catch (error) {
+        refused += 1;
+        expect(error).toBeInstanceOf(AssayError);
+        expect((error as AssayError).exitCode).toBe(2);
+        expect((error as AssayError).message).toMatch(/^v3\.yaml/);
+      }
+    }),
+    { numRuns: 600, seed: 11 },
+  );
+  expect(refused).toBeGreaterThan(200);
+  expect(valid).toBeGreaterThan(50);
+});
+
+it("refuses aliases that hold themselves or grow without end", () => {
+  expect(refusal(() => parseScorecard("a: &a [*a]", "v1.yaml"))).toMatch(/^v1\.yaml.*not valid YAML: /);
+  expect(refusal(() => parseScorecard("a: *nothing", "v1.yaml"))).toMatch(/^v1\.yaml.*not valid YAML: /);
+  const bomb = ["a0: &a0 [x, x]", ...Array.from({ length: 30 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]`)];
+  expect(refusal(() => parseScorecard(bomb.join("\n"), "v1.yaml"))).toMatch(/^v1\.yaml.*not valid YAML: /);
+});
+
 describe("the scorecards of a book", () => {
   let folder: string;
   beforeEach(async () => {
@@ -380,6 +509,11 @@ describe("the scorecards of a book", () => {
     await write("scorecards/health/v3.yaml", good.replace("full_at: 30", "full_at: 31"));
     const changed = await resolve({ scorecards: ["scorecards/health"] });
     expect(refusal(() => checkImmutability(known, changed))).toBe(
+      "scorecards/health/v3.yaml:16: groups[0].kpis[0].points.linear.full_at: found 31, expected 30 as in the release that first used version 3 of health",
+    );
+    // What releases of before remember is only that something changed.
+    const hashes = known.map(({ definition: _, ...row }) => row);
+    expect(refusal(() => checkImmutability(hashes, changed))).toBe(
       "scorecards/health/v3.yaml: version 3 of health has other content than the release that first used it, expected a new version for a change",
     );
   });
