@@ -3,7 +3,7 @@ import { TrinoSQL } from "dt-sql-parser";
 import { beforeAll, describe, expect, it } from "vitest";
 import { plainRollUp } from "../../pipelines/config/kpi.ts";
 import { featureNodes } from "../../pipelines/features/compile.ts";
-import { parseKpi, readLibrary } from "../../pipelines/features/library.ts";
+import { readLibrary } from "../../pipelines/features/library.ts";
 import { qualityNodes } from "../../pipelines/features/quality.ts";
 import { usageRollUp } from "../../pipelines/features/usage-filter.ts";
 import type { LoadResult } from "../../pipelines/load/load.ts";
@@ -11,6 +11,7 @@ import { rollUpStatements } from "../../pipelines/load/rollup.ts";
 import { stagingNodes } from "../../pipelines/load/stage.ts";
 import { readModels } from "../../pipelines/models/header.ts";
 import type { Model } from "../../pipelines/models/model.ts";
+import { kpisOfUsage } from "../kpis-of-usage.ts";
 import { smallBook } from "../small-warehouse.ts";
 
 /** Functions with one meaning in both engines (date_add, date_diff and sequence by macros, on dates only). */
@@ -63,48 +64,11 @@ function problems(sql: string): readonly string[] {
   return found;
 }
 
-/** KPIs over usage of every measure, with and without a look-back, with every kind of condition. */
-const ofUsage = [
-  { measure: "count" },
-  { measure: "count", window_days: 28, filter: { event: ["login", "invoice_sent"] } },
-  { measure: "count", window_days: 28, filter: { event: { not: "login" } }, decay: "linear" },
-  { measure: "count", window_days: 28, filter: { user_id: { not: null }, quantity: { at_least: 1.5, less_than: 20 } } },
-  { measure: "count", window_days: 28, filter: { event_time: { at_least: "2024-01-01" } } },
-  { measure: "count", window_days: 28, filter: { known_at: null, user_id: { not: ["u1", "o'u2"] } } },
-  { measure: "sum", value: "quantity", window_days: 84 },
-  { measure: "sum", value: "quantity", window_days: 14, filter: { user_id: "u1" }, null_rule: { no_rows: "not_yet" } },
-  { measure: "sum", value: "quantity", window_days: 84, decay: "linear" },
-  { measure: "distinct", value: "user_id" },
-  { measure: "distinct", value: "user_id", window_days: 28, filter: { event: "login" } },
-  { measure: "distinct", value: "user_id", window_days: 28, users: { is_executive: true, role: { not: "viewer" } } },
-  { measure: "distinct", value: "event", window_days: 28 },
-  { measure: "active_days" },
-  { measure: "active_days", window_days: 28, filter: { quantity: { more_than: 1 } } },
-  { measure: "active_days", window_days: 28, users: { is_executive: true } },
-  { measure: "days_since", filter: { event: "login" } },
-  { measure: "days_since", window_days: 60, filter: { quantity: null } },
-  { measure: "latest", value: "quantity", window_days: 60, filter: { event: "seats_in_use" } },
-  { measure: "share", of: "sum", value: "quantity", window_days: 28 },
-  { measure: "per_seat", of: "distinct", value: "user_id", window_days: 28 },
-  { measure: "tenure_scaled", of: "active_days", window_days: 28 },
-  { measure: "trend", of: "active_days", window_days: 28, baseline_days: 84 },
-  { measure: "trend", window_days: 28, baseline_days: 84, filter: { user_id: { not: null } } },
-  { measure: "slope", window_days: 84 },
-  { measure: "slope", of: "active_days", window_days: 84 },
-  { measure: "slope", of: "sum", value: "quantity", window_days: 84 },
-  { measure: "time_to_first", filter: { event: "invoice_sent" } },
-].map((own, i) => {
-  const id = `usage_${i}_${own.measure}`;
-  const facts = { description: "for a test", factor: "control", kind: "objective", side: "reactive", unit: "things" };
-  const says = { less: "had less", more: "had more" };
-  return parseKpi({ id, label: id, ...facts, healthier: "tested", says, entity: "usage_event", ...own }, id);
-});
-
 /** Every statement of a book with the whole library and the KPIs above that is marked as portable. */
 let portable: readonly Model[];
 let all: readonly Model[];
 beforeAll(async () => {
-  const kpis = [...(await readLibrary()), ...ofUsage];
+  const kpis = [...(await readLibrary()), ...kpisOfUsage];
   const book = smallBook();
   all = [...(await readModels("spine")), ...featureNodes(kpis, book), ...(await qualityNodes(kpis, book))];
   portable = all.filter((model) => model.portable);
@@ -140,7 +104,7 @@ describe("portable statements", () => {
   });
 
   it("the roll-ups' columns for every filter that a KPI of usage may have", () => {
-    const wanted = usageRollUp(ofUsage);
+    const wanted = usageRollUp(kpisOfUsage);
     expect([wanted.account.length, wanted.user.length, wanted.last.length]).toEqual([7, 1, 1]);
     for (const { sql } of rollUpStatements(wanted)) expect(problems(sql)).toEqual([]);
     for (const { name, sql } of [...wanted.account, ...wanted.user, ...wanted.last]) {
