@@ -81,8 +81,16 @@ export const artefacts: readonly Artefact[] = [
   table("score_distribution", "scorecard, version, place_no"),
   table("score_month", "scorecard, mode, snapshot_date, version"),
   table("scorecard", "is_assigned desc, assign_order, scorecard, version"),
+  table("scorecard_card", "is_assigned desc, scorecard, version"),
   table("scorecard_kpi", "scorecard, version, points desc, kpi"),
+  {
+    // Which accounts a finding is about is for `assay audit`.
+    ...table("scorecard_lint", ""),
+    select:
+      "select lint_no, scorecard, version, rule, source, severity, sentence, because from marts.scorecard_lint order by lint_no",
+  },
   table("scorecard_state", "scorecard, version"),
+  table("scorecard_step", "scorecard, version, step_no"),
   table("validation_fact", "definition"),
   table("weight_on_evidence", "scorecard, version, action_no"),
 ];

@@ -68,6 +68,13 @@ const stepColumns = [
   ["what", "varchar"],
 ] as const;
 
+/** The tables of {@link lintNode}: name, columns and types. */
+export const lintTables = [
+  ["marts.scorecard_lint", lintColumns],
+  ["marts.scorecard_card", cardColumns],
+  ["marts.scorecard_step", stepColumns],
+] as const;
+
 /**
  * Tables: `marts.scorecard_lint`, one row a finding; `marts.scorecard_card`, one row a version, what a model card says of
  * it; `marts.scorecard_step`, the steps that lead to a score, done or open. `nodes` are the models of the scorecards:
@@ -94,7 +101,7 @@ export function lintNode(
       "spine.account_snapshot",
     ],
     params: [],
-    produces: ["marts.scorecard_lint", "marts.scorecard_card", "marts.scorecard_step"],
+    produces: lintTables.map(([name]) => name),
     version: `1 ${sha256(canonicalJson([cards, nodes.map(({ sql }) => sql)]))}`,
     run: (context) => write(context, cards, new Set(kpis.map(({ id }) => id)), nodes),
   };
@@ -110,8 +117,7 @@ async function write(
   const findings = lintScorecards(facts);
   await createTable(
     run,
-    "marts.scorecard_lint",
-    lintColumns,
+    lintTables[0],
     findings.map((f, i) => [
       i + 1,
       f.scorecard,
@@ -135,8 +141,7 @@ async function write(
   });
   await createTable(
     run,
-    "marts.scorecard_card",
-    cardColumns,
+    lintTables[1],
     told.map(({ card, file, row, test, counting, steps }) => {
       const own = findings.filter(sameCard(file));
       const points = (is: (kpi: LintKpi) => boolean): number =>
@@ -179,8 +184,7 @@ async function write(
   );
   await createTable(
     run,
-    "marts.scorecard_step",
-    stepColumns,
+    lintTables[2],
     told.flatMap(({ file, steps }) =>
       steps.map((step, i) => [file.scorecard, file.version, i + 1, step.step, step.label, step.state, step.what]),
     ),
@@ -191,8 +195,7 @@ const dateOrNull = (text: string | null): SqlDate | null => (text === null ? nul
 
 async function createTable(
   run: StepContext["run"],
-  name: string,
-  columns: readonly (readonly [string, string])[],
+  [name, columns]: readonly [string, readonly (readonly [string, string])[]],
   rows: readonly (readonly (SqlValue | SqlDate)[])[],
 ): Promise<void> {
   await run(

@@ -6,6 +6,7 @@ import { silentLog } from "../../pipelines/lib/log.ts";
 import { producesOf, sortNodes } from "../../pipelines/models/graph.ts";
 import { runNodes } from "../../pipelines/models/run.ts";
 import { martNodes } from "../../pipelines/publish/marts.ts";
+import { lintTables } from "../../pipelines/scores/lint-node.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
 
@@ -32,6 +33,13 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
   const made = new Set(nodes.flatMap(producesOf));
   const given = new Set(nodes.flatMap((node) => node.depends).filter((name) => !made.has(name)));
   await runNodes(database, sortNodes(nodes, given), silentLog, () => 0);
+  for (const [name, columns] of lintTables)
+    await database.run(`create table ${name} (${columns.map(([column, type]) => `${column} ${type}`).join(", ")})`);
+  await database.run(
+    `insert into marts.scorecard_lint by name
+     select 1 as lint_no, 'freshsuccess_40_30_30' as scorecard, 1 as version, 'stage_moved' as rule, 'a guide' as source, 'warning' as severity,
+       '2 accounts moved' as sentence, 'acc_1, acc_2' as examples`,
+  );
   return database;
 }
 
