@@ -165,14 +165,14 @@ export async function showKpi(
       line("factor", `${kpi.factor}; ${kpi.kind}, ${kpi.side}${kpi.stage === undefined ? "" : `; stage ${kpi.stage}`}`),
       line("healthier", kpi.healthier === "tested" ? "tested: history decides" : kpi.healthier),
       line("says", `accounts that ${kpi.says.less}; accounts that ${kpi.says.more}`),
-      line("needs", kpi.needs.length === 0 ? "what its inputs need" : kpi.needs.join(", ")),
+      line("needs", neededEntities(kpi, [...known.values()]).join(", ")),
       ...missing.map((text, i) => line(i === 0 ? "no value" : "", text)),
       ...(state === null || state === undefined
         ? []
         : [line(`in ${book.book}`, state.why === null ? state.state : `${state.state}: ${state.why}`)]),
       ...(values === null ? [] : ["", ...valueLines(values, kpi.unit)]),
       "",
-      "-- What computes it alone, before the rules for missing values; sql/warehouse/00_macros.sql comes first.",
+      "-- The statement that computes it alone; sql/warehouse/00_macros.sql comes first.",
       sql,
     ].join("\n"),
   );

@@ -87,7 +87,7 @@ const condition = z.union([
     })
     .refine(
       (object) => Object.keys(object).length > 0,
-      "a comparison needs one of not, at_least, more_than, at_most, less_than",
+      "a comparison with one of not, at_least, more_than, at_most, less_than",
     ),
 ]);
 export type FilterCondition = z.output<typeof condition>;
@@ -127,6 +127,23 @@ const ownKeys: Readonly<Record<Measure, readonly string[]>> = {
 
 /** The keys that some measure reads and others do not. */
 const measureKeys = [...new Set(Object.values(ownKeys).flat())];
+
+/** The keys that a definition may have; with a measure, those that it reads and those of every KPI. */
+export const definitionKeys = (measure: unknown): readonly string[] => {
+  const keys = Object.keys(kpiSchema.in.shape);
+  const own: readonly string[] | undefined = Object.hasOwn(ownKeys, String(measure))
+    ? ownKeys[measure as Measure]
+    : undefined;
+  return own === undefined ? keys : keys.filter((key) => own.includes(key) || !measureKeys.includes(key));
+};
+
+/** The keys of the mappings inside a definition. */
+export const innerKeys = {
+  value: ["column", "as"],
+  says: ["less", "more"],
+  null_rule: ["no_rows", "no_value", "feed_gap_days", "tenure"],
+  condition: ["not", "at_least", "more_than", "at_most", "less_than"],
+} as const;
 
 export const kpiSchema = z
   .strictObject({
@@ -208,7 +225,7 @@ export const kpiSchema = z
     for (const key of measureKeys) {
       const value = kpi[key as keyof typeof kpi];
       const isGiven = value !== undefined && value !== null && !(key === "filter" && Object.keys(value).length === 0);
-      if (isGiven && !own.includes(key)) refuse(key, `the measure ${measure} takes no ${key}`);
+      if (isGiven && !own.includes(key)) refuse(key, `the measure ${measure} takes no ${key}, only ${own.join(", ")}`);
     }
     const need = (key: keyof typeof kpi, what: string) => {
       if (kpi[key] === undefined || kpi[key] === null) refuse(key, `the measure ${measure} needs ${what}`);
@@ -244,7 +261,7 @@ export const kpiSchema = z
         break;
       case "slope":
         need("window_days", "a look-back");
-        if (kpi.window_days === 1) refuse("window_days", "a slope needs at least 2 days");
+        if (kpi.window_days === 1) refuse("window_days", "at least 2 days for a slope");
         break;
       case "tenure_scaled":
         need("window_days", "a look-back to scale to");
@@ -270,7 +287,10 @@ export const kpiSchema = z
     const isState = entity !== null && entities.get(entity)?.kind === "state";
     const hasRowRule = measure !== "trend" && measure !== "slope" && measure !== "milestone";
     if (!hasRowRule && kpi.null_rule?.no_rows !== undefined) {
-      refuse("null_rule", `no no_rows: the measure ${measure} has a rule of its own for accounts without rows`);
+      refuse(
+        "null_rule",
+        `the measure ${measure} takes no no_rows: it has a rule of its own for accounts without rows`,
+      );
     }
     if (measure === "time_to_first" && kpi.null_rule?.no_rows === "zero") {
       refuse("null_rule", "a reason in no_rows: what has not happened took no number of days");

@@ -5,9 +5,9 @@ import { join, relative } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import type { Book } from "../config/book.ts";
-import { entityIds, entityOf } from "../config/entities.ts";
+import { entities, entityIds, entityOf } from "../config/entities.ts";
 import { kpisOf, parseExpression } from "../config/expression.ts";
-import { type KpiDefinition, kpiSchema, referencesOf } from "../config/kpi.ts";
+import { definitionKeys, innerKeys, type KpiDefinition, kpiSchema, referencesOf } from "../config/kpi.ts";
 import { nearest, type Path, type Problem, readYaml } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
@@ -62,7 +62,7 @@ export async function resolveKpis(book: Book): Promise<ResolvedKpis> {
       throw inBook(book, { ...problem, path: ["kpis", i, ...problem.path] });
     };
     if (typeof entry === "string" && !library.includes(entry)) {
-      const sentence = `found ${entry}, expected a definition or an id of the library: ${library.join(", ")}`;
+      const sentence = `found ${entry}, expected an id of the library (npx assay kpis lists them) or a definition`;
       fail({ path: [], sentence, ...didYouMean(entry, library) });
     }
     const read = typeof entry === "string" ? await readLibraryKpi(entry) : readDefinition(entry);
@@ -193,12 +193,16 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
   switch (issue.code) {
     case "unrecognized_keys": {
       const unknown = issue.keys[0] as string;
-      const keys = path.length === 0 ? Object.keys(kpiSchema.in.shape) : [];
-      const right = keys.length === 0 ? "a key that the docs name" : `one of ${keys.join(", ")}`;
+      const measure = (root as { readonly measure?: unknown } | null)?.measure;
+      const isCondition = path[0] === "filter" || path[0] === "users";
+      const inner = isCondition ? "condition" : (path[0] as keyof typeof innerKeys);
+      const keys = path.length === 0 ? definitionKeys(measure) : innerKeys[inner];
       return {
         path: [...path, unknown],
-        sentence: `found an unknown key, expected ${right}`,
-        ...didYouMean(unknown, keys),
+        sentence: `found an unknown key, expected one of ${keys.join(", ")}`,
+        ...(isCondition && ["in", "is", "equals", "any"].includes(unknown)
+          ? { hint: `write the value or the list itself: ${path[1]}: [one, other]` }
+          : didYouMean(unknown, keys)),
       };
     }
     case "invalid_value": {
@@ -209,8 +213,12 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
       return expected(
         issue.origin === "array" || issue.origin === "string" ? "at least one" : `at least ${issue.minimum}`,
       );
+    case "too_big":
+      return expected(`at most ${issue.maximum}${issue.origin === "string" ? " letters" : ""}`);
     case "invalid_type":
-      return expected(typeNames[issue.expected] ?? issue.expected);
+      if (issue.expected === "number" && path[0] !== "times" && !path.includes("filter"))
+        return expected("a whole number");
+      return expected(shapes[path.length === 1 ? String(path[0]) : ""] ?? typeNames[issue.expected] ?? issue.expected);
     case "invalid_union":
       return expected(
         path[0] === "filter" || path[0] === "users"
@@ -220,11 +228,21 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
     case "custom":
       // A sentence of its own says what was found and where in the text.
       if (issue.message.startsWith("found ")) return { path, sentence: issue.message };
-      return { path, sentence: `found ${found}, expected otherwise: ${issue.message}` };
+      return /^(an?|at least) /.test(issue.message)
+        ? expected(issue.message)
+        : { path, sentence: `found ${found}, but ${issue.message}` };
     default:
       return expected(issue.message.replace(/^./, (letter) => letter.toLowerCase()));
   }
 }
+
+/** What the mappings of a definition look like. */
+const shapes: Readonly<Record<string, string>> = {
+  filter: "a mapping of columns to what they must be, like { event: login }",
+  users: "a mapping of columns of user to what they must be, like { is_executive: true }",
+  says: "{ less: a phrase, more: a phrase }",
+  null_rule: `a mapping of ${innerKeys.null_rule.join(", ")}`,
+};
 
 const typeNames: Readonly<Record<string, string>> = {
   string: "a text",
@@ -235,22 +253,32 @@ const typeNames: Readonly<Record<string, string>> = {
   array: "a list",
 };
 
+/** What a KPI can read: what happens to accounts and what they are; usage by the day is rolled up with single events. */
+const countedEntities: readonly string[] = [...entities.values()]
+  .filter(
+    ({ id, kind, columns }) =>
+      (kind === "state" || kind === "fact") &&
+      id !== "usage_daily" &&
+      columns.some(({ name }) => name === "account_id"),
+  )
+  .map(({ id }) => id);
+
 /** Names and types that only the catalogue of entities and the book know: the first that is wrong. */
 function kpiProblem(kpi: KpiDefinition, book: Book): Problem | undefined {
   const named = [["entity", kpi.entity], ...kpi.needs.map((need) => ["needs", need])] as [string, string | null][];
   for (const [key, id] of named) {
-    if (id === null || (entityIds as readonly string[]).includes(id)) continue;
+    const right = key === "entity" ? countedEntities : entityIds;
+    if (id === null || right.includes(id)) continue;
     return {
       path: [key],
-      sentence: `found ${id}, expected one of ${entityIds.join(", ")}`,
-      ...didYouMean(id, entityIds),
+      sentence: `found ${id}, expected one of ${right.join(", ")}`,
+      ...(id === "usage_daily"
+        ? { hint: "usage_event: usage that comes by the day is read with it" }
+        : didYouMean(id, right)),
     };
   }
   if (kpi.entity === null) return undefined;
   const columns = kpiColumns(entityOf(kpi.entity), book);
-  if (!columns.has("account_id")) {
-    return { path: ["entity"], sentence: `found ${kpi.entity}, expected an entity that knows its account` };
-  }
   const conditions = conditionsProblem(kpi.entity, columns, "filter", kpi.filter);
   if (conditions !== undefined) return conditions;
   const users = conditionsProblem("user", userColumns, "users", kpi.users ?? {});

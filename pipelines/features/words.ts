@@ -25,11 +25,11 @@ export function kpiInWords(kpi: KpiDefinition): string {
     case "per_seat":
       return `${inner}${days}, divided by the seats of the account`;
     case "tenure_scaled":
-      return `${inner}${days}, scaled up to ${counted(kpi.window_days as number, "day")} for accounts that have paid for ${kpi.min_tenure_days} days or more and for less than that`;
+      return `${inner}${days}, scaled up to ${kpi.window_days} days for accounts that have paid for fewer, from ${kpi.min_tenure_days} on`;
     case "trend":
-      return `${inner} a day${days}, as a change in percent against the ${counted(kpi.baseline_days as number, "day")} before those`;
+      return `${inner}${days}, by the day, as a change in percent against the ${counted(kpi.baseline_days as number, "day")} before those`;
     case "slope":
-      return `the slope of ${inner} a day${days}, in percent of their mean a week; at least ${counted(kpi.min_active_days as number, "day")} must have rows`;
+      return `the slope of ${inner}${days}, by the day, in percent of its mean a week; at least ${counted(kpi.min_active_days as number, "day")} must have rows`;
     case "time_to_first":
       return `the days from the ${kpi.from === "account_created" ? "account's creation" : "first paid day"} to the first of ${rows}; 0 if that came before`;
     case "milestone":
@@ -65,7 +65,7 @@ function amountInWords(measure: string, kpi: KpiDefinition, rows: string): strin
 }
 
 function rowsInWords(kpi: KpiDefinition): string {
-  const users = kpi.users === undefined ? "" : ` of users${filterInWords(kpi.users, " whose ")}`;
+  const users = kpi.users === undefined ? "" : ` by users, not deactivated,${filterInWords(kpi.users, " whose ")}`;
   return `rows of ${kpi.entity}${users}${filterInWords(kpi.filter, " where ")}`;
 }
 

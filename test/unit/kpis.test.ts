@@ -75,7 +75,7 @@ describe("resolveKpis", () => {
 
   it("says in one sentence what is wrong, where, and what would be right", async () => {
     await expect(resolveKpis(smallBook({ kpis: ["login_28d"] }))).rejects.toThrow(
-      "assay.yaml: kpis[0]: found login_28d, expected a definition or an id of the library",
+      "assay.yaml: kpis[0]: found login_28d, expected an id of the library (npx assay kpis lists them) or a definition",
     );
     await expect(resolveKpis(smallBook({ kpis: ["nps", "nps"] }))).rejects.toThrow("kpis[1]: found nps a second time");
     expect(await mistake({ measure: "counts" })).toMatch(
@@ -85,9 +85,7 @@ describe("resolveKpis", () => {
     expect(await mistake({ windowdays: 28 })).toMatch(/windowdays: found an unknown key/);
     expect(await mistake({ id: "Report views" })).toMatch(/id: found "Report views", expected an id/);
     expect(await mistake({ window_days: 0 })).toMatch(/window_days: found 0/);
-    expect(await mistake({ measure: "sum" })).toMatch(
-      /value: found nothing, expected otherwise: the measure sum needs a value column/,
-    );
+    expect(await mistake({ measure: "sum" })).toMatch(/value: found nothing, but the measure sum needs a value column/);
     expect(await mistake({ entity: "tickets" })).toMatch(
       /entity: found tickets, expected one of account, .*did you mean ticket\?/,
     );
@@ -110,7 +108,36 @@ describe("resolveKpis", () => {
     );
     expect(await mistake({ id: "a__rows" })).toMatch(/two underscores/);
     expect(await mistake({ id: "snapshot_date" })).toMatch(/other than the key columns/);
-    expect(await mistake({ id: "both" })).toMatch(/id: found "both", expected otherwise: an id that is no word of SQL/);
+    expect(await mistake({ id: "both" })).toMatch(/id: found "both", expected an id that is no word of SQL/);
+  });
+});
+
+describe("what an analyst gets wrong", () => {
+  const cases: readonly (readonly [Readonly<Record<string, unknown>>, RegExp])[] = [
+    [{ window: 28 }, /window: found an unknown key, .*did you mean window_days\?/],
+    [
+      { measure: "trend", baseline: 84 },
+      /baseline: found an unknown key, .*zero_denominator.*did you mean baseline_days/,
+    ],
+    [{ window_days: "28d" }, /window_days: found "28d", expected a whole number$/],
+    [{ window_days: 99_999 }, /window_days: found 99999, expected at most 3650$/],
+    [{ label: "x".repeat(61) }, /label: found "x+", expected at most 60 letters$/],
+    [{ filter: "event = 'login'" }, /filter: found .*, expected a mapping of columns .* like \{ event: login \}$/],
+    [{ filter: { event: { in: ["a"] } } }, /filter\.event\.in: found an unknown key, .*itself: event: \[one, other\]/],
+    [{ filter: { event: {} } }, /filter\.event: found \{\}, expected a comparison with one of not,/],
+    [
+      { null_rule: { no_row: "zero" } },
+      /null_rule\.no_row: found an unknown key, expected one of no_rows, .*mean no_rows\?/,
+    ],
+    [{ says: "opened fewer" }, /says: found "opened fewer", expected \{ less: a phrase, more: a phrase \}$/],
+    [{ entity: "usage" }, /entity: found usage, .*did you mean usage_event\?/],
+    [{ entity: "usage_daily" }, /entity: found usage_daily, .*usage that comes by the day is read with it/],
+    [{ entity: "note" }, /entity: found note, expected one of account, user/],
+    [{ value: "quantity" }, /value: found "quantity", but the measure count takes no value, only entity, filter/],
+  ];
+
+  it.each(cases)("%j", async (change, sentence) => {
+    expect(await mistake(change)).toMatch(sentence);
   });
 });
 
@@ -185,10 +212,10 @@ describe("resolveKpis of KPIs of KPIs", () => {
       /found max of 1 at character 1 .*, expected 2 to 20 values/,
     );
     expect(await failing(ratio("a", "nps", "logins_28d", { zero_denominator: undefined }))).toMatch(
-      /zero_denominator: found nothing, expected otherwise: the measure ratio needs a rule: not_applicable or zero/,
+      /zero_denominator: found nothing, but the measure ratio needs a rule: not_applicable or zero/,
     );
     expect(await failing(ratio("a", "nps", "logins_28d", { window_days: 28 }))).toMatch(
-      /window_days: found 28, expected otherwise: the measure ratio takes no window_days/,
+      /window_days: found 28, but the measure ratio takes no window_days/,
     );
   });
 });
@@ -197,7 +224,7 @@ describe("keys of measures", () => {
   it("that one does not take, or lacks, are mistakes", async () => {
     expect(await mistake({ measure: "trend" })).toMatch(/baseline_days: found nothing, .* needs the days of/);
     expect(await mistake({ measure: "trend", baseline_days: 28, of: "distinct", value: "user_id" })).toMatch(
-      /of: found "distinct", expected otherwise: the measure trend adds up days/,
+      /of: found "distinct", but the measure trend adds up days/,
     );
     expect(await mistake({ measure: "share", of: "sum" })).toMatch(
       /value: found nothing, .* share of sum needs a value/,
@@ -214,7 +241,7 @@ describe("keys of measures", () => {
       /users\.is_executive: found "yes", expected true or false/,
     );
     expect(await mistake({ measure: "milestone", filter: {}, window_days: null })).toMatch(
-      /entity: found "usage_event", expected otherwise: the measure milestone reads milestone/,
+      /entity: found "usage_event", but the measure milestone reads milestone/,
     );
     expect(await mistake({ measure: "time_to_first" })).toMatch(/window_days: found 28, .* takes no window_days/);
     expect(await mistake({ entity: undefined })).toMatch(/entity: found nothing, .* count needs an entity to read/);
