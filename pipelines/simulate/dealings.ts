@@ -5,22 +5,10 @@ import { date, type Span } from "./accounts.ts";
  * decision, and nothing happens after an account has left. `lateSign`: what is due shortly before a decision is often left unpaid.
  */
 export const dealingTables = (span: Span, lateSign: boolean): string => `
--- Other dealings than the meetings, newsletters and webinars of the table engagement.
+-- Other dealings than the meetings, newsletters and webinars of the table engagement: how many in a month, then of each
+-- what it was, by the thousandth that its draw falls in.
 create table contact as
-with kind as (
-  select * from (values
-    -- no, kind, direction, per month, share of the first status, first status, second status
-    (10, 'email', 'outbound', 1.2, 0.45, 'opened', 'ignored'),
-    (11, 'email', 'inbound', 0.3, 0.9, 'replied', 'ignored'),
-    (12, 'chat', 'outbound', 0.3, 0.6, 'replied', 'ignored'),
-    (13, 'chat', 'inbound', 0.3, 0.95, 'replied', 'ignored'),
-    (14, 'call', 'outbound', 0.2, 0.6, 'held', 'ignored'),
-    (15, 'campaign', 'outbound', 1.1, 0.0, null, 'ignored'),
-    (16, 'social', 'inbound', 0.2, 0.0, null, null),
-    (17, 'web_visit', 'inbound', 1.2, 0.0, null, null)
-  ) as k (kind_no, kind, direction, per_month, first_share, first_status, second_status)
-),
-counted as (
+with counted as (
   select
     am.account_no,
     am.spell_no,
@@ -29,23 +17,23 @@ counted as (
     am.n_days,
     am.started_on,
     am.ended_on,
-    k.*,
     poisson(
-      per_month * case when kind in ('call', 'email') and segment <> 'solo' then 2 else 1 end,
-      draw('contacts', am.account_no, concat(am.spell_no, '.', am.month_no, '.', kind_no))
+      case segment when 'solo' then 2.4 else 3.2 end,
+      draw('contacts', am.account_no, am.spell_no * 1000 + am.month_no)
     ) as n
   from account_month as am
   join account using (account_no)
-  cross join kind as k
 ),
 placed as (
-  select *, draw('contact', account_no, concat(spell_no, '.', month_no, '.', kind_no, '.', i)) as g
+  select *, draw('contact', account_no, (spell_no * 1000 + month_no) * 1000 + i) as g
   from (select *, unnest(range(n)) as i from counted)
 ),
 timed as (
   select
     *,
-    starts_on + cast(floor(uniform_bits(g, 0, 4096) * n_days) as integer) + to_seconds(25200 + cast(floor(uniform_bits(g, 12, 65536) * 46000) as integer)) as occurred_at
+    starts_on + cast(floor(uniform_bits(g, 0, 4096) * n_days) as integer) + to_seconds(25200 + cast(floor(uniform_bits(g, 12, 65536) * 46000) as integer)) as occurred_at,
+    1000 * uniform_bits(g, 30, 4096) as pick,
+    uniform_bits(g, 42, 4096) as chance
   from placed
 )
 select
@@ -53,9 +41,21 @@ select
   occurred_at,
   kind,
   direction,
-  case when uniform_bits(g, 30, 1024) < first_share then first_status else second_status end as status,
-  kind_no * 100 + i as i
+  case when chance < first_share then first_status else second_status end as status,
+  100 + i as i
 from timed
+join (
+  values
+    (0, 250, 'email', 'outbound', 0.45, 'opened', 'ignored'),
+    (250, 310, 'email', 'inbound', 0.9, 'replied', 'ignored'),
+    (310, 430, 'chat', 'outbound', 0.6, 'replied', 'ignored'),
+    (430, 490, 'chat', 'inbound', 0.95, 'replied', 'ignored'),
+    (490, 550, 'call', 'outbound', 0.6, 'held', 'ignored'),
+    (550, 750, 'campaign', 'outbound', 0.0, null, 'ignored'),
+    (750, 790, 'social', 'inbound', 0.0, null, null),
+    (790, 1000, 'web_visit', 'inbound', 0.0, null, null)
+) as k (pick_from, pick_to, kind, direction, first_share, first_status, second_status)
+  on pick >= pick_from and pick < pick_to
 where occurred_at >= started_on and occurred_at < ended_on and occurred_at < ${date(span.end)};
 
 -- Beside NPS: after one ticket in seven the form on its way out, and twice a year the question how much they would miss it.
@@ -67,9 +67,8 @@ with asked as (
     t.closed_at + interval 1 hour as asked_at,
     case when csat is not null then t.closed_at + to_seconds(7200 + cast(floor(uniform_bits(h, 20, 4096) * 150000) as integer)) end as responded_at,
     csat as score
-  from ticket as t
+  from (select * from ticket where second(opened_at) % 7 = 3) as t
   cross join lateral (select draw('csat', ticket_id, 0) as h)
-  where uniform_bits(h, 0, 4096) < 0.15
   union all
   select
     'pmf',
@@ -145,7 +144,10 @@ select
   issued_on,
   due_on,
   case
-    when ${lateSign} and due_on >= decided_on - 25 and uniform_bits(h, 40, 1024) < 0.4 then null
+    -- Most of what leavers owe is collected months later, some of it never.
+    when ${lateSign} and due_on >= decided_on - 25 and uniform_bits(h, 40, 1024) < 0.1 then null
+    when ${lateSign} and due_on >= decided_on - 25 and uniform_bits(h, 40, 1024) < 0.4
+      then due_on + 50 + cast(floor(uniform_bits(h, 50, 1024) * 60) as integer)
     else issued_on + days
   end as paid_on,
   month_minor * n_months as amount_minor,
