@@ -94,3 +94,14 @@ export async function notesOnHandWritten(database: Database): Promise<readonly s
     ),
   ];
 }
+
+/** One sentence for each KPI that the truncation test saw change: rule L takes it out of the verdicts. */
+export async function notesOnTruncation(database: Database): Promise<readonly string[]> {
+  const changed = await database.query<{ kpi: string; n_changed: number; n_rows: number; example: string }>(
+    "select kpi, n_changed, n_rows, example from validation.truncation_sample where n_changed > 0 order by kpi",
+  );
+  return changed.map(
+    ({ kpi, n_changed, n_rows, example }) =>
+      `KPI ${kpi} knows more at a snapshot than could be known then: ${n_changed} of ${n_rows} values, such as account ${example}`,
+  );
+}

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
 import { featureNodes } from "../features/compile.ts";
+import { qualityNodes } from "../features/quality.ts";
+import { truncationSample, truncationStep } from "../features/truncate.ts";
 import { usageRollUp } from "../features/usage-filter.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
@@ -44,7 +46,13 @@ import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { codeSha256, resolveDefinitions } from "./definitions.ts";
-import { notesOnExports, notesOnHandWritten, refuseEmptySpine, refuseForeignUsage } from "./findings.ts";
+import {
+  notesOnExports,
+  notesOnHandWritten,
+  notesOnTruncation,
+  refuseEmptySpine,
+  refuseForeignUsage,
+} from "./findings.ts";
 import { writeOut } from "./out.ts";
 
 export interface RefreshOptions {
@@ -141,7 +149,8 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   let manifest: Manifest;
   try {
     const duckdbVersion = String(await database.scalar("select library_version from pragma_version()"));
-    await database.run(await readFile(macrosFile, "utf8"));
+    const macros = await readFile(macrosFile, "utf8");
+    await database.run(macros);
     const params = paramsOf(book, asOf);
     await database.run("create schema meta");
     await database.run(`create table meta.params as select ${columnsOf(params)}`);
@@ -170,15 +179,19 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       ...(usage.last.length > 0 ? ["rollup.account_last"] : []),
     ];
     const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
+    const spine = await readModels("spine");
+    const features = featureNodes(kpis, book, kpiInputs);
     const scoring = scoreNodes(cards, kpis, book);
     const nodes = sortNodes(
       [
-        ...(await readModels("spine")),
-        ...featureNodes(kpis, book, kpiInputs),
+        ...spine,
+        ...features,
+        ...(await qualityNodes(kpis, book, kpiInputs)),
         ...scoring,
         ...readingNodes,
         ...flagNodes(flags.flags),
-        ...(await validationNodes(book, kpis, cards, { inputs: kpiInputs })),
+        truncationStep({ macros, spine, features, kpis: kpis.map(({ id }) => id) }),
+        ...(await validationNodes(book, kpis, cards, { inputs: kpiInputs, truncation: truncationSample })),
         ...(await martNodes()),
         lintNode(cards, kpis, scoring),
       ],
@@ -208,6 +221,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       await refuseForeignUsage(database, load);
     }
     warnings.push(...(await notesOnExports(database, load)), ...(await notesOnHandWritten(database)));
+    warnings.push(...(await notesOnTruncation(database)));
     const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
     const blocking = failed.filter((audit) => audit.blocking);
     await writeReport(build, { release_id: releaseId, as_of: asOf, warnings, audits: failed });

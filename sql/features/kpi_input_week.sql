@@ -1,13 +1,14 @@
 -- model: features.kpi_input_week
 -- grain: kpi, week
--- depends: features.kpi_input_day
+-- depends: features.kpi_input_day, features.kpi_source
 -- params: as_of
 -- audits: unique(kpi, week); not_null(kpi, week, n_rows)
 -- Per KPI and week (its Monday) the rows about that week that the KPI reads: every whole week from the first one with data
 -- to as_of, weeks without rows included. It describes the data as they are known today, not as a snapshot knew them.
 -- usual_rows: the median (of an even number the lower) of the eight weeks before, from four on. volume: high above twice the
 -- usual and at least 20 rows more, low below half of it and at least 20 rows fewer, else usual. step: the first week of a run
--- of high (up) or low (down) weeks.
+-- of high (up) or low (down) weeks. Accounts, subscriptions and users begin in lumps: the weeks of a KPI that reads them are
+-- counted, not judged.
 with
   span as (
     select
@@ -54,6 +55,7 @@ with
       *,
       case
         when usual_rows is null then null
+        when kpi in (select k.kpi from features.kpi_source as k where k.entity in ('account', 'subscription', 'user')) then null
         when n_rows > 2 * usual_rows and n_rows >= usual_rows + 20 then 'high'
         when 2 * n_rows < usual_rows and n_rows <= usual_rows - 20 then 'low'
         else 'usual'

@@ -7,11 +7,12 @@
 -- to as_of, weeks without rows included. It describes the data as they are known today, not as a snapshot knew them.
 -- usual_rows: the median (of an even number the lower) of the eight weeks before, from four on. volume: high above twice the
 -- usual and at least 20 rows more, low below half of it and at least 20 rows fewer, else usual. step: the first week of a run
--- of high (up) or low (down) weeks.
+-- of high (up) or low (down) weeks. Accounts, subscriptions and users begin in lumps: their weeks are counted, not judged.
 with
   span as (
     select
       source,
+      any_value(entity) as entity,
       cast(date_trunc('week', min(activity_date) + 6) as date) as first_week,
       cast(date_trunc('week', any_value(as_of)) as date) - 7 as last_week
     from features.source_day
@@ -21,6 +22,7 @@ with
   calendar as (
     select
       source,
+      entity,
       cast(t.week as date) as week
     from span
     cross join generate_series(cast(first_week as timestamp), cast(last_week as timestamp), interval 7 day) as t (week)
@@ -36,6 +38,7 @@ with
   filled as (
     select
       calendar.source,
+      calendar.entity,
       calendar.week,
       coalesce(counted.n_rows, 0) as n_rows
     from calendar
@@ -53,7 +56,7 @@ with
     select
       *,
       case
-        when usual_rows is null then null
+        when usual_rows is null or entity in ('account', 'subscription', 'user') then null
         when n_rows > 2 * usual_rows and n_rows >= usual_rows + 20 then 'high'
         when 2 * n_rows < usual_rows and n_rows <= usual_rows - 20 then 'low'
         else 'usual'
@@ -62,6 +65,7 @@ with
   )
 select
   source,
+  entity,
   week,
   n_rows,
   usual_rows,
