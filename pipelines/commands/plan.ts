@@ -77,6 +77,9 @@ export async function plan(
           ...(book.as_of !== "latest" && book.as_of !== current.as_of
             ? [`as_of is ${book.as_of}, the release's is ${current.as_of}`]
             : []),
+          ...(book.as_of === "latest" && current.as_of_given === true
+            ? [`the release was built with --as-of ${current.as_of}; as_of of the book is latest`]
+            : []),
           ...definitionReasons(kpis, scorecards, definitions, current),
           ...(book.config_sha256 === current.config_sha256 ? [] : ["assay.yaml has changed"]),
           ...((await codeSha256()) === current.code_sha256 ? [] : ["Assay's own code, SQL or pages have changed"]),
@@ -244,5 +247,7 @@ function describe(answer: Plan): string {
   ].join("\n");
 }
 
-const rebuilt =
-  "It is built afresh beside the current one; files, months and features that are remembered in the store are not read or summed again.";
+const rebuilt = [
+  "It is built beside the current one. What the store remembers (files as they were read, usage and KPIs by month) is",
+  "taken from there wherever its rows and definitions are the same.",
+].join("\n");

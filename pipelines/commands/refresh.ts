@@ -252,6 +252,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       config_sha256: book.config_sha256,
       inputs_sha256: load.inputs_sha256,
       code_sha256: code,
+      ...(options.asOf === undefined ? {} : { as_of_given: true }),
       definitions_sha256: definitions.sha256,
       kpis: definitions.kpiRecords,
       store: { ...rolled.store, features: remembered },

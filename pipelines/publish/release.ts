@@ -26,6 +26,8 @@ export interface Manifest {
   readonly config_sha256: string;
   readonly inputs_sha256: string;
   readonly code_sha256: string;
+  /** True: `as_of` came from the command line, not from the book. */
+  readonly as_of_given?: boolean;
   /** Of all KPIs, scorecards and flags as they were resolved. */
   readonly definitions_sha256?: string;
   /** The KPIs that were on, each with the hash of its definition. */
