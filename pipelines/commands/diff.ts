@@ -72,8 +72,8 @@ async function compare(
 ): Promise<CardDiff> {
   const { database } = bench;
   const twins = [
-    { ...a, assign_order: null, card: { ...a.card, scorecard: "side_a", version: 1 } },
-    { ...b, assign_order: null, card: { ...b.card, scorecard: "side_b", version: 1 } },
+    { ...a, assign_order: 1, card: { ...a.card, scorecard: "side_a", version: 1 } },
+    { ...b, assign_order: 2, card: { ...b.card, scorecard: "side_b", version: 1 } },
   ];
   await buildScores(bench, twins);
   const date = await database.scalar<string>(
@@ -81,7 +81,8 @@ async function compare(
   );
   if (date === null) throw usageError("the release has no scored snapshot");
   const from = a.card.created_on > b.card.created_on ? a.card.created_on : b.card.created_on;
-  const scope = await scopeOf(bench, a, b, date);
+  // Whom neither is for does not count: the second is "in force" where it applies and the first does not.
+  const isForAll = a.card.applies_to === undefined || b.card.applies_to === undefined;
   await database.run(`create or replace temp table side as
     select
       a.account_id, a.snapshot_date, s.segment, s.mrr_minor, s.is_scored, s.period_started_on,
@@ -90,7 +91,10 @@ async function compare(
     from scores.account_score as a
     inner join scores.account_score as b on b.account_id = a.account_id and b.snapshot_date = a.snapshot_date
     inner join spine.account_snapshot as s on s.account_id = a.account_id and s.snapshot_date = a.snapshot_date
-    where a.scorecard = 'side_a' and b.scorecard = 'side_b' and ${scope.condition}`);
+    where a.scorecard = 'side_a' and b.scorecard = 'side_b' and ${isForAll ? "true" : "(a.is_in_force or b.is_in_force)"}`);
+  const paying = await database.scalar<number>(
+    `select count(*) from spine.account_snapshot where snapshot_date = date ${literal(date)}`,
+  );
   const shifts = await database.query<BandShift>(`
     select segment, band_a as "from", band_b as "to", count(*) as accounts,
       cast(coalesce(sum(mrr_minor), 0) as bigint) as mrr_minor
@@ -122,7 +126,7 @@ async function compare(
     currency: params?.currency ?? "",
     gap_days: params?.gap_days ?? 0,
     horizon_days: params?.horizon_days ?? 0,
-    scope: scope.words,
+    scope: isForAll ? null : `of ${paying}: those to whom either applies`,
     changes: definitionChanges(a.card, b.card),
     shifts,
     out_of_time_from: from,
@@ -131,23 +135,6 @@ async function compare(
     ranking: pair,
   };
   return { ...measured, guards: guardRails(measured, limits) };
-}
-
-/** Whom the two cards are about: everybody, or where one is for some accounts only those who have its scorecard. */
-async function scopeOf(
-  { database }: Workbench,
-  a: AppliedScorecard,
-  b: AppliedScorecard,
-  date: string,
-): Promise<{ readonly condition: string; readonly words: string | null }> {
-  if (a.card.applies_to === undefined && b.card.applies_to === undefined) return { condition: "true", words: null };
-  const ids = [...new Set([a.card.scorecard, b.card.scorecard])];
-  const own =
-    `select account_id from release.scores.account_score where is_in_force and scorecard in (${ids.map(literal).join(", ")}) ` +
-    `and snapshot_date = date ${literal(date)}`;
-  const n = (await database.scalar<number>(`select count(*) from (${own}) as o`)) ?? 0;
-  if (n === 0) return { condition: "true", words: "all accounts: nobody has either scorecard now" };
-  return { condition: `a.account_id in (${own})`, words: `${n} accounts that have ${ids.join(" or ")} now` };
 }
 
 const primary = "(select definition from validation.definition where is_primary)";

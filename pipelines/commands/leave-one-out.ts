@@ -24,12 +24,23 @@ export interface LeftOut {
   readonly difference_high: number | null;
 }
 
-/** Rebuilds `scores` of the workbench: version 1 is the whole card, version n + 1 the card without its n-th KPI. */
+/**
+ * Over the accounts that the card applies to. Rebuilds `scores` of the workbench: version 1 is the whole card, version n + 1
+ * the card without its n-th KPI.
+ */
 export async function leaveOneOut(bench: Workbench, whole: AppliedScorecard): Promise<readonly LeftOut[]> {
   const { database } = bench;
   const entries = entriesOf(whole.card);
   const variants = [whole.card, ...entries.map((_, i) => withoutKpi(whole.card, i))].flatMap((card, i) =>
-    card === null ? [] : [{ ...whole, assign_order: null, card: { ...card, scorecard: "left_out", version: i + 1 } }],
+    card === null
+      ? []
+      : [
+          {
+            ...whole,
+            assign_order: i === 0 ? 1 : null,
+            card: { ...card, scorecard: i === 0 ? "whole" : "left_out", version: i + 1 },
+          },
+        ],
   );
   const looksBack = entries.some(({ points }) => points.slope !== undefined);
   await buildScores(
@@ -44,7 +55,7 @@ export async function leaveOneOut(bench: Workbench, whole: AppliedScorecard): Pr
     bench,
     "select cast(w.version as varchar) as subject, w.account_id, w.snapshot_date, f.score as a, w.score as b " +
       "from scores.account_score as w inner join scores.account_score as f " +
-      "on f.account_id = w.account_id and f.snapshot_date = w.snapshot_date and f.version = 1 where w.version > 1",
+      "on f.account_id = w.account_id and f.snapshot_date = w.snapshot_date and f.version = 1 where w.version > 1 and f.is_in_force",
     whole.card.created_on,
   );
   const moved = await database.query<{ version: number; n: number; n_moved: number; mean_change: number | null }>(`
@@ -54,7 +65,7 @@ export async function leaveOneOut(bench: Workbench, whole: AppliedScorecard): Pr
     from scores.account_score as w
     inner join scores.account_score as f
       on f.account_id = w.account_id and f.snapshot_date = w.snapshot_date and f.version = 1
-    where w.version > 1 and w.snapshot_date = (select max(snapshot_date) from release.spine.snapshot where is_scored)
+    where w.version > 1 and f.is_in_force and w.snapshot_date = (select max(snapshot_date) from release.spine.snapshot where is_scored)
     group by w.version`);
   return entries.map(({ kpi }, i) => {
     const pair = judgedPair(pairs, String(i + 2));

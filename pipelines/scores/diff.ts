@@ -258,7 +258,7 @@ export function describeDiff(d: CardDiff): string {
   const moved = d.shifts.filter(({ from, to }) => from !== to);
   const lines = [
     `${d.a.name} -> ${d.b.name}`,
-    `${all} accounts, ${money(paid)} ${d.currency} a month, on ${d.snapshot_date}${d.scope === null ? "" : ` (${d.scope})`}`,
+    `${all} accounts${d.scope === null ? "" : ` (${d.scope})`}, ${money(paid)} ${d.currency} a month, on ${d.snapshot_date}`,
     "",
     "CHANGED",
     ...(d.changes.length === 0

@@ -294,7 +294,8 @@ const labelOf = (kpis: ReadonlyMap<string, KpiRow>, id: string): string => kpis.
 /** Tables of later layers need not be there: a preview has scores and no validation. */
 async function knownTables(query: Query): Promise<ReadonlySet<string>> {
   const rows = await query<{ name: string }>(
-    "select distinct table_schema || '.' || table_name as name from information_schema.tables",
+    "select schema_name || '.' || table_name as name from duckdb_tables() where database_name = current_database() union all " +
+      "select schema_name || '.' || view_name from duckdb_views() where database_name = current_database() and not internal",
   );
   return new Set(rows.map(({ name }) => name));
 }
