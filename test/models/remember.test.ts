@@ -1,0 +1,187 @@
+/** What is remembered of features: which months a change reaches, and that the others give the rows of a build from nothing. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { featureNodes } from "../../pipelines/features/compile.ts";
+import { resolveKpis } from "../../pipelines/features/library.ts";
+import { usageRollUp } from "../../pipelines/features/usage-filter.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { rollUp } from "../../pipelines/load/rollup.ts";
+import { stagingNodes } from "../../pipelines/load/stage.ts";
+import { layerOf, producesOf, sortNodes } from "../../pipelines/models/graph.ts";
+import { readModels } from "../../pipelines/models/header.ts";
+import type { Model } from "../../pipelines/models/model.ts";
+import { runRemembered } from "../../pipelines/models/remember.ts";
+import { runNodes } from "../../pipelines/models/run.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { type TestBook, testBook } from "../loading.ts";
+
+type Months = Readonly<Record<string, { readonly built: number; readonly reused: number }>>;
+type Rows = Readonly<Record<string, readonly unknown[]>>;
+
+/** Load to features of a book as it lies there: how many months each table built and reused, and the rows of all of them. */
+async function build(
+  made: TestBook,
+  folder: string,
+  asOf: string,
+  full = false,
+): Promise<{ months: Months; rows: Rows; built: readonly string[] }> {
+  const book = await made.read();
+  const load = await made.load("2024-12-01T00:00:00Z");
+  const { kpis, inputs } = await resolveKpis(book);
+  const database = await Database.open({ path: ":memory:", threads: 2 });
+  try {
+    const macros = await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8");
+    const params = { as_of: asOf, window_days: 28, gap_days: 30, horizon_days: 90, min_tenure_days: 0 };
+    await database.run(macros);
+    await database.run(
+      `create schema meta; create table meta.params as select date '${asOf}' as as_of, 28 as window_days, 30 as gap_days, 90 as horizon_days,
+         0 as min_tenure_days, 30 as reactivation_grace_days, 'week' as score_every, 'month' as validate_every, 'USD' as currency`,
+    );
+    const staging = sortNodes(await stagingNodes(book, load), new Set());
+    await runNodes(database, staging, silentLog, () => 0);
+    const rolled = await rollUp({
+      database,
+      book,
+      load,
+      state: made.state,
+      log: silentLog,
+      usage: usageRollUp([...kpis, ...inputs]),
+    });
+    const given = new Set([...staging.flatMap(producesOf), "rollup.account_day", "rollup.user_day"]);
+    const nodes = sortNodes([...(await readModels("spine")), ...featureNodes(kpis, book, inputs)], given);
+    const inLayer = (layer: string) => nodes.filter((node) => layerOf(node.name) === layer);
+    await runNodes(database, inLayer("spine"), silentLog, () => 0);
+    const before = new Set(await readdir(folder));
+    const result = await runRemembered({
+      database,
+      nodes: inLayer("features"),
+      calendar: nodes.filter((node): node is Model => node.kind === "table" && node.name === "spine.snapshot_day"),
+      folder,
+      prepare: macros,
+      params,
+      engine: "test",
+      rollUps: new Map([
+        ["rollup.account_day", rolled.store.account_day],
+        ["rollup.user_day", rolled.store.user_day],
+      ]),
+      full,
+      log: silentLog,
+      now: () => 0,
+    });
+    const rows: Record<string, readonly unknown[]> = {};
+    for (const { name } of inLayer("features").filter((node) => node.kind === "table"))
+      rows[name] = await database.query(`select * from ${name} order by all`);
+    const built = (await readdir(folder)).filter((name) => !before.has(name)).sort();
+    return { months: Object.fromEntries(result.months), rows, built };
+  } finally {
+    database.close();
+  }
+}
+
+const day = (n: number): string => new Date(Date.UTC(2024, 0, 1 + n)).toISOString().slice(0, 10);
+
+/** Two accounts log in on days of their own; rows are known on the day itself. */
+const usageOf = (from: number, to: number): string =>
+  [
+    "event_id,account_id,user_id,event_time,event,known_at",
+    ...Array.from({ length: to - from }, (_, i) => from + i).flatMap((n) => [
+      ...(n % 3 === 0 ? [`a${n},a,a-${n % 2},${day(n)} 09:00:00,login,${day(n)} 10:00:00`] : []),
+      ...(n % 5 === 0 ? [`b${n},b,b-1,${day(n)} 09:00:00,export,${day(n)} 10:00:00`] : []),
+    ]),
+    "",
+  ].join("\n");
+
+const ticketsOf = (days: readonly number[]): string =>
+  [
+    "ticket_id,account_id,opened_at,known_at",
+    ...days.map((n) => `t${n},a,${day(n)} 09:00:00,${day(n)} 10:00:00`),
+    "",
+  ].join("\n");
+
+const sources = `usage: { entity: usage_event, files: "usage_*.csv", key: [event_id] }
+tickets: { entity: ticket, files: "tickets_*.csv", key: [ticket_id] }`;
+
+const edit = async (made: TestBook, from: string, to: string): Promise<void> => {
+  const file = join(made.folder, "assay.yaml");
+  await writeFile(file, (await readFile(file, "utf8")).replace(from, to));
+};
+
+describe("features remembered by month", { timeout: 300_000 }, () => {
+  let made: TestBook;
+  let folder: string;
+
+  /** Builds with what is remembered, and from nothing; the rows must not differ. */
+  async function night(asOf: string): Promise<{ months: Months; built: readonly string[] }> {
+    const fresh = await mkdtemp(join(tmpdir(), "assay-fresh-"));
+    try {
+      const remembered = await build(made, folder, asOf);
+      const { rows } = await build(made, fresh, asOf);
+      expect(remembered.rows).toEqual(rows);
+      return remembered;
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+    }
+  }
+
+  beforeAll(async () => {
+    made = await testBook(sources);
+    folder = await mkdtemp(join(tmpdir(), "assay-features-"));
+    await edit(made, "kpis: [logins_28d]", "kpis: [logins_28d, active_users_28d, tickets_28d]");
+    await made.write("usage_1.csv", usageOf(0, 150));
+    await made.write("tickets_1.csv", ticketsOf([20, 60, 100, 140]));
+  });
+  afterAll(async () => {
+    await made.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("rebuilds what a change reaches and nothing else", async () => {
+    // Snapshots from February (a window after the first use) to May.
+    const first = await night(day(150));
+    expect(first.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+
+    expect((await night(day(150))).built).toEqual([]);
+
+    // One more day: only the month of the newest snapshots.
+    await made.write("usage_2.csv", usageOf(150, 151));
+    const oneDay = await night(day(151));
+    expect(oneDay.months["features.usage_window"]).toEqual({ built: 1, reused: 4 });
+    expect(oneDay.built.every((name) => name.includes("-2024-05-"))).toBe(true);
+
+    // Known today, 40 days late: no earlier snapshot could know it.
+    await made.write(
+      "usage_3.csv",
+      `event_id,account_id,user_id,event_time,event,known_at\nlate,a,a-9,${day(110)} 08:00:00,login,${day(150)} 10:00:00\n`,
+    );
+    expect((await night(day(151))).months["features.usage_window"]).toEqual({ built: 1, reused: 4 });
+
+    // Known then, delivered now: the snapshots of the 28 days after it change (19 February to 18 March).
+    await made.write(
+      "usage_4.csv",
+      `event_id,account_id,user_id,event_time,event,known_at\nlost,b,b-9,${day(49)} 08:00:00,login,${day(49)} 10:00:00\n`,
+    );
+    const lost = await night(day(151));
+    expect(lost.months["features.usage_window"]).toEqual({ built: 2, reused: 3 });
+    expect(lost.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
+
+    // A new KPI of usage leaves the tickets alone; so does a change of it.
+    await edit(made, "tickets_28d]", "tickets_28d, active_days_28d]");
+    const added = await night(day(151));
+    expect(added.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+    expect(added.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
+
+    // A source is gone, and its KPI with it.
+    await edit(made, '  tickets: { entity: ticket, files: "tickets_*.csv", key: [ticket_id] }\n', "");
+    const dropped = await night(day(151));
+    expect(dropped.months["features.ticket_window"]).toBeUndefined();
+    expect(dropped.months["features.usage_window"]).toEqual({ built: 0, reused: 5 });
+
+    // Remembering nothing.
+    const full = await build(made, folder, day(151), true);
+    expect(full.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+    expect(full.built).toEqual([]);
+  });
+});
