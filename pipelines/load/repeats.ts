@@ -101,12 +101,19 @@ async function find(
   await database.run(
     `create or replace temp table repeated as ${fresh.length === 0 ? "select 0::ubigint as h where false" : `select hash(key_text) as h from ${keys(fresh)} group by h having count(*) > 1`}`,
   );
+  // Only these files are read again below: a new night rarely repeats more than the last few.
+  let holding: readonly StoredDelivery[] = deliveries;
   if (old.length > 0 && fresh.length > 0) {
     await database.run(
-      `insert into repeated
-       select distinct h from (select hash(key_text) as h from ${keys(old)})
-       where h in (select hash(key_text) from ${keys(fresh)})`,
+      `create or replace temp table repeated_before as
+       select distinct hash(${keyText(key)}) as h, filename
+       from read_parquet(${list(old)}, filename = true)
+       where hash(${keyText(key)}) in (select hash(key_text) from ${keys(fresh)})`,
     );
+    await database.run("insert into repeated select distinct h from repeated_before");
+    const held = await database.query<{ filename: string }>("select distinct filename from repeated_before");
+    const names = new Set(held.map(({ filename }) => filename));
+    holding = [...fresh, ...old.filter(({ rows }) => names.has(rows))];
   }
   const aside = `${path}.${process.pid}.tmp`;
   const hasRepeats = ((await database.scalar<number>("select count(*) from repeated")) ?? 0) > 0;
@@ -133,7 +140,7 @@ async function find(
         first_value(content) over nth as first_content
       from (
         select filename, file_row_number, ${keyText(key)} as key_text, ${visible} as visible_on, ${content} as content
-        from read_parquet(${list(deliveries)}, filename = true, file_row_number = true)
+        from read_parquet(${list(holding)}, filename = true, file_row_number = true)
         where hash(${keyText(key)}) in (select h from repeated)
       ) as row_of_key
       join (select file, min(no) as no from (values ${order}) as t(file, no) group by file) as delivery on delivery.file = row_of_key.filename
@@ -158,6 +165,6 @@ async function find(
     await rename(aside, path);
   } finally {
     await rm(aside, { force: true });
-    await database.run("drop table if exists repeated");
+    await database.run("drop table if exists repeated; drop table if exists repeated_before");
   }
 }

@@ -450,6 +450,7 @@ async function build(
     select cast(list_position(${fileList(paths.map((path) => basename(path)))}, file) - 1 as bigint) * 1099511627776 + row_number as place
     from read_parquet(${literal(repeats ?? "")})
   ) as repeated on repeated.place = cast(stored.file_index as bigint) * 1099511627776 + stored.file_row_number`;
+  const quantity = (await hasQuantities(database, paths)) ? "quantity" : "cast(null as decimal(18,6)) as quantity";
   const parts = reachOf(work).map((conditions) => {
     return `  select
     account_id as account_ref,
@@ -460,7 +461,7 @@ async function build(
     ${isDaily ? "cast(null as varchar) as event_id" : "event_id"},
     ${isDaily ? "cast(null as varchar) as user_id" : "user_id"},
     ${isDaily ? "coalesce(n_events, 0)" : "cast(1 as bigint)"} as n_events,
-    quantity
+    ${quantity}
   from ${stored}${conditions.length === 0 ? "" : `\n  where ${conditions.join("\n    and ")}`}`;
   });
   const months = missing.map(({ month }) => `date ${literal(month)}`).join(", ");
@@ -503,6 +504,14 @@ usage_row as (
       await settle(database, join(parts, `visible_month=${month}`), sql, filters, paths[name] as string);
     await rm(parts, { recursive: true, force: true });
   }
+}
+
+/** False when the files' own statistics say that no row has a quantity: a sum that need not be taken. */
+async function hasQuantities(database: Database, paths: readonly string[]): Promise<boolean> {
+  const isEmpty = await database.scalar<boolean>(
+    `select bool_and(stats_null_count = num_values) from parquet_metadata(${fileList(paths)}) where path_in_schema = 'quantity'`,
+  );
+  return isEmpty !== true;
 }
 
 /** Moves what was written for a month to its name. DuckDB may have split it; a month whose rows are all repeats has no file. */
