@@ -153,9 +153,11 @@ async function findVersions(bookFolder: string, name: string, key: string): Prom
   const isPreset = /^[a-z][a-z0-9_]*$/.test(name) && existsSync(join(presetRoot, name));
   const folder = isPreset ? join(presetRoot, name) : resolve(bookFolder, name);
   if (!existsSync(folder)) {
-    const presets = (await readdir(presetRoot)).sort().join(", ");
+    const presets = (await readdir(presetRoot)).sort();
+    const near = nearest(name, presets);
     throw usageError(
-      `assay.yaml: ${key}: found ${name}, expected a folder of the book or one of the presets ${presets}`,
+      `assay.yaml: ${key}: found ${name}, expected a folder of the book or one of the presets ${presets.join(", ")}`,
+      near === undefined ? undefined : `did you mean ${near}?`,
     );
   }
   const versions = (await readdir(folder))

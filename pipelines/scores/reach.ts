@@ -166,8 +166,11 @@ function unreachedBand(
       ? first <= highest && last >= lowest && (card.round === undefined || wholeBetween(first, last))
       : attained.some((score) => score >= first && score <= last)) ||
     gateScores.some((score) => score >= first && score <= last);
-  const range = `scores run from ${amount(lowest)} to ${amount(highest)}`;
-  const steps = attained === null ? range : `${range} in steps`;
+  const [first, ...others] = attained ?? [];
+  const steps =
+    first === undefined
+      ? `scores run from ${amount(lowest)} to ${amount(highest)}`
+      : `scores run from ${amount(others.reduce((a, b) => (a < b ? a : b), first))} to ${amount(others.reduce((a, b) => (a > b ? a : b), first))} in steps`;
   let start = from;
   for (const [i, band] of list.entries()) {
     const end = toMillionths(band.to);

@@ -10,6 +10,7 @@ import { projectRoot } from "../../pipelines/lib/files.ts";
 import { cardModel, reachProblem } from "../../pipelines/scores/card.ts";
 import { checkImmutability, recordOf, resolveScorecards } from "../../pipelines/scores/library.ts";
 import { scoreInWords } from "../../pipelines/scores/preview.ts";
+import type { Bounding } from "../../pipelines/scores/reach.ts";
 import { spread } from "../../pipelines/scores/weights.ts";
 import { bandsInWords, pointsInWords } from "../../pipelines/scores/words.ts";
 import { applied } from "../scored.ts";
@@ -197,6 +198,79 @@ describe("a scorecard file", () => {
       "combine: weighted_mean",
       "combine: sum",
       "v3.yaml:14: groups[0].weight: found 40, expected no weight of a group where points are added up",
+    ],
+    [
+      "a gap between bands",
+      "{ id: yellow, to: 70 }",
+      "{ id: yellow, from: 31, to: 70 }",
+      "v3.yaml:23: bands.list[1].from: found 31, expected 30, where red ends: no gap between bands",
+    ],
+    [
+      "one band",
+      "list: [ { id: red, to: 30 }, { id: yellow, to: 70 }, { id: green, to: 100 } ]",
+      "list: [ { id: green, to: 100 } ]",
+      "v3.yaml:23: bands.list: found",
+    ],
+    [
+      "a gate on the best band",
+      "min: 1, score: 0",
+      "min: 1, band: green",
+      'v3.yaml:22: gates[0].band: found "green", expected one of red, yellow: a band below the best',
+    ],
+    ["a gate on both", "min: 1, score: 0", "min: 1, score: 0, band: red", "expected either a score or a band"],
+    [
+      "a cap inside out",
+      "    weight: 30\n",
+      "    weight: 30\n    cap: { min: 50, max: 20 }\n",
+      'v3.yaml:20: groups[1].cap: found {"min":50,"max":20}, expected a max above the min',
+    ],
+    [
+      "a cap between whole points of a rounded group",
+      "    weight: 30\n",
+      "    weight: 30\n    round: integer\n    cap: { max: 20.5 }\n",
+      "v3.yaml:21: groups[1].cap.max: found 20.5, expected a whole number, as the group is rounded to one",
+    ],
+    [
+      "another rounding",
+      "    weight: 30\n",
+      "    weight: 30\n    round: tenth\n",
+      'v3.yaml:20: groups[1].round: found "tenth", expected "integer"',
+    ],
+    [
+      "points that add and take away",
+      "points: { linear: { zero_at: 7, full_at: 30 } }",
+      "points: { additive: { each: -2, most: 30 } }",
+      "v3.yaml:16: groups[0].kpis[0].points.additive.most: found 30, expected less than 0, as each is",
+    ],
+    [
+      "a U inside out",
+      "peak: { best: [1, 3], zero_at: [0, 12] }",
+      "u: { worst: [1, 3], full_at: [2, 12] }",
+      "v3.yaml:20: groups[1].kpis[0].points.u.full_at: found [2,12], expected two values on either side of worst",
+    ],
+    [
+      "a slope beyond 1",
+      "points: { linear: { zero_at: 7, full_at: 30 } }",
+      "points: { slope: { zero_at: -1, full_at: 2 } }",
+      "v3.yaml:16: groups[0].kpis[0].points.slope.full_at: found 2, expected at most 1",
+    ],
+    [
+      "a number that is none",
+      "full_at: 30",
+      "full_at: .nan",
+      "v3.yaml:16: groups[0].kpis[0].points.linear.full_at: found NaN, expected a number",
+    ],
+    [
+      "a value that nobody has in two ways",
+      "segment: [mid, enterprise]",
+      "value: { of: hoped, at_least: 10 }",
+      'v3.yaml:9: applies_to.value.of: found "hoped", expected one of current, potential',
+    ],
+    [
+      "a key twice",
+      "combine: weighted_mean\n",
+      "combine: weighted_mean\ncombine: sum\n",
+      "v3.yaml:12: not valid YAML: map keys must be unique",
     ],
     ["broken YAML", "scale: {", "scale: {{", "v3.yaml:11: not valid YAML: flow map"],
   ])("is refused for %s, with file, line, key and what is right", (_, from, to, sentence) => {
@@ -410,6 +484,100 @@ it("refuses aliases that hold themselves or grow without end", () => {
   expect(refusal(() => parseScorecard(bomb.join("\n"), "v1.yaml"))).toMatch(/^v1\.yaml.*not valid YAML: /);
 });
 
+describe("what no account reaches", () => {
+  const definitions: readonly Bounding[] = [
+    { id: "active_users_28d", measure: "distinct", window_days: 28 },
+    { id: "key_feature_days_28d", measure: "active_days", window_days: 28 },
+    { id: "open_tickets", measure: "count" },
+    { id: "invoices_sent_28d", measure: "count", cap: 1 },
+  ];
+  const problem = (from: string, to: string, text = good) => {
+    const changed = text.replace(from, to);
+    expect(changed).not.toBe(text);
+    const found = reachProblem(parseScorecard(changed, "v3.yaml").card, definitions);
+    return found === null ? null : `${found.path.join(".")}: ${found.sentence}`;
+  };
+
+  it("is named with its key: cuts beyond a KPI's values", () => {
+    expect(reachProblem(parseScorecard(good, "v3.yaml").card, definitions)).toBeNull();
+    expect(problem("upto: [2, 8]", "upto: [2, 28]")).toBe(
+      "groups.0.kpis.1.points.tiers.upto.1: found 28, expected a value that an account can reach: key_feature_days_28d is always between 0 and 28",
+    );
+    // The lower tier would be the days below 0.
+    expect(
+      problem("upto: [2, 8], give: [0, 50, 100], edge: upper", "upto: [0, 8], give: [0, 50, 100], edge: lower"),
+    ).toBe(
+      "groups.0.kpis.1.points.tiers.upto.0: found 0, expected a value that an account can reach: key_feature_days_28d is always between 0 and 28",
+    );
+    expect(problem("upto: [2, 8]", "upto: [0, 8]")).toBeNull();
+    expect(problem("zero_at: 7,", "zero_at: -7,")).toBe(
+      "groups.0.kpis.0.points.linear.zero_at: found -7, expected a value that an account can reach: active_users_28d is never below 0",
+    );
+    expect(problem("best: [1, 3], zero_at: [0, 12]", "best: [-2, 3], zero_at: [-3, 12]")).toContain(
+      "peak.best.0: found -2",
+    );
+    // One foot may lie where no value is.
+    expect(problem("best: [1, 3], zero_at: [0, 12]", "best: [0, 3], zero_at: [-1, 12]")).toBeNull();
+  });
+
+  it("is named with its key: gates that nobody or everybody fails", () => {
+    expect(problem("min: 1, score: 0", "min: 2, score: 0")).toBe(
+      "gates.0.min: found 2, expected a value that an account can reach: invoices_sent_28d is always between 0 and 1",
+    );
+    expect(problem("min: 1, score: 0", "min: 0, score: 0")).toBe(
+      "gates.0.min: found 0, expected a gate that an account can fail: invoices_sent_28d is always between 0 and 1",
+    );
+    expect(problem("min: 1, score: 0", "max: 1, score: 0")).toContain(
+      "gates.0.max: found 1, expected a gate that an account can fail",
+    );
+  });
+
+  const steps = `scorecard: steps
+version: 1
+created_on: 2026-01-01
+purpose: churn_risk
+scale: { from: 0, to: 9 }
+combine: sum
+groups: [{ id: all, kpis: [{ kpi: a, points: { ratings: { 1: 0, 2: 3 } } }, { kpi: b, points: { ratings: { 1: 1, 2: 4 } } }] }]
+missing: { rule: zero, coverage_floor: 1 }
+bands: { edge: upper, list: [{ id: red, to: 2 }, { id: yellow, to: 5 }, { id: green, to: 9 }] }
+`;
+  it("is named with its key: bands that points cannot lead to", () => {
+    // Scores are 1, 4, 4 and 7.
+    expect(problem("id: green, to: 9", "id: gold, to: 8 }, { id: green, to: 9", steps)).toBe(
+      "bands.list.3.to: found 9, expected a band that an account can reach: scores run from 1 to 7 in steps",
+    );
+    expect(problem("{ id: yellow, to: 5 }", "{ id: yellow, to: 3 }, { id: amber, to: 5 }", steps)).toContain(
+      "bands.list.1.to: found 3, expected a band that an account can reach",
+    );
+    expect(problem("coverage_floor: 1", "coverage_floor: 0", steps)).toBeNull();
+    // With nothing known the sum is 0: a band for it is reached once the floor lets it through.
+    const zero = steps.replace("[{ id: red, to: 2 }", "[{ id: none, to: 0.5 }, { id: red, to: 2 }");
+    expect(problem("coverage_floor: 1", "coverage_floor: 0", zero)).toBeNull();
+    expect(reachProblem(parseScorecard(zero, "v1.yaml").card)?.sentence).toContain("found 0.5");
+    // A gate may lead there.
+    expect(problem("bands:", "gates: [{ id: gone, kpi: a, min: 2, score: 0 }]\nbands:", zero)).toBeNull();
+    expect(problem("bands:", "gates: [{ id: gone, kpi: a, min: 2, band: none }]\nbands:", zero)).toBeNull();
+    expect(problem("bands:", "grades: { letters: { A: 8, B: 0 } }\nbands:", steps)).toBe(
+      "grades.letters.A: found 8, expected a letter that an account can reach: scores run from 1 to 7 in steps",
+    );
+  });
+
+  it("is found where a weight of the missing goes to the others", () => {
+    const half = good
+      .replace(
+        "points: { peak: { best: [1, 3], zero_at: [0, 12] } }",
+        "points: { peak: { best: [1, 3], zero_at: [0, 12], give: [0, 20] } }",
+      )
+      .replace("{ id: green, to: 100 }", "{ id: green, to: 90 }, { id: gold, to: 100 }");
+    // All known: (40 x 100 + 30 x 20) / 70 = 65.7 at most; without tickets 57 % of the weight is known, below the floor of 60 %.
+    expect(problem("weight: 30", "weight: 31", half.replace("coverage_floor: 0.6", "coverage_floor: 0.9"))).toContain(
+      "bands.list.2.to: found 90",
+    );
+    expect(problem("coverage_floor: 0.6", "coverage_floor: 0.5", half)).toBeNull();
+  });
+});
+
 describe("the scorecards of a book", () => {
   let folder: string;
   beforeEach(async () => {
@@ -469,7 +637,7 @@ describe("the scorecards of a book", () => {
 
   it("are found, have versions, and are called what their files say", async () => {
     expect(await message(resolve({ scorecards: ["scorecards/none"] }))).toBe(
-      "2 assay.yaml: scorecards[0]: found scorecards/none, expected a folder of the book or one of the presets freshsuccess_40_30_30, naive_baseline",
+      "2 assay.yaml: scorecards[0]: found scorecards/none, expected a folder of the book or one of the presets additive_points, catalyst, churnzero, default, freshsuccess_40_30_30, gainsight, hubspot, naive_baseline, nine_point, onboarding, planhat, totango, vitally",
     );
     await write("scorecards/empty/draft.yaml", good);
     expect(await message(resolve({ compare: ["scorecards/empty"] }))).toBe(
