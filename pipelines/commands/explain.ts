@@ -60,7 +60,9 @@ export function describeExplanation(e: Explanation): string {
     `on ${e.snapshot_date}`,
   ].join(", ");
   const facts: (readonly [string, string])[] = [];
-  facts.push(["scorecard", `${e.label}, ${e.scorecard} v${e.version}${e.is_in_force ? "" : ", not in force for it"}`]);
+  const state = e.draft !== null ? `, a draft (${e.draft})` : "";
+  const applies = e.is_in_force ? "" : e.draft === null ? ", not in force for it" : ", which does not apply to it";
+  facts.push(["scorecard", `${e.label}, ${e.scorecard} v${e.version}${state}${applies}`]);
   if (e.trend !== null) {
     const { days, from_date, from_score } = e.trend;
     facts.push(["trend", `${e.trend.words} over ${days} days (${shown(from_score)} on ${from_date})`]);

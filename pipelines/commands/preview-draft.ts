@@ -45,7 +45,13 @@ export async function previewDraft(
     await buildScores(bench, [draft], datesFor(draft, date));
     if (options.account !== undefined) {
       const { account } = options;
-      const answer = await explainAccount({ query: bench.database.query, account, at: date, scorecard: id });
+      const answer = await explainAccount({
+        query: bench.database.query,
+        account,
+        at: date,
+        scorecard: id,
+        draft: draft.file,
+      });
       context.print(options.json ? JSON.stringify(answer, null, 2) : describeExplanation(answer));
       return;
     }

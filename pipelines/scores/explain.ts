@@ -22,6 +22,8 @@ export interface ExplainRequest {
   readonly scorecard?: string | undefined;
   /** Days of the trend. */
   readonly days?: number | undefined;
+  /** The file of a draft: what history says of a version with the same number is not said of it. */
+  readonly draft?: string | undefined;
 }
 
 export interface ExplainedPart {
@@ -133,6 +135,8 @@ export interface Explanation {
   readonly label: string;
   readonly purpose: string;
   readonly is_in_force: boolean;
+  /** The file, when this is a draft. */
+  readonly draft: string | null;
   readonly combine: string;
   readonly scale_from: number;
   readonly scale_to: number;
@@ -254,6 +258,7 @@ export async function explainAccount(request: ExplainRequest): Promise<Explanati
     label: cardRow.label,
     purpose: cardRow.purpose,
     is_in_force: row.is_in_force,
+    draft: request.draft ?? null,
     combine: card.combine,
     scale_from: card.scale.from,
     scale_to: card.scale.to,
@@ -275,7 +280,7 @@ export async function explainAccount(request: ExplainRequest): Promise<Explanati
     rank: row.is_in_force ? await readRank(query, account, date) : null,
     trend: await readTrend(query, row, days),
     evidence: evidenceOf(card, parts, groups),
-    validation: await readValidation(query, tables, row),
+    validation: request.draft === undefined ? await readValidation(query, tables, row) : null,
     since: request.since === undefined ? null : await readSince(request, request.since, now, cards, kpis, read),
   };
 }
