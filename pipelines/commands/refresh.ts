@@ -41,7 +41,6 @@ import { checkImmutability, recordOf } from "../scores/library.ts";
 import { lintNode } from "../scores/lint-node.ts";
 import { readingNodes } from "../scores/readings.ts";
 import { validationNodes } from "../validation/nodes.ts";
-import { rulesNotApplied } from "../validation/rules.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { holdLock } from "../warehouse/lock.ts";
@@ -233,9 +232,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     }
 
     await writeCompiled(build, [...staging, ...nodes]);
-    const artefacts = await timed("artefacts", () =>
-      writeArtefacts({ database, folder: join(build, "artefacts"), rulesNotApplied }),
-    );
+    const artefacts = await timed("artefacts", () => writeArtefacts({ database, folder: join(build, "artefacts") }));
     const out = await writeOut({ database, folder: join(build, "out") });
     await database.run(
       "drop view if exists staging.usage_event; drop schema if exists rollup cascade; drop schema if exists raw cascade",

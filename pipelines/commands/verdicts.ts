@@ -1,4 +1,4 @@
-import { groupVerdicts, powerSentence, type ReportRow, rulesNotAppliedSentence } from "../validation/report.ts";
+import { groupVerdicts, powerSentence, type ReportRow } from "../validation/report.ts";
 import type { Database } from "../warehouse/database.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
 import { wrap } from "./table.ts";
@@ -34,7 +34,6 @@ export interface Verdicts {
   readonly power: string;
   readonly reveal: string | null;
   /** Rules that no verdict went through yet. */
-  readonly not_applied: string | null;
 }
 
 /** The verdicts of the primary churn definition over the whole book. */
@@ -53,7 +52,6 @@ export async function readVerdicts(database: Database): Promise<Verdicts> {
     verdicts: verdictRows,
     power: powerSentence(verdictRows),
     reveal: await revealSentence(database),
-    not_applied: rulesNotAppliedSentence(),
   };
 }
 
@@ -95,7 +93,6 @@ export function describeVerdicts(answer: Verdicts): string {
     lines.push("");
   }
   lines.push(wrap(answer.power, 116, ""));
-  if (answer.not_applied !== null) lines.push(wrap(answer.not_applied, 116, ""));
   if (answer.reveal !== null) lines.push("", answer.reveal);
   return lines.join("\n");
 }

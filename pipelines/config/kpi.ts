@@ -381,3 +381,15 @@ export interface UsageRollUp {
 }
 
 export const plainRollUp: UsageRollUp = { account: [], user: [], last: [] };
+
+/**
+ * What validation holds beside a KPI of usage to see whether it only rides on use (rule 9): columns of features.usage with all
+ * events of its look-back and with those that it counts itself. Undefined for KPIs that count no usage.
+ */
+export function useBeside(kpi: KpiDefinition): { readonly all: string; readonly own: string } | undefined {
+  const isCounted = ["count", "sum", "distinct", "active_days"].includes(kpi.measure);
+  if (kpi.entity !== "usage_event" || !isCounted) return undefined;
+  const isPlainCount = kpi.measure === "count" && kpi.cap === undefined && kpi.decay === undefined;
+  // Two underscores in a row: no id of a user can be the same.
+  return { all: `use__${kpi.window_days ?? "ever"}`, own: isPlainCount ? kpi.id : `own__${kpi.id}` };
+}

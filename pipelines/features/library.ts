@@ -14,12 +14,13 @@ import { projectRoot } from "../lib/files.ts";
 import { deliveredEntities, type KpiColumn, kpiColumns } from "./columns.ts";
 import { conditionProblem } from "./filter.ts";
 import { innerOf } from "./parts.ts";
+import { useCounts } from "./use.ts";
 import { userColumns } from "./user-state.ts";
 
 export interface ResolvedKpis {
   /** The book's, in its order. */
   readonly kpis: readonly KpiDefinition[];
-  /** KPIs of the library that one of `kpis` reads and the book does not list: computed, and nothing else. */
+  /** What one of `kpis`, or the verdict on it, reads and the book does not list: computed, and nothing else. */
   readonly inputs: readonly KpiDefinition[];
   /** KPIs that the book asks for and cannot have, with the reason. */
   readonly off: readonly { readonly id: string; readonly why: string }[];
@@ -120,7 +121,7 @@ export async function resolveKpis(book: Book): Promise<ResolvedKpis> {
   return {
     kpis: on,
     // What only a KPI that is off would read is not computed.
-    inputs: [...inputs.values()].filter(({ id }) => read.has(id)),
+    inputs: [...[...inputs.values()].filter(({ id }) => read.has(id)), ...useCounts(on)],
     off: [...listed.keys()].flatMap((id) => (off.has(id) ? [{ id, why: off.get(id) as string }] : [])),
   };
 }

@@ -98,13 +98,11 @@ export const artefacts: readonly Artefact[] = [
 /**
  * Writes the artefacts of a built warehouse into a folder. Equal tables give equal bytes: rows are sorted, types are
  * explicit, nothing holds a time. JSON is an array of objects, a date an ISO text; Arrow has dates as milliseconds and
- * no 64-bit integer (browsers read those as BigInt). `rulesNotApplied` lists the decision rules that this
- * version of the validation leaves out, for the pages to say so.
+ * no 64-bit integer (browsers read those as BigInt).
  */
 export async function writeArtefacts(a: {
   readonly database: Database;
   readonly folder: string;
-  readonly rulesNotApplied?: readonly { readonly rule: string; readonly what: string }[];
 }): Promise<readonly ArtefactFile[]> {
   await mkdir(a.folder, { recursive: true });
   const files: ArtefactFile[] = [];
@@ -117,13 +115,6 @@ export async function writeArtefacts(a: {
     const bytes = artefact.format === "json" ? toJson(rows, artefact.name) : toArrow(rows, schema);
     files.push(await write(a.folder, artefact.name, artefact.format, bytes, rows.length, schema));
   }
-  const rules = (a.rulesNotApplied ?? []).map(({ rule, what }) => ({ rule, what }));
-  files.push(
-    await write(a.folder, "rule_not_applied", "json", toJson(rules, "rule_not_applied"), rules.length, [
-      { name: "rule", type: "text" },
-      { name: "what", type: "text" },
-    ]),
-  );
   const statements = (await martNodes()).flatMap((node) =>
     node.kind === "step" ? [] : [{ model: node.name, grain: node.grain.join(", "), sql: node.sql }],
   );

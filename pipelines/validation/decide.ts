@@ -3,6 +3,7 @@ import type { Step } from "../models/model.ts";
 import type { Query, Row } from "../warehouse/database.ts";
 import type { SqlValue } from "../warehouse/literal.ts";
 import { aucInterval } from "./interval.ts";
+import { holdUse, type UseColumns } from "./other-use.ts";
 import { findRedundant, pairFactsOf } from "./redundancy.ts";
 import {
   actionGroupOf,
@@ -67,6 +68,7 @@ export function statisticsOf(row: Row, leak: Leak | null, segments: readonly Seg
     logitZ: number(row, "z_logit"),
     missingZ: number(row, "missing_z"),
     segments,
+    otherUse: null,
     healthier: (text(row, "healthier") ?? "tested") as Healthier,
   };
 }
@@ -76,6 +78,8 @@ export interface DecideOptions {
   readonly lineage: ReadonlyMap<string, string>;
   /** The KPIs with points in a scorecard of the book, by the first and the last day on which it is in force. */
   readonly live: readonly LiveKpi[];
+  /** Per KPI of usage: where features.usage has all use in its look-back, and its own. */
+  readonly use: ReadonlyMap<string, UseColumns>;
 }
 
 export interface LiveKpi {
@@ -87,12 +91,13 @@ export interface LiveKpi {
 }
 
 /** The step. validation.truncation holds the values that the truncation test saw change. */
-export function decideVerdicts({ lineage, live }: DecideOptions): Step {
+export function decideVerdicts({ lineage, live, use }: DecideOptions): Step {
   return {
     kind: "step",
     name: "validation.decide",
     depends: [
       "features.kpi_definition",
+      ...(use.size > 0 ? ["features.usage", "validation.observation"] : []),
       "validation.baseline_fit",
       "validation.baseline_row",
       "validation.definition",
@@ -139,7 +144,12 @@ order by s.definition, s.kpi`);
             const own = segments.get(`${definition} ${id}`) ?? [];
             return { ...statisticsOf(row, leakOf(row, lineage.get(id)), own), id, row };
           });
-        const tested = decideAll(inputs);
+        // Rule 9 needs a fit of its own: only what would be claimed otherwise is asked.
+        const asked = decideAll(inputs).flatMap(({ input: { id }, decision: { rule } }) =>
+          use.has(id) && ["10", "11", "12", "13"].includes(rule) ? [[id, use.get(id) as UseColumns] as const] : [],
+        );
+        const held = await holdUse(context, definition, new Map(asked));
+        const tested = decideAll(inputs.map((input) => ({ ...input, otherUse: held.get(input.id) ?? null })));
         const redundant = await findRedundant(
           tested.flatMap(({ input: { id, auc, z, coverage }, decision: { verdict } }) =>
             (verdict === "predicts" || verdict === "weak") && auc !== null && z !== null

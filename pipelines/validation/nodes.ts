@@ -1,6 +1,6 @@
 /** Everything that validation builds: outcomes meet features here, and nowhere earlier. */
 import type { Book } from "../config/book.ts";
-import { basesOf, type KpiDefinition } from "../config/kpi.ts";
+import { basesOf, type KpiDefinition, useBeside } from "../config/kpi.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
@@ -54,7 +54,7 @@ export async function validationNodes(
     kpiArrivalModel(book, kpis, options.inputs),
     truncationModel(options.truncation),
     groupKpis,
-    decideVerdicts({ lineage: lineageOf(book, kpis, options.inputs), live: liveKpis(cards) }),
+    decideVerdicts({ lineage: lineageOf(book, kpis, options.inputs), live: liveKpis(cards), use: useOf(kpis) }),
     ...rankModels({ name: "score", source: "validation.score_observed" }),
     ...rankTotals("score", "validation.score_part"),
     testScorecards,
@@ -130,6 +130,14 @@ export function lineageOf(
   }
   return found;
 }
+
+const useOf = (kpis: readonly KpiDefinition[]) =>
+  new Map(
+    kpis.flatMap((kpi) => {
+      const beside = useBeside(kpi);
+      return beside === undefined ? [] : [[kpi.id, beside] as const];
+    }),
+  );
 
 /** The KPIs with points in an assigned scorecard, with the days on which that version is in force. */
 export function liveKpis(cards: readonly AppliedScorecard[]): readonly LiveKpi[] {

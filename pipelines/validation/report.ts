@@ -1,5 +1,5 @@
 /** Verdict rows as people read them: grouped by what to do, with what the history could have shown at all. */
-import { type ActionGroup, actionGroups, rulesNotApplied } from "./rules.ts";
+import { type ActionGroup, actionGroups } from "./rules.ts";
 
 /** The columns of validation.kpi_verdict that a report needs. */
 export interface ReportRow {
@@ -62,11 +62,3 @@ export function powerSentence(rows: readonly ReportRow[]): string {
 }
 
 const accounts = (n: number): string => `${n.toLocaleString("en-US")} account${n === 1 ? "" : "s"}`;
-
-/** One sentence that names the rules which no verdict went through yet; null when all are applied. */
-export function rulesNotAppliedSentence(): string | null {
-  if (rulesNotApplied.length === 0) return null;
-  const list = rulesNotApplied.map(({ rule, what }) => `${rule} (${what})`);
-  if (list.length === 1) return `Not applied yet: rule ${list[0]}.`;
-  return `Not applied yet: rules ${list.slice(0, -1).join(", ")} and ${list.at(-1)}.`;
-}

@@ -29,11 +29,6 @@ export const ruleIds = [
 ] as const;
 export type RuleId = (typeof ruleIds)[number];
 
-/** Rules that keep their place in the order and are not applied yet; a report says so. */
-export const rulesNotApplied: readonly { readonly rule: RuleId; readonly verdict: Verdict; readonly what: string }[] = [
-  { rule: "9", verdict: "confounded_by_use", what: "a sign that turns once all other use is held" },
-];
-
 export type Verdict =
   | "leaks"
   | "not_tested"
@@ -108,6 +103,11 @@ export interface Statistics {
   readonly missingZ: number | null;
   /** The same A within each segment of the strata. */
   readonly segments: readonly SegmentStatistic[];
+  /**
+   * For a count, sum, distinct or active_days of usage: its rank correlation with all other use in its look-back, and the z of
+   * the lens with that use held; null where it was not asked.
+   */
+  readonly otherUse: { readonly spearman: number | null; readonly z: number | null } | null;
   readonly healthier: Healthier;
 }
 
@@ -280,7 +280,13 @@ const isLate = (e: Evidence): boolean => below(e.q.late, 0.05) && atLeast(offCen
 const isContradicted = (e: Evidence): boolean =>
   e.auc !== null && ((e.healthier === "higher" && e.auc > 0.5) || (e.healthier === "lower" && e.auc < 0.5));
 
-/** Rows 2 to 17 in order; row 9 is in {@link rulesNotApplied}, row 18 a second pass (redundancy.ts). */
+/** The KPI goes with other use, and holding that use turns its sign in the lens. */
+export function doesRideOnUse(e: Statistics): boolean {
+  if (e.otherUse === null || e.otherUse.spearman === null || e.otherUse.z === null || e.logitZ === null) return false;
+  return Math.abs(e.otherUse.spearman) >= 0.3 && e.otherUse.z * e.logitZ < 0;
+}
+
+/** Rows 2 to 17 in order; row 18 is a second pass (redundancy.ts). */
 const rules: readonly Rule[] = [
   {
     id: "2",
@@ -317,6 +323,7 @@ const rules: readonly Rule[] = [
   },
   { id: "7", verdict: "negligible", when: (e) => isClaimed(e) && below(boundsOf(e).upper, 0.02) },
   { id: "8", verdict: "lenses_disagree", when: (e) => isClaimed(e) && doLensesDisagree(e) },
+  { id: "9", verdict: "confounded_by_use", when: (e) => isClaimed(e) && doesRideOnUse(e) },
   {
     id: "10",
     verdict: "reversed_adjusted",

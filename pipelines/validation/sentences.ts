@@ -196,7 +196,7 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
     case "redundant":
       return `Ranks accounts much as ${w.sameAs?.kpi ?? "another"} does (rank correlation ${rank(w.sameAs?.spearman ?? null)}) and adds nothing measurable beyond it. Keep one.`;
     case "confounded_by_use":
-      throw new Error(`no rule gives the verdict ${decision.verdict} yet`);
+      return `Looks ${isLow(e) ? "healthy" : "like a warning"} alone (${sorted(e.auc)} of 100 pairs), but among accounts with the same use otherwise it points the other way: it rides on use.`;
   }
 }
 

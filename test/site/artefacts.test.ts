@@ -28,7 +28,6 @@ beforeAll(async () => {
       const written = await writeArtefacts({
         database,
         folder: join(folder, name),
-        rulesNotApplied: [{ rule: "5", what: "x" }],
       });
       if (name === "one") files = written;
       else expect(written).toEqual(files);
@@ -47,11 +46,7 @@ test("equal tables give equal bytes, whatever the order of their rows and the th
 });
 
 test("the manifest's facts are those of the files", async () => {
-  expect(files.map(({ name }) => name)).toEqual([
-    ...artefacts.map(({ name }) => name),
-    "rule_not_applied",
-    "statement",
-  ]);
+  expect(files.map(({ name }) => name)).toEqual([...artefacts.map(({ name }) => name), "statement"]);
   const bands = files.find(({ name }) => name === "band_month") as ArtefactFile;
   const rows = JSON.parse(await read("band_month.json"));
   expect(bands.rows).toBe(rows.length);

@@ -189,20 +189,6 @@ describe("home", () => {
   });
 });
 
-test("rules that are not applied are said, and nothing when all are", () => {
-  expect(
-    plain(
-      sentences.rulesSentence([
-        { rule: "5", what: "opposite signs" },
-        { rule: "18", what: "twins" },
-      ]),
-    ),
-  ).toBe(
-    "2 rules of the verdicts are not applied yet: opposite signs (rule 5) and twins (rule 18). A KPI that one of them would catch stands under another label here.",
-  );
-  expect(sentences.rulesSentence([])).toEqual([]);
-});
-
 test("the ledger says when the bands are not shown to differ", () => {
   const row = (band: string, band_no: number, rate: number, low: number, high: number) => ({
     scorecard: "s",

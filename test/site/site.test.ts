@@ -46,7 +46,6 @@ async function build(book: Book): Promise<string> {
     await writeArtefacts({
       database,
       folder: artefacts,
-      rulesNotApplied: [{ rule: "18", what: "a KPI like another" }],
     });
   } finally {
     database.close();

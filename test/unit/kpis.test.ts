@@ -169,7 +169,8 @@ describe("resolveKpis of KPIs of KPIs", () => {
       smallBook({ kpis: ["logins_28d", ratio("k", "open_tickets", "logins_28d"), expression("e", "k * 2 + nps")] }),
     );
     expect(kpis.map(({ id }) => id)).toEqual(["logins_28d", "k", "e"]);
-    expect(inputs.map(({ id }) => id)).toEqual(["open_tickets", "nps"]);
+    // The last is for the verdict on logins_28d: all use in its look-back (config/kpi.ts, useBeside).
+    expect(inputs.map(({ id }) => id)).toEqual(["open_tickets", "nps", "use__28"]);
     expect(kpis[1]?.needs).toEqual(["ticket", "usage_event"]);
     expect(kpis[2]?.needs).toEqual(["ticket", "usage_event", "survey_response"]);
   });

@@ -13,7 +13,6 @@ import {
   notTestedReasons,
   oppositeSegments,
   ruleIds,
-  rulesNotApplied,
   type Statistics,
   strengthOf,
   twoLinesP,
@@ -51,6 +50,7 @@ const plain: Evidence = {
   logitZ: -3,
   missingZ: null,
   segments: [],
+  otherUse: null,
   healthier: "higher",
   q: { main: 0.9, crude: 0.9, late: 0.9, shape: 0.9, halves: 0.9, missing: null },
 };
@@ -225,6 +225,17 @@ describe("rows 14 to 17, no claim", () => {
     expect(rule({}, { missing: 0.009 })).toBe("14");
     expect(rule({}, { missing: 0.01 })).not.toBe("14");
   });
+  it("rides on use: goes with it, and turns when it is held", () => {
+    const riding = { ...claim, otherUse: { spearman: -0.3, z: 0.1 } };
+    expect(rule(riding, { main: 0.001 })).toBe("9");
+    expect(rule(riding, { main: 0.2 })).not.toBe("9");
+    expect(rule({ ...riding, otherUse: { spearman: 0.29, z: 0.1 } }, { main: 0.001 })).toBe("12");
+    expect(rule({ ...riding, otherUse: { spearman: 0.9, z: -0.1 } }, { main: 0.001 })).toBe("12");
+    expect(rule({ ...riding, otherUse: { spearman: 0.9, z: null } }, { main: 0.001 })).toBe("12");
+    expect(rule({ ...riding, otherUse: { spearman: null, z: 3 } }, { main: 0.001 })).toBe("12");
+    // The lens decides before: without a clear sign there is none to turn.
+    expect(rule({ ...riding, logitZ: -1 }, { main: 0.001 })).toBe("8");
+  });
   it("opposite in two segments, whatever q, before any claim", () => {
     const at = (segment: string, z: number, k = 60) => ({ segment, auc: 0.5 + z / 50, z, k });
     expect(rule({ segments: [at("solo", -3), at("studio", 3)] })).toBe("5");
@@ -293,29 +304,24 @@ const anyStatistics: fc.Arbitrary<Statistics> = fc.record({
     }),
     { maxLength: 3 },
   ),
+  otherUse: fc.option(fc.record({ spearman: share, z }), { nil: null }),
   healthier: fc.constantFrom("higher", "lower", "tested"),
 });
 
 describe("the table", () => {
   it("gives every input exactly one verdict, in the order of the rules, with a group", () => {
-    const applied = ruleIds.filter((id) => !rulesNotApplied.some((skipped) => skipped.rule === id));
     fc.assert(
       fc.property(fc.array(anyStatistics, { minLength: 1, maxLength: 6 }), (inputs) => {
         const results = decideAll(inputs.map((input, i) => ({ ...input, id: `k${i}` })));
         expect(results).toHaveLength(inputs.length);
         for (const { decision, evidence } of results) {
-          expect(applied).toContain(decision.rule);
+          expect(ruleIds).toContain(decision.rule);
           expect(actionGroups).toContain(actionGroupOf(decision));
           expect(decide(evidence)).toEqual(decision);
           if (decision.verdict === "not_tested") expect(notTestedReasons).toContain(decision.reason);
         }
       }),
     );
-  });
-
-  it("keeps row 9 in the order and names it as not applied", () => {
-    expect(rulesNotApplied.map(({ rule: id }) => id)).toEqual(["9"]);
-    expect(ruleIds.indexOf("9")).toBe(ruleIds.indexOf("8") + 1);
   });
 });
 

@@ -42,6 +42,7 @@ const evidence: Evidence = {
   logitZ: -4,
   missingZ: 4,
   segments: [],
+  otherUse: null,
   healthier: "higher",
   q: { main: 0.003, crude: 0.001, late: 0.9, shape: 0.9, halves: 0.9, missing: null },
 };
@@ -133,6 +134,13 @@ describe("one sentence a verdict", () => {
     expect(say(as("5", "unstable_segment"), { segments })).toBe(
       "In solo, leavers sent fewer invoices (59 of 100); in studio, leavers sent more invoices (58). Use per segment or not at all.",
     );
+  });
+  it("9", () => {
+    expect(label(as("9", "confounded_by_use"))).toBe("Goes with overall use");
+    expect(say(as("9", "confounded_by_use"), { auc: 0.39 })).toBe(
+      "Looks healthy alone (61 of 100 pairs), but among accounts with the same use otherwise it points the other way: it rides on use.",
+    );
+    expect(say(as("9", "confounded_by_use"), { auc: 0.61 })).toContain("Looks like a warning alone (61 of 100 pairs)");
   });
   it("18", () => {
     const sameAs = { kpi: "payments matched", spearman: 0.953 };

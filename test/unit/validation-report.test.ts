@@ -3,12 +3,7 @@ import { baselineTerms, binsFor } from "../../pipelines/validation/baseline.ts";
 import { aucInterval } from "../../pipelines/validation/interval.ts";
 import { cholesky, quadraticForm, solveFactored } from "../../pipelines/validation/linear.ts";
 import { type BlockEvents, dividePeriods } from "../../pipelines/validation/periods.ts";
-import {
-  groupVerdicts,
-  powerSentence,
-  type ReportRow,
-  rulesNotAppliedSentence,
-} from "../../pipelines/validation/report.ts";
+import { groupVerdicts, powerSentence, type ReportRow } from "../../pipelines/validation/report.ts";
 import { type ScorecardEvidence, stateOf, stateSentence } from "../../pipelines/validation/scorecards.ts";
 
 const row = (kpi: string, action_group: string, auc: number | null, more: Partial<ReportRow> = {}): ReportRow => ({
@@ -47,9 +42,6 @@ describe("report", () => {
       "No KPI could be tested: 12 accounts with a complete history left, 50 are needed, and 200 to see a link of 59 of 100 pairs.",
     );
     expect(powerSentence([])).toContain("0 accounts");
-  });
-  it("names the rules that are not applied yet", () => {
-    expect(rulesNotAppliedSentence()).toBe("Not applied yet: rule 9 (a sign that turns once all other use is held).");
   });
 });
 

@@ -263,11 +263,6 @@ export interface ScorecardState {
   readonly sentence: string;
 }
 
-export interface RuleNotApplied {
-  readonly rule: string;
-  readonly what: string;
-}
-
 export interface ScorecardKpi {
   readonly scorecard: string;
   readonly version: number;

@@ -2,7 +2,7 @@
 
 import { type BandStyle, styleOf } from "./bands.js";
 import { count, date, daysBetween, money, pairs, percent, plural, points, quarters } from "./format.js";
-import { list, type Sentence, say } from "./prose.js";
+import { type Sentence, say } from "./prose.js";
 import type {
   BandChange,
   BandMonth,
@@ -14,7 +14,6 @@ import type {
   LeaverBand,
   Release,
   RenewalAhead,
-  RuleNotApplied,
   Scorecard,
   ScorecardState,
   ValidationFact,
@@ -208,12 +207,6 @@ export function powerSentence(kpis: readonly Kpi[]): Sentence {
   );
   const churned = middle(tested.map((kpi) => kpi.n_churned as number).sort((a, b) => a - b));
   return say`With about ${count(churned)} churned accounts a KPI, this history would show a link of ${pairs(detectable)} of 100 pairs four times in five; smaller ones may exist unseen.`;
-}
-
-export function rulesSentence(rules: readonly RuleNotApplied[]): Sentence {
-  if (rules.length === 0) return [];
-  const what = list(rules.map(({ rule, what }) => `${what} (rule ${rule})`));
-  return say`${[rules.length === 1 ? "One rule of the verdicts is" : `${rules.length} rules of the verdicts are`]} not applied yet: ${[what]}. A KPI that one of them would catch stands under another label here.`;
 }
 
 const lowerFirst = (text: string): string => `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;

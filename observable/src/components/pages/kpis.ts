@@ -5,13 +5,12 @@ import { pairDomain } from "../charts/frame.js";
 import { type Column, dataTable, figure } from "../figure.js";
 import { count, missing, onHundred, pairs, percent } from "../format.js";
 import { paragraph, plain, say } from "../prose.js";
-import type { Kpi, RuleNotApplied, Statement, ValidationFact } from "../rows.js";
-import { historySentence, isTested, kpiSummarySentence, powerSentence, rulesSentence } from "../sentences.js";
+import type { Kpi, Statement, ValidationFact } from "../rows.js";
+import { historySentence, isTested, kpiSummarySentence, powerSentence } from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface KpisData {
   readonly kpi: readonly Kpi[];
-  readonly rule_not_applied: readonly RuleNotApplied[];
   readonly validation_fact: readonly ValidationFact[];
   readonly statement: readonly Statement[];
 }
@@ -24,12 +23,10 @@ const pageOf = (kpi: Kpi): string => `./${kpi.kpi}.html`;
 /** All KPIs in five groups by what to do with them, each group as sentences and as a forest on one axis. */
 export function kpisPage(data: KpisData): HTMLElement {
   const domain = pairDomain(data.kpi.filter(isTested).flatMap((k) => [k.auc_low, k.auc_high, k.auc, k.crude_auc]));
-  const rules = rulesSentence(data.rule_not_applied);
   return html`<div class="report">
     ${paragraph(kpiSummarySentence(data.kpi), "lede")}
     ${paragraph(historySentence(data.validation_fact[0]))}
     ${paragraph(powerSentence(data.kpi))}
-    ${rules.length === 0 ? null : paragraph(rules, "notice")}
     ${caption(howToRead)}
     ${actionGroups.map((group) => groupSection(group, data.kpi, domain))}
     ${data.kpi.length === 0 ? null : section("All KPIs", dataTable({ name: "kpis", label: "All KPIs", rows: data.kpi, columns: data.kpi.some((k) => k.held !== null) ? [...columns, held] : columns, search: true }))}

@@ -2,27 +2,23 @@ import { html } from "htl";
 import { actionGroups } from "../bands.js";
 import { plural } from "../format.js";
 import { paragraph } from "../prose.js";
-import type { Release, RuleNotApplied, ValidationFact } from "../rows.js";
-import { historySentence, rulesSentence } from "../sentences.js";
+import type { Release, ValidationFact } from "../rows.js";
+import { historySentence } from "../sentences.js";
 
 export interface MethodData {
   readonly release: readonly Release[];
-  readonly rule_not_applied: readonly RuleNotApplied[];
   readonly validation_fact: readonly ValidationFact[];
 }
 
-/** The parts of the method page that depend on the book: its calendar, rules not applied, groups and words. */
+/** The parts of the method page that depend on the book: its calendar, groups and words. */
 export function methodParts(data: MethodData): {
   readonly design: HTMLElement;
-  readonly rules: HTMLElement;
   readonly groups: HTMLElement;
   readonly glossary: HTMLElement;
 } {
   const release = data.release[0] as Release;
-  const rules = rulesSentence(data.rule_not_applied);
   return {
     design: html`<div>${timeline(release)}${paragraph(historySentence(data.validation_fact[0]))}</div>` as HTMLElement,
-    rules: (rules.length === 0 ? html`<div></div>` : paragraph(rules, "notice")) as HTMLElement,
     groups: html`<dl class="facts">${actionGroups.map(
       ({ group, what }) => html`<div><dt>${group}</dt><dd>${what}</dd></div>`,
     )}</dl>` as HTMLElement,

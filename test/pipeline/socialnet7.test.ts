@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refresh } from "../../pipelines/commands/refresh.ts";
+import { readBook } from "../../pipelines/config/book.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { dataFolder, hasData } from "../data.ts";
+
+// A published simulator whose utilities are known: adview, dislike and unfriend hurt, the rest helps.
+describe.runIf(hasData("socialnet7"))("SocialNet7, the positive control", () => {
+  const state = mkdtempSync(join(tmpdir(), "assay-socialnet7-state-"));
+  let verdicts: ReadonlyMap<string, { verdict: string; auc: number; crude_auc: number }>;
+
+  beforeAll(async () => {
+    const book = await readBook("test/books/socialnet7", { cwd: projectRoot, env: { ASSAY_DATA: dataFolder } });
+    const { release } = await refresh({ book, state, now: () => new Date(), site: false, log: silentLog });
+    const database = await Database.open({ path: join(release.folder, "warehouse.duckdb"), readOnly: true });
+    const rows = await database.query<{ kpi: string; verdict: string; auc: number; crude_auc: number }>(
+      "select kpi, verdict, auc, crude_auc from validation.kpi_verdict where group_kind = 'all'",
+    );
+    database.close();
+    verdicts = new Map(rows.map(({ kpi, ...row }) => [kpi.replace("_28d", ""), row]));
+  }, 300_000);
+  afterAll(() => rmSync(state, { recursive: true, force: true }));
+  const of = (kpi: string) => verdicts.get(kpi) as { verdict: string; auc: number; crude_auc: number };
+
+  test("what hurts and rides on use is not sold as healthy", () => {
+    for (const kpi of ["adview", "dislike"]) {
+      expect(of(kpi).verdict).toBe("confounded_by_use");
+      // Alone it looks healthy: leavers have less of it.
+      expect(of(kpi).crude_auc).toBeLessThan(0.45);
+    }
+  });
+
+  test("what helps keeps its sign, and one of two alike is kept", () => {
+    for (const kpi of ["message", "newfriend", "reply", "post", "like"]) {
+      expect(of(kpi).auc).toBeLessThan(0.4);
+      expect(["predicts", "redundant"]).toContain(of(kpi).verdict);
+    }
+    expect(of("newfriend").verdict).toBe("predicts");
+    expect(of("unfriend").auc).toBeGreaterThan(0.5);
+  });
+});
