@@ -1,0 +1,173 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Context } from "../../pipelines/commands/context.ts";
+import { diff } from "../../pipelines/commands/diff.ts";
+import { explain } from "../../pipelines/commands/explain.ts";
+import { refresh } from "../../pipelines/commands/refresh.ts";
+import { score } from "../../pipelines/commands/score.ts";
+import { readBook } from "../../pipelines/config/book.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { toMillionths } from "../../pipelines/scores/exact.ts";
+import { simulate } from "../../pipelines/simulate/simulate.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+
+const work = mkdtempSync(join(tmpdir(), "assay-scorecards-"));
+const book = join(work, "book");
+const state = join(work, "state");
+let folder: string;
+let database: Database;
+
+/** A small simulated company with monthly scores, and drafts beside it. */
+beforeAll(async () => {
+  await simulate({ out: book, accounts: 240, months: 18, seed: 3, kind: "plain", log: silentLog });
+  const file = join(book, "assay.yaml");
+  writeFileSync(file, readFileSync(file, "utf8").replace("score_every: week", "score_every: month"));
+  const result = await refresh({
+    book: await readBook(book, { cwd: work, env: {} }),
+    state,
+    now: () => new Date("2026-07-02T00:00:00Z"),
+    site: false,
+    log: silentLog,
+  });
+  folder = result.release.folder;
+  database = await Database.open({ path: join(folder, "warehouse.duckdb"), readOnly: true });
+}, 300_000);
+afterAll(() => {
+  database.close();
+  rmSync(work, { recursive: true, force: true });
+});
+
+const preset = readFileSync(join(projectRoot, "sql", "scorecards", "freshsuccess_40_30_30", "v1.yaml"), "utf8");
+const draft = (name: string, text: string): string => {
+  writeFileSync(join(work, name), text);
+  return name;
+};
+/** Runs a command and returns what it printed. */
+async function printed(run: (context: Context) => Promise<void>): Promise<string> {
+  const out: string[] = [];
+  await run({ cwd: work, env: {}, now: () => new Date("2026-07-02"), log: silentLog, print: (text) => out.push(text) });
+  return out.join("\n");
+}
+const json = async <T>(run: (context: Context) => Promise<void>): Promise<T> => JSON.parse(await printed(run)) as T;
+
+describe("a draft", () => {
+  test("that says what a version says scores like it, and writes nothing", async () => {
+    const before = readdirSync(folder, { recursive: true }).map((name) => [
+      name,
+      statSync(join(folder, String(name))).mtimeMs,
+    ]);
+    const same = draft("same.yaml", preset);
+    const preview = await json<{
+      moved: unknown[];
+      bands: { accounts: number; accounts_now: number }[];
+      sentence: string;
+    }>((context) => score(context, book, { state, scorecard: same, json: true }));
+    expect(preview.moved).toEqual([]);
+    expect(preview.bands.map(({ accounts }) => accounts)).toEqual(
+      preview.bands.map(({ accounts_now }) => accounts_now),
+    );
+    expect(preview.bands.reduce((all, { accounts }) => all + accounts, 0)).toBeGreaterThan(50);
+    const percents = [...preview.sentence.matchAll(/(\d+) %/g)].map(([, n]) => Number(n));
+    expect(percents.reduce((all, n) => all + n, 0)).toBe(100);
+    expect(
+      readdirSync(folder, { recursive: true }).map((name) => [name, statSync(join(folder, String(name))).mtimeMs]),
+    ).toEqual(before);
+  });
+  test("with a mistake is refused with file, line and key", async () => {
+    const wrong = draft("wrong.yaml", preset.replace("kpi: csm_rating", "kpi: csm_raiting"));
+    const line = preset.split("\n").findIndex((text) => text.includes("kpi: csm_rating")) + 1;
+    await expect(printed((context) => score(context, book, { state, scorecard: wrong }))).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(
+        new RegExp(`^wrong.yaml:${line}: groups\\[2\\]\\.kpis\\[0\\]\\.kpi: found csm_raiting`),
+      ),
+      hint: expect.stringContaining("did you mean csm_rating?"),
+    });
+  });
+  test("explains one account without what history says of the version that it would replace", async () => {
+    const account = await database.scalar<string>(
+      "select min(account_id) from scores.account_score where is_in_force and score is not null and snapshot_date = (select as_of from meta.params)",
+    );
+    const more = draft("more.yaml", preset.replaceAll("weight: 40", "weight: 60"));
+    const text = await printed((context) => score(context, book, { state, scorecard: more, account: account ?? "" }));
+    expect(text).toContain("a draft (more.yaml)");
+    expect(text).toContain("PARTS");
+    expect(text).not.toMatch(/^ {2}history /m);
+  });
+});
+
+interface Compared {
+  readonly shifts: readonly { from: string; to: string; accounts: number }[];
+  readonly changes: readonly string[];
+  readonly ranking: { auc_a: number; auc_b: number; difference: number; difference_low: number } | null;
+}
+
+describe("two versions", () => {
+  test("that are one have no difference", async () => {
+    const same = await json<Compared>((context) =>
+      diff(context, book, "freshsuccess_40_30_30", draft("same.yaml", preset), { state, redLift: 0, json: true }),
+    );
+    expect(same.changes).toEqual([]);
+    expect(same.shifts.filter(({ from, to }) => from !== to)).toEqual([]);
+    if (same.ranking !== null) expect(same.ranking.difference).toBe(0);
+  });
+  test("rank as the validation of scorecards has it", async () => {
+    const [stored] = await database.query<{ auc: number; simple: number; difference: number; se: number; n: number }>(
+      "select 1 - b.auc as auc, simple_auc as simple, difference, difference_se as se, b.n_churned as n from validation.scorecard_statistic as s " +
+        "inner join validation.score_auc as b on b.subject = s.scorecard || '@' || s.version and b.statistic = 'paired_out_of_time' " +
+        "where s.scorecard = 'freshsuccess_40_30_30' and s.period = 'out_of_time'",
+    );
+    const found = await json<Compared>((context) =>
+      diff(context, book, "naive_baseline", "freshsuccess_40_30_30@1", { state, redLift: 0, json: true }),
+    );
+    expect(stored?.n).toBeGreaterThanOrEqual(50);
+    expect(found.ranking?.auc_a).toBeCloseTo(stored?.simple ?? 0, 10);
+    expect(found.ranking?.auc_b).toBeCloseTo(stored?.auc ?? 0, 10);
+    expect(found.ranking?.difference).toBeCloseTo(stored?.difference ?? 0, 10);
+    expect((found.ranking?.difference ?? 0) - (found.ranking?.difference_low ?? 0)).toBeCloseTo(
+      1.959964 * (stored?.se ?? 0),
+      6,
+    );
+  });
+  test("of which the second calls nearly everybody green end with exit code 5, after saying what moved", async () => {
+    const rosy = draft("rosy.yaml", preset.replace("to: 31", "to: 3").replace("to: 71", "to: 6"));
+    const out: string[] = [];
+    const context: Context = {
+      cwd: work,
+      env: {},
+      now: () => new Date(),
+      log: silentLog,
+      print: (text) => out.push(text),
+    };
+    await expect(diff(context, book, "freshsuccess_40_30_30@1", rosy, { state })).rejects.toMatchObject({
+      exitCode: 5,
+      message: expect.stringMatching(/green is \d+ % of the book, at most 80 % wanted/),
+    });
+    expect(out.join("\n")).toMatch(/^MOVED \d+ accounts/m);
+    expect(out.join("\n")).toContain(
+      "bands: red below 31, yellow below 71, green from 71 -> red below 3, yellow below 6, green from 6",
+    );
+  });
+});
+
+test("explanations of a release add up, parts to the score and causes to the difference", async () => {
+  const rows = await database.query<{ account_id: string; since: string }>(
+    "select account_id, cast(min(snapshot_date) as varchar) as since from scores.account_score where is_in_force and score is not null " +
+      "and account_id in (select account_id from scores.account_score where snapshot_date = (select as_of from meta.params) and is_in_force and score is not null) " +
+      "group by account_id having count(*) > 6 order by account_id limit 5",
+  );
+  expect(rows.length).toBe(5);
+  for (const { account_id, since } of rows) {
+    const e = await json<{
+      score: number;
+      parts: { contribution: number }[];
+      since: { score: number; difference: number; lines: { amount: number }[] };
+    }>((context) => explain(context, book, account_id, { state, since, json: true }));
+    const sum = (list: readonly number[]): bigint => list.reduce((all, n) => all + toMillionths(n), 0n);
+    expect(sum(e.parts.map(({ contribution }) => contribution))).toBe(toMillionths(e.score));
+    expect(sum(e.since.lines.map(({ amount }) => amount))).toBe(toMillionths(e.score) - toMillionths(e.since.score));
+  }
+});
