@@ -1,7 +1,13 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { basesOf, factors, measures } from "../../pipelines/config/kpi.ts";
-import { parseKpi, readLibrary, resolveKpis } from "../../pipelines/features/library.ts";
+import { parse } from "yaml";
+import { readFixture, runFixture } from "../../pipelines/commands/fixture.ts";
+import { parseFlags } from "../../pipelines/config/flags.ts";
+import { basesOf, factors, type KpiDefinition, measures } from "../../pipelines/config/kpi.ts";
+import { libraryIds, parseKpi, readLibrary, resolveKpis } from "../../pipelines/features/library.ts";
 import { AssayError } from "../../pipelines/lib/errors.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
 import { smallBook } from "../small-warehouse.ts";
 
 const own = {
@@ -109,6 +115,58 @@ describe("resolveKpis", () => {
     expect(await mistake({ id: "a__rows" })).toMatch(/two underscores/);
     expect(await mistake({ id: "snapshot_date" })).toMatch(/other than the key columns/);
     expect(await mistake({ id: "both" })).toMatch(/id: found "both", expected an id that is no word of SQL/);
+  });
+});
+
+describe("docs/kpis.md", () => {
+  const text = readFileSync(join(projectRoot, "docs", "kpis.md"), "utf8");
+  const section = (title: string): string => text.split(`\n## ${title}\n`)[1]?.split("\n## ")[0] ?? "";
+  const examples = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+  const idsIn = (part: string): readonly string[] =>
+    [...part.matchAll(/^\|(.*)\|$/gm)].flatMap(
+      (row) => (row[1] as string).match(/[a-z]+(?:_[a-z0-9]+)+|\b(?:nps|pmf)\b/g) ?? [],
+    );
+
+  it("has every KPI of the library in its table, as it is defined", async () => {
+    const library = await readLibrary();
+    const rows = [
+      ...section("The library").matchAll(/^\| ([a-z][a-z0-9_]*) \| (.*) \| (.*) \| (.*) \| (.*) \| (.*) \|$/gm),
+    ];
+    const known = new Map(library.map((kpi) => [kpi.id, kpi]));
+    expect(rows.map((row) => row[1]).sort()).toEqual(library.map(({ id }) => id));
+    for (const [, id, what, unit, sides, healthier, needs] of rows) {
+      const kpi = known.get(id as string) as KpiDefinition;
+      expect({ id, unit, sides, healthier }).toEqual({
+        id,
+        unit: kpi.unit,
+        sides: `${kpi.kind}, ${kpi.side}`,
+        healthier: kpi.healthier,
+      });
+      expect(kpi.description.startsWith(what as string), `${id}: ${what}`).toBe(true);
+      expect(needs?.split(", "), id).toEqual([...new Set(basesOf(kpi, known).flatMap((base) => base.needs))]);
+    }
+    expect(section("The library")).toContain(`\n${library.length} KPIs,`);
+  });
+
+  it("names KPIs for the eleven signs and the four flags, and every one of them exists", async () => {
+    const ids = await libraryIds();
+    const [signs = "", flags = ""] = section("What makes an account healthy, and what is a flag").split("\n| flag |");
+    expect(signs.match(/^\| /gm)?.length).toBe(12);
+    expect(flags.match(/^\| /gm)?.length).toBe(4);
+    const named = [...idsIn(signs), ...idsIn(flags)];
+    expect(named.length).toBeGreaterThan(25);
+    expect(named.filter((id) => !ids.includes(id))).toEqual([]);
+  });
+
+  it("has examples that work: a definition, flags on KPIs of the library, a test that passes", async () => {
+    const [definitions, flags, fixture] = examples as [string, string, string];
+    const ids = await libraryIds();
+    expect(parseFlags(flags, "flags.yaml").flags.filter(({ kpi }) => !ids.includes(kpi))).toEqual([]);
+    const book = smallBook({ kpis: parse(definitions).kpis });
+    const read = await readFixture({ text: fixture, file: "tests/report_views_28d.yaml", book });
+    const checks = await runFixture(read, book);
+    expect(checks.map(({ found }) => found?.value)).toEqual([2, 0]);
+    expect(checks.every(({ passed }) => passed)).toBe(true);
   });
 });
 
