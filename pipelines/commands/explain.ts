@@ -40,12 +40,20 @@ export function withUnit(value: number | null, unit: string | null): string {
   return one === null ? plain(value) : `${plain(value)} ${one}`;
 }
 
+const purposeWords: Readonly<Record<string, string>> = {
+  churn_risk: "about churn risk",
+  behaviour_index: "an index of behaviour, no probability of churn",
+  expansion: "about expansion",
+  loyalty: "about loyalty",
+};
+
 const whyWords: Readonly<Record<string, string>> = {
   not_applicable: "does not apply",
   not_yet: "not yet: too new for its window",
   unanswered: "asked, not answered",
   feed_broken: "its feed delivered nothing",
   no_export: "the book has no export for it",
+  too_few_weeks: "too few weeks for a slope",
   not_listed: "the card has no points for this rating",
 };
 const whyInWords = (why: string): string => whyWords[why] ?? why.replaceAll("_", " ");
@@ -62,7 +70,8 @@ export function describeExplanation(e: Explanation): string {
   const facts: (readonly [string, string])[] = [];
   const state = e.draft !== null ? `, a draft (${e.draft})` : "";
   const applies = e.is_in_force ? "" : e.draft === null ? ", not in force for it" : ", which does not apply to it";
-  facts.push(["scorecard", `${e.label}, ${e.scorecard} v${e.version}${state}${applies}`]);
+  const purpose = purposeWords[e.purpose] ?? e.purpose;
+  facts.push(["scorecard", `${e.label}, ${e.scorecard} v${e.version}, ${purpose}${state}${applies}`]);
   if (e.trend !== null) {
     const { days, from_date, from_score } = e.trend;
     facts.push(["trend", `${e.trend.words} over ${days} days (${shown(from_score)} on ${from_date})`]);
@@ -83,6 +92,7 @@ export function describeExplanation(e: Explanation): string {
   const evidence = evidenceInWords(e);
   if (evidence !== null) facts.push(["evidence", evidence]);
   if (e.validation !== null) facts.push(["history", e.validation]);
+  if (e.sign_off?.is_expired) facts.push(["sign-off", `expired on ${e.sign_off.until}: review the scorecard`]);
   const labelled = facts.map(([label, text]) => `  ${label.padEnd(10)}${wrap(text, width - 12, " ".repeat(12))}`);
   return [
     head,

@@ -69,7 +69,8 @@ async function leaveOut(
   try {
     const card = await versionOf(bench, options.scorecard);
     const left = await leaveOneOut(bench, card);
-    context.print(options.json ? JSON.stringify(left, null, 2) : describeLeaveOut(left));
+    const head = `${card.file} without each of its KPIs:`;
+    context.print(options.json ? JSON.stringify(left, null, 2) : `${head}\n${describeLeaveOut(left)}`);
   } finally {
     bench.database.close();
   }

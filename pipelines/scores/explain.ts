@@ -10,6 +10,7 @@ import { toMillionths } from "./exact.ts";
 import { type CardState, changeLedger, type Ledger, type PartState } from "./ledger.ts";
 import { bandRankSql } from "./rank.ts";
 import { type Trend, trendDays, trendOf } from "./trend.ts";
+import { weighKpis } from "./weights.ts";
 
 export interface ExplainRequest {
   readonly query: Query;
@@ -45,7 +46,10 @@ export interface ExplainedPart {
 export interface MissingKpi {
   readonly kpi: string;
   readonly label: string;
-  /** not_applicable, not_yet, unanswered, feed_broken; no_export: the book has none; not_listed: a rating without points. */
+  /**
+   * not_applicable, not_yet, unanswered, feed_broken; no_export: the book has none; not_listed: a rating without points;
+   * too_few_weeks: for a slope.
+   */
   readonly why: string;
   /** Share of 100 that it has on the card. */
   readonly share: number;
@@ -164,6 +168,14 @@ export interface Explanation {
   readonly evidence: readonly { readonly action_group: string; readonly points: number }[];
   /** What validation says of the scorecard out of time; null without a validation. */
   readonly validation: string | null;
+  /** A person's sign-off of the version; null without one. */
+  readonly sign_off: {
+    readonly on: string;
+    readonly by: string | null;
+    readonly until: string | null;
+    /** At the snapshot. */
+    readonly is_expired: boolean;
+  } | null;
   readonly since: Since | null;
 }
 
@@ -201,6 +213,9 @@ interface CardRow {
   readonly label: string;
   readonly purpose: string;
   readonly in_force_from: string | null;
+  readonly validated_on: string | null;
+  readonly validated_by: string | null;
+  readonly valid_until: string | null;
   readonly definition: string;
 }
 
@@ -281,6 +296,7 @@ export async function explainAccount(request: ExplainRequest): Promise<Explanati
     trend: await readTrend(query, row, days),
     evidence: evidenceOf(card, parts, groups),
     validation: request.draft === undefined ? await readValidation(query, tables, row) : null,
+    sign_off: signOffOf(cardRow, date),
     since: request.since === undefined ? null : await readSince(request, request.since, now, cards, kpis, read),
   };
 }
@@ -355,7 +371,8 @@ async function unknownAccount(query: Query, account: string): Promise<Error> {
 
 const readCards = (query: Query): Promise<readonly CardRow[]> =>
   query<CardRow>(
-    "select scorecard, version, label, purpose, in_force_from, definition from scores.scorecard order by scorecard, version",
+    "select scorecard, version, label, purpose, in_force_from, validated_on, validated_by, cast(valid_until as date) as valid_until, " +
+      "definition from scores.scorecard order by scorecard, version",
   );
 
 /** The row of the card in force, or of the one that is asked for. */
@@ -411,11 +428,32 @@ async function readTold(
   return { row, parts, card, why: new Map([...off, ...reasons.map(({ kpi, why }) => [kpi, why] as const)]) };
 }
 
-/** True where a value has no points of its own: it is missing, or a rating that the card does not list. */
-function isMissing(card: Scorecard, i: number, part: Pick<PartRow, "value" | "points">): boolean {
-  const ratings = entriesOf(card)[i]?.points.ratings;
-  const isListed = ratings === undefined || Object.keys(ratings).some((rating) => Number(rating) === part.value);
-  return part.value === null || part.points === null || !isListed;
+/**
+ * Which KPIs have no points of their own: no value, a rating that the card does not list, a slope over too few weeks. The last
+ * has a value, and points where a missing KPI counts as zero or neutral; then the coverage tells it: of such KPIs those are
+ * missing whose shares it lacks.
+ */
+function missingPlaces({ card, row }: Pick<Told, "card" | "row">, parts: readonly PartRow[]): ReadonlySet<number> {
+  const entries = weighKpis(card);
+  const missing = new Set<number>();
+  const unclear: number[] = [];
+  for (const [i, part] of parts.entries()) {
+    const { ratings, slope } = entries[i]?.entry.points ?? {};
+    const isListed = ratings === undefined || Object.keys(ratings).some((rating) => Number(rating) === part.value);
+    if (part.value === null || part.points === null || !isListed) missing.add(i);
+    else if (slope !== undefined && entries[i]?.fallback !== null) unclear.push(i);
+  }
+  const shareOf = (places: Iterable<number>): number =>
+    [...places].reduce((all, i) => all + Number(entries[i]?.share ?? 0n), 0) / 1e6;
+  const lacking = 100 * (1 - row.coverage) - shareOf(missing);
+  for (let choice = 0; choice < 2 ** Math.min(unclear.length, 10); choice += 1) {
+    const chosen = unclear.filter((_, k) => choice & (1 << k));
+    if (Math.abs(shareOf(chosen) - lacking) < 0.001) {
+      for (const i of chosen) missing.add(i);
+      break;
+    }
+  }
+  return missing;
 }
 
 const kpiParts = (told: Told): readonly PartRow[] => told.parts.filter(({ kind }) => kind === "kpi");
@@ -424,12 +462,14 @@ const kpiParts = (told: Told): readonly PartRow[] => told.parts.filter(({ kind }
 function stateOf(told: Told): CardState {
   const { row } = told;
   const exact = (value: number | null): bigint | null => (value === null ? null : toMillionths(value));
-  const parts = kpiParts(told).map(
+  const own = kpiParts(told);
+  const missing = missingPlaces(told, own);
+  const parts = own.map(
     (part, i): PartState => ({
       kpi: part.kpi ?? "",
       value: part.value,
       points: exact(part.points),
-      is_missing: isMissing(told.card, i, part),
+      is_missing: missing.has(i),
     }),
   );
   return {
@@ -478,12 +518,13 @@ async function readMissing(
   );
   const shareOf = new Map(shares.map(({ kpi, share }) => [kpi, share]));
   const own = kpiParts(told);
+  const places = missingPlaces(told, own);
   const without = entries.flatMap(({ kpi, points }, i): readonly MissingKpi[] => {
-    const part = own[i];
     const value = values.get(kpi) ?? null;
-    const is = part === undefined ? value === null : isMissing(told.card, i, part);
-    if (!is) return [];
-    const why = told.why.get(kpi) ?? (points.ratings !== undefined && value !== null ? "not_listed" : "not_applicable");
+    // Without a score there are no parts, only values.
+    if (own.length === 0 ? value !== null : !places.has(i)) return [];
+    const unscored = points.ratings !== undefined ? "not_listed" : points.slope !== undefined ? "too_few_weeks" : null;
+    const why = told.why.get(kpi) ?? (value !== null ? unscored : null) ?? "not_applicable";
     return [{ kpi, label: labelOf(kpis, kpi), why, share: shareOf.get(kpi) ?? 0 }];
   });
   return without
@@ -628,6 +669,16 @@ async function readValidation(query: Query, tables: ReadonlySet<string>, row: Sc
   );
   return found?.sentence ?? null;
 }
+
+const signOffOf = (card: CardRow, date: string): Explanation["sign_off"] =>
+  card.validated_on === null
+    ? null
+    : {
+        on: card.validated_on,
+        by: card.validated_by,
+        until: card.valid_until,
+        is_expired: card.valid_until !== null && card.valid_until <= date,
+      };
 
 /** The name that was known then; null where the book has none. */
 async function readName(

@@ -169,11 +169,11 @@ export function partInWords(part: Omit<ScorePart, "words">, isMean: boolean): st
     case "start":
       return `starts at ${shown(part.contribution)}`;
     case "clamp":
-      return `held at the end of the scale: ${signed(part.contribution)}`;
+      return `held at the ${part.group_id === null ? "end of the scale" : `cap of ${part.group_id}`}: ${signed(part.contribution)}`;
     case "gate":
       return `gate on ${name} ${part.value === null ? "unknown" : shown(part.value)}: ${signed(part.contribution)}`;
     case "rounding":
-      return `rounding: ${part.contribution.toFixed(6)}`;
+      return `rounding${part.group_id === null ? "" : ` of ${part.group_id}`}: ${part.contribution.toFixed(6)}`;
     default: {
       const value = part.value === null ? "without a value" : shown(part.value);
       if (part.points === null) return `${name} ${value}: not scored, its weight goes to the others`;

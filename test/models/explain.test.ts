@@ -134,6 +134,23 @@ describe("the change ledger", () => {
     );
   });
 
+  it("knows a slope over too few weeks as missing, though the KPI has a value and its neutral points", async () => {
+    const card = cardText(
+      `groups:
+  - id: g
+    kpis:
+      - { kpi: x, points: { slope: { days: 28, zero_at: -1, full_at: 1, min_active_weeks: 3 } }, missing: neutral, neutral: 30 }
+      - { kpi: y, points: { linear: { zero_at: 0, full_at: 10 } } }`,
+    );
+    const dates = ["2026-03-02", "2026-03-09", "2026-03-16", "2026-03-23", "2026-03-30"];
+    const rows = dates.map((date, i) => at(date, { x: 5 + i, y: 5 }));
+    const e = await explain(await open([card], rows), { since: then });
+    expect([e.since?.coverage, e.coverage]).toEqual([0.5, 1]);
+    expect(e.since?.lines.map(({ cause, kpi }) => [cause, kpi])).toEqual([["missing_data", "x"]]);
+    const before = await explain(database as Database, { at: then });
+    expect(before.missing).toEqual([{ kpi: "x", label: "x", why: "too_few_weeks", share: 50 }]);
+  });
+
   it("tells no difference where an end has no score, but how far it could reach", async () => {
     const floor = "missing: { rule: reweight, coverage_floor: 0.5 }";
     const rows = [
