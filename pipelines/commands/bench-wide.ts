@@ -33,6 +33,7 @@ export async function benchWide(context: Context): Promise<void> {
       "spine.snapshot",
       "spine.account_snapshot",
       "staging.account",
+      "staging.milestone",
     ];
     const nodes = sortNodes([...spine, ...featureNodes(kpis, book, inputs)], new Set(given));
     const started = performance.now();
@@ -120,6 +121,9 @@ async function makeInputs(database: Database): Promise<void> {
     `create table rollup.user_day as
      select account_id, account_id || '-1' as user_id, activity_date, min(visible_on) as visible_on
      from rollup.account_day group by account_id, activity_date`,
+  );
+  await database.run(
+    "create table staging.milestone (account_id varchar, milestone varchar, expected_on date, reached_on date, visible_on date, superseded_on date)",
   );
   await database.run(
     `create table staging.account as select distinct account_id, cast(null as timestamp) as created_at, date '2023-01-02' as visible_on,
