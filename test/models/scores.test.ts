@@ -104,6 +104,28 @@ describe("points", () => {
       ["100", "20", "20", "60", "100"].map((points) => `${points}.000000`),
     );
   });
+  it("rises on both sides of a U", async () => {
+    expect(
+      await only(oneKpi("{ u: { worst: [4, 8], full_at: [0, 20] } }"), [-1, 0, 3, 4, 8, 11, 20, 99, null]),
+    ).toEqual([
+      ...[
+        "100.000000",
+        "100.000000",
+        "25.000000",
+        "0.000000",
+        "0.000000",
+        "25.000000",
+        "100.000000",
+        "100.000000",
+        null,
+      ],
+    ]);
+  });
+  it("gives points for each, up to the most and none below 0", async () => {
+    expect(await only(oneKpi("{ additive: { each: 2.5, most: 30 } }"), [-4, 0, 1, 3.3, 12, 13, 1e11, null])).toEqual([
+      ...["0.000000", "0.000000", "2.500000", "8.250000", "30.000000", "30.000000", "30.000000", null],
+    ]);
+  });
   it("places a value by the share of accounts below, ties counted half", async () => {
     // Of 4 values, 5 has 0 below and 1 tie: (0 + 1/2) / 4; the two 7s have 1 below: (1 + 1) / 4; 9: 3.5 / 4.
     expect(await only(oneKpi("{ midrank: { healthier: higher } }"), [5, 7, 7, 9, null])).toEqual([
@@ -379,6 +401,83 @@ groups:
   });
 });
 
+describe("groups that are held and rounded", () => {
+  const line = "{ linear: { zero_at: 0, full_at: 100 } }";
+  it("are numbers of their own, and what that changes is a part", async () => {
+    const card = applied(
+      cardText(`groups:
+  - { id: use, weight: 3, round: integer, cap: { max: 60 }, kpis: [{ kpi: a, weight: 1, points: ${line} }, { kpi: b, weight: 2, points: ${line} }] }
+  - { id: rest, weight: 1, kpis: [{ kpi: c, points: ${line} }] }`),
+    );
+    const of = (account_id: string, a: number | null, b: number | null, c: number | null) => ({
+      account_id,
+      kpis: { a, b, c },
+    });
+    const rows = await scores(
+      [card],
+      [of("1", 10, 20, 30), of("2", 100, 80, 10), of("3", null, 21.7, 10), of("4", null, null, 10)],
+      "score, score_low, score_high, coverage",
+    );
+    expect(rows).toEqual([
+      // (10 + 40) / 3 = 16.67 is 17; (3 x 17 + 30) / 4.
+      { score: 20.25, score_low: 20.25, score_high: 20.25, coverage: 1 },
+      // 86.67 is 87, held at 60.
+      { score: 47.5, score_low: 47.5, score_high: 47.5, coverage: 1 },
+      // 22 from b alone; with a at 0 it is 14.47, with a at 100 47.8.
+      { score: 19, score_low: 13, score_high: 38.5, coverage: 0.75 },
+      { score: 10, score_low: 2.5, score_high: 47.5, coverage: 0.25 },
+    ]);
+    expect(
+      await database?.query(
+        "select account_id, kind, group_id, weight, contribution from scores.score_part where account_id < '3' order by account_id, part_no",
+      ),
+    ).toEqual([
+      { account_id: "1", kind: "kpi", group_id: "use", weight: 25, contribution: 2.5 },
+      { account_id: "1", kind: "kpi", group_id: "use", weight: 50, contribution: 10 },
+      { account_id: "1", kind: "kpi", group_id: "rest", weight: 25, contribution: 7.5 },
+      { account_id: "1", kind: "rounding", group_id: "use", weight: null, contribution: 0.25 },
+      { account_id: "2", kind: "kpi", group_id: "use", weight: 25, contribution: 25 },
+      { account_id: "2", kind: "kpi", group_id: "use", weight: 50, contribution: 40 },
+      { account_id: "2", kind: "kpi", group_id: "rest", weight: 25, contribution: 2.5 },
+      { account_id: "2", kind: "clamp", group_id: "use", weight: null, contribution: -20 },
+    ]);
+  });
+
+  it("round from the exact value, never twice", async () => {
+    // 49.4999999 of a hundred is 49.5 in six digits and 49 in whole points.
+    const card = applied(
+      cardText(
+        `groups: [{ id: g, kpis: [{ kpi: a, weight: 9999, points: ${line} }, { kpi: b, weight: 1, points: ${line} }] }]`,
+        "round: integer",
+      ),
+    );
+    const rows = await scores(
+      [card],
+      [
+        { account_id: "1", kpis: { a: 49.5, b: 49.499 } },
+        { account_id: "2", kpis: { a: 49.5, b: 49.5 } },
+      ],
+      "score",
+    );
+    expect(rows).toEqual([{ score: 49 }, { score: 50 }]);
+  });
+
+  it("may hold a KPI that stands in another group too", async () => {
+    const card = applied(
+      cardText(
+        `groups: [{ id: one, weight: 1, kpis: [{ kpi: a, points: ${line} }] }, { id: two, weight: 1, kpis: [{ kpi: a, points: { linear: { zero_at: 100, full_at: 0 } } }, { kpi: b, points: ${line} }] }]`,
+      ),
+    );
+    const rows = await scores([card], [{ account_id: "1", kpis: { a: 80, b: 60 } }], "score");
+    expect(rows).toEqual([{ score: 60 }]);
+    expect(await database?.query("select part_no, group_id, kpi, points from scores.score_part")).toEqual([
+      { part_no: 1, group_id: "one", kpi: "a", points: 80 },
+      { part_no: 2, group_id: "two", kpi: "a", points: 20 },
+      { part_no: 3, group_id: "two", kpi: "b", points: 60 },
+    ]);
+  });
+});
+
 describe("gates, bands and overrides", () => {
   const linear = "{ linear: { zero_at: 0, full_at: 100 } }";
   const gated = (gates: string): Cards => [
@@ -458,6 +557,70 @@ describe("gates, bands and overrides", () => {
     expect(
       await database?.query("select contribution from scores.score_part where kind = 'gate' order by account_id"),
     ).toEqual([{ contribution: -30 }, { contribution: -70 }, { contribution: 0 }]);
+  });
+
+  it("holds the band and leaves the score where a gate names a band", async () => {
+    const rows = await scores(
+      gated(
+        "[{ id: poor, kpi: sent, min: 1, band: red }, { id: weak, kpi: sent, min: 3, band: yellow }, { id: cap, kpi: sent, max: 8, score: 60 }]",
+      ),
+      [of("1", 90, 0), of("2", 90, 2), of("3", 20, 2), of("4", 90, 9), of("5", 90, null), of("6", null, 0)],
+      "score, score_low, band_before, band, gated_by",
+    );
+    expect(rows).toEqual([
+      { score: 90, score_low: 90, band_before: "green", band: "red", gated_by: "poor" },
+      { score: 90, score_low: 90, band_before: "green", band: "yellow", gated_by: "weak" },
+      // Worse already: the gate decided nothing.
+      { score: 20, score_low: 20, band_before: "red", band: "red", gated_by: null },
+      { score: 60, score_low: 60, band_before: "green", band: "yellow", gated_by: "cap" },
+      { score: 90, score_low: 60, band_before: "green", band: "green", gated_by: null },
+      { score: null, score_low: 0, band_before: "unknown", band: "unknown", gated_by: null },
+    ]);
+  });
+
+  it("applies groups, floor, gate, band and override in this order, whatever the order of the file", async () => {
+    const card = applied(`
+bands: { edge: upper, list: [{ id: red, to: 30 }, { id: yellow, to: 70 }, { id: green, to: 100 }] }
+gates: [{ id: gone, kpi: sent, min: 1, score: 65.5 }]
+missing: { rule: reweight, coverage_floor: 0.5 }
+round: integer
+groups:
+  - { id: g, weight: 1, cap: { max: 80 }, kpis: [{ kpi: x, points: ${linear} }, { kpi: y, points: ${linear} }] }
+purpose: churn_risk
+created_on: 2026-01-01
+version: 1
+scorecard: card
+`);
+    const at = (account_id: string, x: number | null, y: number | null, sent: number): GivenAccount => ({
+      account_id,
+      kpis: { x, y, sent },
+    });
+    const rows = await scores(
+      [card],
+      // y's weight goes to x before the cap; the cap before the gate; rounding before the gate, so that 65.5 stays; the band
+      // after the gate; the override last, and without a score too.
+      [
+        at("1", 99, null, 0),
+        at("2", 99, null, 1),
+        at("3", 70.4, 70.4, 1),
+        at("4", 70.6, null, 0),
+        at("5", null, null, 0),
+      ],
+      "account_id, score_before, score, band_before, band, gated_by, overridden_by",
+      {
+        overrides: [
+          { account_id: "4", band: "red", from_on: "2026-01-01", author: "kim" },
+          { account_id: "5", band: "green", from_on: "2026-01-01", author: "lee" },
+        ],
+      },
+    );
+    expect(rows.map((row) => Object.values(row).join(" "))).toEqual([
+      "1 80 65.5 green yellow gone ",
+      "2 80 80 green green  ",
+      "3 70 70 yellow yellow  ",
+      "4 71 65.5 green red gone kim",
+      "5   unknown green  lee",
+    ]);
   });
 
   it("compares all six digits with the edge that the file names", async () => {
@@ -576,6 +739,76 @@ describe("versions and assignment", () => {
       "m 2026-03-02 big@2",
       "s 2026-03-02 rest@1",
     ]);
+  });
+
+  it("assigns by every trait, as known at the snapshot, the first that applies", async () => {
+    const cards = [
+      version("rich", 1, 1, "applies_to: { value: { of: potential, at_least: 100000 } }"),
+      version("paying", 1, 2, "applies_to: { value: { at_least: 50000, below: 90000 } }"),
+      version("many", 1, 3, "applies_to: { users: { at_least: 20 }, product: [ledger, payroll] }"),
+      version("nordic", 1, 4, "applies_to: { geography: [NO, SE] }"),
+      version("young", 1, 5, "applies_to: { maturity: { below: 90 } }"),
+      version("reports", 1, 6, "applies_to: { desired_outcome: [reports], lifecycle: [adopted] }"),
+    ];
+    const of = (account_id: string, more: Partial<GivenAccount>, snapshot_date = "2026-03-02"): GivenAccount => ({
+      account_id,
+      snapshot_date,
+      tenure_days: 400,
+      kpis: { x: 50 },
+      ...more,
+    });
+    const built = await scored(
+      cards,
+      [
+        of("edge", { mrr_minor: 50_000 }),
+        of("below", { mrr_minor: 90_000 }),
+        of("grows", {}),
+        of("grows", {}, "2026-03-09"),
+        of("many", { seats: 20 }),
+        of("few", { seats: 19 }),
+        of("unknown", { seats: null, tenure_days: null }),
+        of("nordic", { tenure_days: 10 }),
+        of("young", { tenure_days: 89 }),
+        of("old", { tenure_days: 90 }),
+        of("reports", { lifecycle: "adopted" }),
+        of("reports", { lifecycle: null }, "2026-03-09"),
+      ],
+      {
+        traits: [
+          { account_id: "grows", potential_minor: 100, superseded_on: "2026-03-09" },
+          { account_id: "grows", potential_minor: 100_000, visible_on: "2026-03-09" },
+          ...["many", "few", "unknown"].map((account_id) => ({ account_id, product: "payroll" })),
+          { account_id: "nordic", country: "NO" },
+          { account_id: "reports", desired_outcome: "reports" },
+        ],
+      },
+    );
+    database = built.database;
+    const rows = await database.query<Record<string, unknown>>(
+      "select account_id, snapshot_date, scorecard, n_matching from scores.account_assignment order by account_id, snapshot_date",
+    );
+    expect(
+      rows.map(({ account_id, snapshot_date, scorecard, n_matching }) =>
+        [account_id, String(snapshot_date).slice(5), scorecard, n_matching].join(" "),
+      ),
+    ).toEqual([
+      "below 03-02  0",
+      "edge 03-02 paying 1",
+      "few 03-02  0",
+      "grows 03-02  0",
+      "grows 03-09 rich 1",
+      "many 03-02 many 1",
+      // Young too, and Nordic comes first.
+      "nordic 03-02 nordic 2",
+      "old 03-02  0",
+      "reports 03-02 reports 1",
+      "reports 03-09  0",
+      "unknown 03-02  0",
+      "young 03-02 young 1",
+    ]);
+    // Restated all the same: every version has a score for every account at every date.
+    expect(await database.scalar("select count(*) from scores.account_score where score = 50")).toBe(6 * 12);
+    expect(await database.scalar("select count(*) from scores.account_score where is_in_force")).toBe(6);
   });
 
   it("takes the higher number of two versions that start together", async () => {
