@@ -1,6 +1,6 @@
-import { guardRailError } from "../lib/errors.ts";
+import { guardRailError, usageError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
-import { knownSection, lintSection, overrideSection, signOffSection } from "./audit-scorecards.ts";
+import { hasAuditTables, knownSection, lintSection, overrideSection, signOffSection } from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
@@ -24,6 +24,12 @@ export async function audit(
   const { book, state, release, database } = await openRelease(context, name, options);
   try {
     const { query } = database;
+    if (!(await hasAuditTables(query))) {
+      throw usageError(
+        `the release of ${book.book} was built by an earlier version of Assay, which knew nothing of what is audited here`,
+        `run 'npx assay refresh ${name}' first`,
+      );
+    }
     const sections = [
       await signOffSection(query, context.now()),
       await lintSection(query),
