@@ -43,13 +43,18 @@ export function occurredOn(eb: AnyBuilder, group: Pick<Group, "entity">): Aliasa
   return eb.fn("coalesce", [days.length === 1 ? (days[0] as Expression<unknown>) : eb.fn("least", days), known]);
 }
 
-/** When a row counts as said, to the microsecond: what `latest` orders by. */
+/**
+ * When a row counts as said, to the microsecond: what `latest` orders by. Of subscriptions the one that began last counts
+ * and not the one that was delivered last: a first dump brings all of them on one day.
+ */
 function orderedAt(eb: AnyBuilder, group: Group, kpi: Part): AliasableExpression<unknown> {
   const datedBy = kpi.value === undefined ? undefined : group.columns.get(kpi.value.column)?.datedBy;
   const names = datedBy === undefined ? group.entity.eventColumns : [datedBy];
-  const stateOrUndated = names.length === 0 || group.entity.kind === "state";
-  const times = (stateOrUndated ? ["visible_on"] : names).map((name) => eb.cast(eb.ref(name), "timestamp"));
-  return times.length === 1 ? (times[0] as AliasableExpression<unknown>) : eb.fn("least", times);
+  const known = eb.cast(eb.ref("visible_on"), "timestamp");
+  const times = names.map((name) => eb.cast(eb.ref(name), "timestamp"));
+  if (times.length === 0) return known;
+  const said = times.length === 1 ? (times[0] as Expression<unknown>) : eb.fn("least", times);
+  return group.entity.kind === "state" ? eb.fn("coalesce", [said, known]) : (said as AliasableExpression<unknown>);
 }
 
 type Columns = Pick<Group, "entity" | "columns">;

@@ -719,7 +719,7 @@ function latest(kpi: KpiDefinition, rows: readonly Fact[]): number | undefined {
   const entity = entities.get(kpi.entity as string);
   const dater = entity?.columns.find(({ name }) => name === column)?.datedBy;
   const time = (row: Fact): string => {
-    const names = entity?.kind === "state" ? [] : dater === undefined ? (entity?.eventColumns ?? []) : [dater];
+    const names = dater === undefined ? (entity?.eventColumns ?? []) : [dater];
     const times = names.map((name) => row[name]).filter((v) => v !== null && v !== undefined);
     return times.length === 0 ? String(row.visible_on) : (times.map(String).sort()[0] as string);
   };
