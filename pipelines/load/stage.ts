@@ -362,6 +362,7 @@ function sourceRepeats(book: Book, load: LoadResult): Model {
     const content = targetsOf(source)
       .filter(({ name }) => name !== "known_at")
       .map(({ name }) => quoteIdentifier(name));
+    const rows = `raw.${source.entity} where _source = ${literal(id)} and _key is not null`;
     return `select
   ${literal(id)} as source,
   coalesce(sum(n_rows - 1), 0)::bigint as n_repeats,
@@ -371,7 +372,7 @@ from (
   from (
     select _key, struct_pack(${content.join(", ")}) as content,
       first_value(struct_pack(${content.join(", ")})) over (partition by _key order by _delivery_no, _line) as first_content
-    from raw.${source.entity} where _source = ${literal(id)} and _key is not null
+    from ${rows} and _key in (select _key from ${rows} group by _key having count(*) > 1)
   )
   group by _key
 )`;

@@ -1,5 +1,5 @@
 /**
- * Tables by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
+ * Windows by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
  * statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and built again only when
  * one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds that month alone.
  */
@@ -45,9 +45,11 @@ export interface RememberedRun extends RunResult {
 
 const version = 1;
 
-/** Can be kept by month: a table with a row per account and snapshot. */
+/**
+ * What is kept: the tables of raw measures, by account and snapshot. The values made of them cost as much to read as to make.
+ */
 const isMonthly = (node: Node): node is Model =>
-  node.kind === "table" && node.grain.includes("snapshot_date") && node.grain.includes("account_id");
+  node.kind === "table" && node.name.endsWith("_window") && node.grain.join() === "account_id,snapshot_date";
 
 /** As {@link runNodes}, with the months of earlier runs in place of what would come out the same. */
 export async function runRemembered(options: RememberOptions): Promise<RememberedRun> {
