@@ -1,5 +1,5 @@
 -- model: marts.scorecard_kpi
--- grain: scorecard, version, kpi
+-- grain: scorecard, version, group_id, kpi
 -- depends: marts.kpi, scores.scorecard_weight
 -- audits: not_null(scorecard, version, kpi, points)
 -- What each scorecard counts, and what history says about it.
