@@ -213,6 +213,7 @@ create table features.kpi_definition (kpi_no integer, id varchar, label varchar,
 create table scores.scorecard (scorecard varchar, version integer, label varchar, purpose varchar, created_on date, bands varchar);
 create table scores.account_score (account_id varchar, snapshot_date date, scorecard varchar, version integer,
   is_in_force boolean, score decimal(18,6), band varchar);
+create table scores.account_override (account_id varchar, snapshot_date date, scorecard varchar, version integer, band varchar, band_without varchar);
 create table staging.churn_event (account_id varchar, occurred_on date, reason varchar, is_voluntary boolean, is_reactivation boolean, visible_on date, superseded_on date, source varchar);
 create table staging.account (account_id varchar, name varchar, created_at timestamp, churned varchar, segment varchar, visible_on date, superseded_on date, source varchar);
 create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar, seats integer, mrr_minor bigint, currency varchar);
@@ -292,6 +293,7 @@ const given = [
   "features.kpi_why_null",
   "features.kpi_definition",
   "scores.scorecard",
+  "scores.account_override",
   "scores.account_score",
   "staging.churn_event",
   "staging.account",

@@ -1,14 +1,20 @@
 -- model: validation.band_outcome
 -- grain: scorecard, version, mode, band, days
--- depends: scores.account_score, spine.account_snapshot, validation.definition, validation.outcome
+-- depends: scores.account_override, scores.account_score, spine.account_snapshot, validation.definition, validation.outcome
 -- params: as_of
 -- audits: unique(scorecard, version, mode, band, days)
 -- The ledger: what became of accounts within 30, 60, 90 and 180 days, by the band they stood in at a validated snapshot
 -- (primary definition). A decision in [s, s + days) counts; a row counts only when those days, and the ones in which a
 -- departure can be undone, are over. as_if applies a version to all history, as_was only the one in force at the time.
+-- A band that a person set counts in as_was, which people saw, and not in as_if: it is no merit of the scorecard.
 -- money: monthly money of the churned accounts, each at its last row in the band. lift: rate over the rate of all bands.
 with stood as (
-  select scorecard, version, 'as_if' as mode, account_id, snapshot_date, band from scores.account_score
+  select
+    a.scorecard, a.version, 'as_if' as mode, a.account_id, a.snapshot_date, coalesce(o.band_without, a.band) as band
+  from scores.account_score as a
+  left join scores.account_override as o
+    on o.account_id = a.account_id and o.snapshot_date = a.snapshot_date
+    and o.scorecard = a.scorecard and o.version = a.version
   union all
   select scorecard, version, 'as_was' as mode, account_id, snapshot_date, band
   from scores.account_score

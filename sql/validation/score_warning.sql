@@ -1,17 +1,23 @@
 -- model: validation.score_warning
 -- grain: scorecard, version, account_id, decided_on
--- depends: scores.account_score, scores.scorecard, spine.account_snapshot, validation.decision, validation.definition
+-- depends: scores.account_override, scores.account_score, scores.scorecard, spine.account_snapshot, validation.decision,
+--   validation.definition
 -- audits: unique(scorecard, version, account_id, decided_on)
 -- Months of warning before each departure (primary definition), a version applied to all history: from the start of the
 -- unbroken run in the worst band that holds the last score before the decision; 0 when that score is in another band.
--- is_at_least: the run began with the account's first score of the paid period, so it may be longer.
+-- Bands that a person set do not count. is_at_least: the run began with the account's first score of the paid period, so it
+-- may be longer.
 with worst as (
   select scorecard, version, created_on, json_extract_string(bands, '$.list[0].id') as band from scores.scorecard
 ),
 scored as (
   select
-    a.scorecard, a.version, a.account_id, a.snapshot_date, w.created_on, coalesce(a.band = w.band, false) as is_worst
+    a.scorecard, a.version, a.account_id, a.snapshot_date, w.created_on,
+    coalesce(coalesce(o.band_without, a.band) = w.band, false) as is_worst
   from scores.account_score as a
+  left join scores.account_override as o
+    on o.account_id = a.account_id and o.snapshot_date = a.snapshot_date
+    and o.scorecard = a.scorecard and o.version = a.version
   inner join worst as w on w.scorecard = a.scorecard and w.version = a.version
   inner join spine.account_snapshot as s on s.account_id = a.account_id and s.snapshot_date = a.snapshot_date
   where s.is_scored

@@ -11,6 +11,9 @@ const accounts = [
   { id: "c", bands: ["red", "red", "red", "red"] },
   // Not red at the end.
   { id: "d", bands: ["red", "red", "red", "unknown"] },
+  // A person set the last band, to red here and to green there: the scores say otherwise.
+  { id: "f", bands: ["green", "green", "green", "red"] },
+  { id: "g", bands: ["green", "green", "red", "green"] },
 ];
 
 it("counts from the start of the run, and zero when the last score is another band", async () => {
@@ -37,6 +40,7 @@ it("counts from the start of the run, and zero when the last score is another ba
             bands.map((band, i) => `('${id}', '${dates[i]}', 'card', 1, true, 10, '${band}')`),
           )
           .join(", ")}`,
+        `insert into scores.account_override values ('f', '${dates[3]}', 'card', 1, 'red', 'green'), ('g', '${dates[3]}', 'card', 1, 'green', 'red')`,
       ],
     },
     ["validation.score_warning"],
@@ -55,5 +59,7 @@ it("counts from the start of the run, and zero when the last score is another ba
     { account_id: "b", days: 50, is_at_least: false, is_out_of_time: false },
     { account_id: "c", days: 110, is_at_least: true, is_out_of_time: false },
     { account_id: "d", days: 0, is_at_least: false, is_out_of_time: false },
+    { account_id: "f", days: 0, is_at_least: false, is_out_of_time: false },
+    { account_id: "g", days: 50, is_at_least: false, is_out_of_time: false },
   ]);
 });
