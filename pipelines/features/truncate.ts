@@ -239,8 +239,8 @@ async function compareKpis(
        coalesce(whole.account_id, cut.account_id) as account_id,
        whole.value is distinct from cut.value or whole.why is distinct from cut.why
          or whole.account_id is null or cut.account_id is null as is_changed,
-       case when whole.account_id is null then 'no row' else coalesce(cast(whole.value as varchar), whole.why, 'null') end as whole_text,
-       case when cut.account_id is null then 'no row' else coalesce(cast(cut.value as varchar), cut.why, 'null') end as cut_text
+       case when whole.account_id is null then 'no row' else coalesce(regexp_replace(cast(whole.value as varchar), '\\.0$', ''), whole.why, 'null') end as whole_text,
+       case when cut.account_id is null then 'no row' else coalesce(regexp_replace(cast(cut.value as varchar), '\\.0$', ''), cut.why, 'null') end as cut_text
      from whole full join cut on cut.account_id = whole.account_id and cut.kpi = whole.kpi`,
   );
 }
