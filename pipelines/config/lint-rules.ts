@@ -42,7 +42,7 @@ export type LintRuleId = (typeof rules)[number]["id"];
 export const lintRules: readonly (LintRule & { readonly id: LintRuleId })[] = rules;
 export const lintRuleIds = rules.map(({ id }) => id) as [LintRuleId, ...LintRuleId[]];
 
-/** "Freshsuccess's guide and an unsigned guide say"; Assay's own rules: "history says". */
+/** "Freshsuccess's guide and an unsigned guide", or that it is Assay's own. */
 export function sourceInWords(rule: LintRule): string {
   const names = rule.guides.map((guide) => guides[guide]);
   if (names.length === 0) return "Assay's own rule";
