@@ -108,9 +108,9 @@ const nullRule = z.strictObject({
 
 /** The keys that each measure reads beside those that every KPI has. */
 const ownKeys: Readonly<Record<Measure, readonly string[]>> = {
-  count: ["entity", "filter", "window_days", "cap", "decay", "null_rule"],
-  sum: ["entity", "value", "filter", "window_days", "cap", "decay", "null_rule"],
-  distinct: ["entity", "value", "filter", "window_days", "cap", "users", "null_rule"],
+  count: ["entity", "account", "filter", "window_days", "cap", "decay", "null_rule"],
+  sum: ["entity", "account", "value", "filter", "window_days", "cap", "decay", "null_rule"],
+  distinct: ["entity", "account", "value", "filter", "window_days", "cap", "users", "null_rule"],
   active_days: ["entity", "filter", "window_days", "cap", "users", "null_rule"],
   days_since: ["entity", "filter", "window_days", "null_rule"],
   latest: ["entity", "value", "filter", "window_days", "null_rule"],
@@ -167,6 +167,8 @@ export const kpiSchema = z
     measure: z.enum(measures),
     /** What is counted; `null` for ratio and expression, which read other KPIs. */
     entity: id.optional(),
+    /** The column of the account that a row counts for: `account_id`, unless another one names an account, too. */
+    account: id.optional(),
     /** The inner measure of share, trend, slope, per_seat and tenure_scaled. */
     of: z.enum(innerMeasures).optional(),
     /** The column that sum, distinct and latest read; `as: length` counts the letters of a text. */

@@ -38,27 +38,34 @@ export function deliveredEntities(book: Book): ReadonlySet<string> {
 
 /** KPIs that read one entity, and so share a table. */
 export interface Group {
-  /** `usage` for usage_event, otherwise the entity's id: features.<name>. */
+  /** `usage` for usage_event, otherwise the entity's id, with the column that names the account: features.<name>. */
   readonly name: string;
   readonly entity: Entity;
+  /** The column that names the account. */
+  readonly account: string;
   readonly columns: ReadonlyMap<string, KpiColumn>;
   readonly kpis: readonly KpiDefinition[];
   /** The raw columns of its window table. */
   readonly parts: readonly Part[];
 }
 
-/** The name of an entity's table below features. */
-export const groupName = (entity: string): string => (entity === "usage_event" ? "usage" : entity);
+/** The name below features of the table of a KPI that reads rows. */
+function groupName({ entity, account }: KpiDefinition): string {
+  if (entity === "usage_event") return "usage";
+  return `${entity}${account === undefined ? "" : `_by_${account}`}`;
+}
 
 /** KPIs by the entity that they read, both in the order given. */
 export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly Group[] {
-  const ids = [...new Set(kpis.flatMap((kpi) => kpi.entity ?? []))];
-  return ids.map((id) => {
-    const entity = entityOf(id);
-    const own = kpis.filter((kpi) => kpi.entity === id);
+  const based = kpis.filter((kpi) => kpi.entity !== null);
+  return [...new Set(based.map(groupName))].map((name) => {
+    const own = based.filter((kpi) => groupName(kpi) === name);
+    const [{ entity: id, account }] = own as [KpiDefinition];
+    const entity = entityOf(id as string);
     return {
-      name: groupName(id),
+      name,
       entity,
+      account: account ?? "account_id",
       columns: kpiColumns(entity, book),
       kpis: own,
       parts: own.flatMap(partsOf),
@@ -67,5 +74,4 @@ export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly 
 }
 
 /** The table with a KPI's values. */
-export const tableOf = (kpi: KpiDefinition): string =>
-  `features.${kpi.entity === null ? "derived" : groupName(kpi.entity)}`;
+export const tableOf = (kpi: KpiDefinition): string => `features.${kpi.entity === null ? "derived" : groupName(kpi)}`;

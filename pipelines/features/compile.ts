@@ -79,7 +79,10 @@ function feedGapModel(groups: readonly Group[]): Model | undefined {
               eb.fn.min("visible_on").as("visible_on"),
             ])
             .groupBy((eb: AnyBuilder) => occurredOn(eb, group));
-    return lookbacks(group).map((lookback) => gapQuery(group.entity.id, days, lookback));
+    const before = groups.slice(0, groups.indexOf(group)).filter(({ entity }) => entity === group.entity);
+    return lookbacks(group)
+      .filter((lookback) => !before.some((other) => lookbacks(other).includes(lookback)))
+      .map((lookback) => gapQuery(group.entity.id, days, lookback));
   });
   const [first, ...rest] = parts;
   if (first === undefined) return undefined;

@@ -57,7 +57,7 @@ function orderedAt(eb: AnyBuilder, group: Group, kpi: Part): AliasableExpression
   return group.entity.kind === "state" ? eb.fn("coalesce", [said, known]) : (said as AliasableExpression<unknown>);
 }
 
-type Columns = Pick<Group, "entity" | "columns">;
+type Columns = Pick<Group, "entity" | "account" | "columns">;
 
 /** The named columns and the event columns, with those that hide some of the named until their day. */
 function readColumns({ entity, columns }: Columns, named: readonly string[]) {
@@ -89,14 +89,14 @@ export function seenSteps(
   const known = builder
     .selectFrom(`staging.${group.entity.id}`)
     .select((eb: AnyBuilder) => [
-      "account_id",
+      group.account === "account_id" ? "account_id" : eb.ref(group.account).as("account_id"),
       ...all.map((column) => column.name),
       "visible_on",
       occurredOn(eb, group).as("occurred_on"),
       eb.ref("visible_on").as("from_on"),
       eb.fn.coalesce("superseded_on", eb.val(never)).as("until_on"),
     ])
-    .where("account_id", "is not", null);
+    .where(group.account, "is not", null);
   const steps: (readonly [string, AnyQuery])[] = [["known", known]];
   let lives = "known";
   for (const dater of daters) {

@@ -280,6 +280,16 @@ function kpiProblem(kpi: KpiDefinition, book: Book): Problem | undefined {
   }
   if (kpi.entity === null) return undefined;
   const columns = kpiColumns(entityOf(kpi.entity), book);
+  if (kpi.account !== undefined) {
+    const column = columns.get(kpi.account);
+    if (kpi.entity === "usage_event") {
+      return { path: ["account"], sentence: `found ${kpi.account}, expected none: usage is rolled up by account_id` };
+    }
+    if (column === undefined) return unknownColumn(kpi.entity, columns, ["account"], kpi.account);
+    if (column.type !== "text" || column.datedBy !== undefined) {
+      return { path: ["account"], sentence: `found ${kpi.account}, expected a column with the id of an account` };
+    }
+  }
   const conditions = conditionsProblem(kpi.entity, columns, "filter", kpi.filter);
   if (conditions !== undefined) return conditions;
   const users = conditionsProblem("user", userColumns, "users", kpi.users ?? {});

@@ -29,7 +29,7 @@ export function userState(kpis: readonly KpiDefinition[]): Model | undefined {
   const sets = new Map(kpis.flatMap(({ users }) => (users === undefined ? [] : [[usersName(users), users] as const])));
   if (sets.size === 0) return undefined;
   const named = ["user_id", "deactivated_at", ...[...sets.values()].flatMap((users) => Object.keys(users))];
-  const { steps } = seenSteps({ entity: user, columns: userColumns }, named, []);
+  const { steps } = seenSteps({ entity: user, account: "account_id", columns: userColumns }, named, []);
   const parts = [...sets].map(([name, users]) =>
     builder
       .selectFrom("seen")

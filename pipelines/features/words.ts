@@ -66,7 +66,8 @@ function amountInWords(measure: string, kpi: KpiDefinition, rows: string): strin
 
 function rowsInWords(kpi: KpiDefinition): string {
   const users = kpi.users === undefined ? "" : ` by users, not deactivated,${filterInWords(kpi.users, " whose ")}`;
-  return `rows of ${kpi.entity}${users}${filterInWords(kpi.filter, " where ")}`;
+  const account = kpi.account === undefined ? "" : ` whose ${kpi.account} is the account`;
+  return `rows of ${kpi.entity}${account}${users}${filterInWords(kpi.filter, " where ")}`;
 }
 
 function filterInWords(filter: Readonly<Record<string, FilterCondition>>, lead: string): string {

@@ -190,8 +190,20 @@ describe("what an analyst gets wrong", () => {
     [{ says: "opened fewer" }, /says: found "opened fewer", expected \{ less: a phrase, more: a phrase \}$/],
     [{ entity: "usage" }, /entity: found usage, .*did you mean usage_event\?/],
     [{ entity: "usage_daily" }, /entity: found usage_daily, .*usage that comes by the day is read with it/],
+    [{ account: "parent_id" }, /account: found parent_id, expected none: usage is rolled up by account_id$/],
+    [
+      { entity: "account", account: "parent", filter: {} },
+      /account: found parent, expected a column of account: .*did you mean parent_id\?/,
+    ],
+    [
+      { entity: "account", account: "is_test", filter: {} },
+      /account: found is_test, expected a column with the id of an account$/,
+    ],
     [{ entity: "note" }, /entity: found note, expected one of account, user/],
-    [{ value: "quantity" }, /value: found "quantity", but the measure count takes no value, only entity, filter/],
+    [
+      { value: "quantity" },
+      /value: found "quantity", but the measure count takes no value, only entity, account, filter/,
+    ],
   ];
 
   it.each(cases)("%j", async (change, sentence) => {
