@@ -7,7 +7,6 @@ import { formatTable, wrap } from "./table.ts";
 import { buildScores, type Workbench } from "./workbench.ts";
 
 export interface LeftOut {
-  readonly part_no: number;
   readonly kpi: string;
   /** Accounts of the newest snapshot whose band would be another one without the KPI, of `n_accounts`. */
   readonly n_moved: number;
@@ -31,7 +30,8 @@ export interface LeftOut {
 export async function leaveOneOut(bench: Workbench, whole: AppliedScorecard): Promise<readonly LeftOut[]> {
   const { database } = bench;
   const entries = entriesOf(whole.card);
-  const variants = [whole.card, ...entries.map((_, i) => withoutKpi(whole.card, i))].flatMap((card, i) =>
+  const kpis = [...new Set(entries.map(({ kpi }) => kpi))];
+  const variants = [whole.card, ...kpis.map((kpi) => withoutKpi(whole.card, kpi))].flatMap((card, i) =>
     card === null
       ? []
       : [
@@ -67,11 +67,10 @@ export async function leaveOneOut(bench: Workbench, whole: AppliedScorecard): Pr
       on f.account_id = w.account_id and f.snapshot_date = w.snapshot_date and f.version = 1
     where w.version > 1 and f.is_in_force and w.snapshot_date = (select max(snapshot_date) from release.spine.snapshot where is_scored)
     group by w.version`);
-  return entries.map(({ kpi }, i) => {
+  return kpis.map((kpi, i) => {
     const pair = judgedPair(pairs, String(i + 2));
     const today = moved.find(({ version }) => version === i + 2);
     return {
-      part_no: i + 1,
       kpi,
       n_moved: today?.n_moved ?? 0,
       n_accounts: today?.n ?? 0,

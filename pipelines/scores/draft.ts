@@ -38,12 +38,11 @@ const asDraft = ({ in_force_from: _, ...card }: Scorecard) => ({
 });
 
 /**
- * The card without one of its KPIs, by place in the file; a group that has none left goes too. Null for a card that has
- * only one. What remains keeps its weights, so that the rest is reweighted as the card does for a missing KPI.
+ * The card without one of its KPIs, wherever it stands; a group that has none left goes too. Null for a card of that KPI
+ * alone. What remains keeps its weights, so that the rest is reweighted as the card does for a missing KPI.
  */
-export function withoutKpi(card: Scorecard, place: number): Scorecard | null {
-  let next = 0;
-  const keep = (kpis: ScorecardKpis): ScorecardKpis => kpis.filter(() => next++ !== place);
+export function withoutKpi(card: Scorecard, kpi: string): Scorecard | null {
+  const keep = (kpis: ScorecardKpis): ScorecardKpis => kpis.filter((entry) => entry.kpi !== kpi);
   const groups = card.groups.flatMap((group): Scorecard["groups"] => {
     if (group.kpis !== undefined) {
       const kpis = keep(group.kpis);

@@ -178,16 +178,16 @@ describe("small pieces", () => {
     const nested = card(
       `groups: [{ id: x, weight: 1, kpis: [{ kpi: a, points: ${line} }] }, { id: y, weight: 2, groups: [{ id: z, kpis: [{ kpi: b, points: ${line} }, { kpi: a, points: ${line} }] }] }]`,
     );
-    const left = (i: number): unknown =>
-      withoutKpi(nested, i)?.groups.map(({ id, kpis, groups }) => [
+    const left = (kpi: string): unknown =>
+      withoutKpi(nested, kpi)?.groups.map(({ id, kpis, groups }) => [
         id,
-        kpis?.map(({ kpi }) => kpi) ?? groups?.map((inner) => [inner.id, inner.kpis.map(({ kpi }) => kpi)]),
+        kpis?.map((entry) => entry.kpi) ?? groups?.map((inner) => [inner.id, inner.kpis.map((entry) => entry.kpi)]),
       ]);
-    expect(left(0)).toEqual([["y", [["z", ["b", "a"]]]]]);
-    expect(left(2)).toEqual([
+    expect(left("a")).toEqual([["y", [["z", ["b"]]]]]);
+    expect(left("b")).toEqual([
       ["x", ["a"]],
-      ["y", [["z", ["b"]]]],
+      ["y", [["z", ["a"]]]],
     ]);
-    expect(withoutKpi(card(`groups: [{ id: g, kpis: [{ kpi: a, points: ${line} }] }]`), 0)).toBe(null);
+    expect(withoutKpi(card(`groups: [{ id: g, kpis: [{ kpi: a, points: ${line} }] }]`), "a")).toBe(null);
   });
 });
