@@ -35,7 +35,7 @@ beforeAll(async () => {
     log: silentLog,
   });
   database = await Database.open({ path: join(release.folder, "warehouse.duckdb"), readOnly: true });
-}, 300_000);
+}, 600_000);
 afterAll(() => {
   database.close();
   rmSync(work, { recursive: true, force: true });
