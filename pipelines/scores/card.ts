@@ -122,11 +122,13 @@ export function cardModel(applied: AppliedScorecard): Model {
           ),
         ),
         wide(
-          sum(
-            kpis.map(
+          sum([
+            // Bare literals are 32-bit, and so would be their sum.
+            ...(full < 2n ** 31n ? [] : [wide(sql`0`)]),
+            ...kpis.map(
               ({ slot, nominal }) => sql`case when ${at("known", slot)} is null then 0 else ${integer(nominal)} end`,
             ),
-          ),
+          ]),
         ).as("covered"),
         ...(levels.length === 0 ? extremesOf(whole, "") : []),
       ],
@@ -232,7 +234,7 @@ export function cardModel(applied: AppliedScorecard): Model {
         "account_id",
         "snapshot_date",
         "is_restated",
-      "is_newest",
+        "is_newest",
         sql`coalesce(in_force_scorecard = ${card.scorecard} and in_force_version = ${card.version}, false)`.as(
           "is_in_force",
         ),

@@ -43,7 +43,13 @@ export const millionths = (value: number): Sql => integer(toMillionths(value));
 export const divided = (numerator: Sql, denominator: Sql | bigint, isPositive = false): Sql =>
   denominator === 1n
     ? numerator
-    : sql`${sql.raw(isPositive ? "half_up" : "divide_half_up")}(${numerator}, ${typeof denominator === "bigint" ? integer(denominator) : denominator})`;
+    : sql`${sql.raw(isPositive ? "half_up" : "divide_half_up")}(${numerator}, ${typeof denominator === "bigint" ? doubled(denominator) : denominator})`;
+
+/** A whole number whose double keeps its type: the engine takes 1920000000 for a 32-bit number. */
+const doubled = (value: bigint): Sql =>
+  value < 2n ** 30n
+    ? integer(value)
+    : sql`cast(${integer(value)} as ${sql.raw(value < 2n ** 62n ? "bigint" : "hugeint")})`;
 
 /** Millionths as decimal(18,6); `bound` is the largest amount of them that can occur. */
 export const asDecimal = (amount: Sql, bound: bigint): Sql =>

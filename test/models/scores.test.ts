@@ -191,6 +191,40 @@ describe("exact arithmetic", () => {
     expect(await text("[held_between(x, 1, 3) for x in [0, 2, 9, null]]")).toBe("[1, 2, 3, NULL]");
   });
 
+  it("keeps literals from being 32-bit where their sums and doubles are not", async () => {
+    const line = (give: string) => `{ linear: { zero_at: 0, full_at: 100, give: ${give} } }`;
+    // 1920 x 1,000,000 is below 2^31, twice as much is not.
+    const rounded = applied(
+      cardText(
+        `groups: [{ id: g, round: integer, kpis: [{ kpi: a, weight: 1919, points: ${line("[0, 100]")} }, { kpi: b, weight: 1, points: ${line("[0, 100]")} }] }]`,
+      ),
+    );
+    expect(
+      await scores([rounded], [{ account_id: "1", kpis: { a: 33, b: 33 } }], "score, score_low, score_high"),
+    ).toEqual([{ score: 33, score_low: 33, score_high: 33 }]);
+    database?.close();
+    // Reaches of 1,999.999999 and 1,999.999998 points have nothing in common.
+    const sum = applied(
+      cardText(
+        `scale: { from: -5000, to: 5000 }\ncombine: sum\ngroups: [{ id: g, kpis: [{ kpi: a, points: ${line("[0, 1999.999999]")} }, { kpi: b, points: ${line("[-1999.999998, 0]")} }] }]`,
+        "missing: { rule: zero, coverage_floor: 0.5 }\nbands: { edge: upper, list: [{ id: red, to: 0 }, { id: green, to: 5000 }] }",
+      ),
+    );
+    expect(
+      await scores(
+        [sum],
+        [
+          { account_id: "1", kpis: { a: 100, b: 0 } },
+          { account_id: "2", kpis: { a: 100, b: null } },
+        ],
+        "cast(score as varchar) as score, coverage",
+      ),
+    ).toEqual([
+      { score: "0.000001", coverage: 1 },
+      { score: "1999.999999", coverage: 0.5 },
+    ]);
+  });
+
   it("uses wider integers where weights are fine, and gives the same score", async () => {
     const primes = [9973, 9967, 9949, 9941, 9931, 9929, 9923, 9907];
     const group = (weight: number, i: number) =>
