@@ -1,5 +1,6 @@
 /** A KPI definition in words, for people who do not read SQL. */
 import type { FilterCondition, KpiDefinition } from "../config/kpi.ts";
+import { readsUsers } from "./usage-filter.ts";
 
 /** One sentence: what is counted, of which rows, over which days. */
 export function kpiInWords(kpi: KpiDefinition): string {
@@ -114,6 +115,7 @@ export function whyInWords(kpi: KpiDefinition): readonly string[] {
       `feed_broken: no account has a row of ${kpi.entity} on ${days} in a row${lookback === null ? " right before the snapshot" : ""}`,
     );
   }
+  if (readsUsers(kpi)) lines.push("not_applicable: no row has named a user of the product yet");
   switch (measure) {
     case "milestone":
       lines.push("not_applicable: no milestone was expected before the snapshot");
@@ -127,7 +129,8 @@ export function whyInWords(kpi: KpiDefinition): readonly string[] {
       lines.push(`not_applicable: rows on fewer than ${counted(kpi.min_active_days as number, "day")}`);
       break;
     case "time_to_first":
-      lines.push("not_yet: it has not happened");
+      if (kpi.from === "account_created") lines.push("not_applicable: nobody knows when the account was created");
+      lines.push(`${rule.no_rows}: it has not happened`);
       break;
     default:
       if (measure === "share") lines.push("not_applicable: no account has any");
