@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { z } from "zod";
 import type { Book } from "../config/book.ts";
 import { type AppliedScorecard, type ParsedScorecard, parseScorecard } from "../config/scorecard.ts";
-import { foundText, nearest, type Path } from "../config/yaml.ts";
+import { foundText, nearest, type Path, readYaml } from "../config/yaml.ts";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import { type Bounding, reachProblem } from "./reach.ts";
@@ -28,8 +29,8 @@ export async function resolveScorecards(
   const cards: AppliedScorecard[] = [];
   const places = new Map<string, string>();
   const named = [
-    ...book.scorecards.map((name, i) => ({ name, key: `scorecards[${i}]`, order: i + 1 })),
-    ...book.compare.map((name, i) => ({ name, key: `compare[${i}]`, order: null })),
+    ...book.scorecards.map((name, i) => ({ name, key: ["scorecards", i] as const, order: i + 1 })),
+    ...book.compare.map((name, i) => ({ name, key: ["compare", i] as const, order: null })),
   ];
   for (const { name, key, order } of named) {
     const source = await findVersions(book.folder, name, key);
@@ -53,8 +54,10 @@ export async function resolveScorecards(
         if (known.has(kpi)) continue;
         if (source.isPreset) {
           const missing = [...new Set(kpiPaths(card).flatMap((one) => (known.has(one.kpi) ? [] : [one.kpi])))];
-          throw usageError(
-            `assay.yaml: ${key}: found ${name}, which scores ${missing.join(" and ")}, expected every KPI of it under kpis`,
+          throw await bookError(
+            book.folder,
+            key,
+            `found ${name}, which scores ${missing.join(" and ")}, expected every KPI of it under kpis`,
             `add ${missing.join(" and ")} to kpis; a KPI without its export counts as missing`,
           );
         }
@@ -148,15 +151,24 @@ interface Versions {
   readonly versions: readonly { readonly file: string; readonly path: string; readonly version: number }[];
 }
 
+/** A usage error at a key of the book's file; without its line where the book is in no file. */
+async function bookError(folder: string, key: Path, sentence: string, hint?: string): Promise<Error> {
+  const text = await readFile(join(folder, "assay.yaml"), "utf8").catch(() => null);
+  if (text === null) return usageError(`assay.yaml: ${key[0]}[${key[1]}]: ${sentence}`, hint);
+  return readYaml({ text, file: "assay.yaml", schema: z.unknown() }).errorAt(key, sentence, hint);
+}
+
 /** A plain name of a preset is the preset; anything else is a folder below the book. */
-async function findVersions(bookFolder: string, name: string, key: string): Promise<Versions> {
+async function findVersions(bookFolder: string, name: string, key: Path): Promise<Versions> {
   const isPreset = /^[a-z][a-z0-9_]*$/.test(name) && existsSync(join(presetRoot, name));
   const folder = isPreset ? join(presetRoot, name) : resolve(bookFolder, name);
   if (!existsSync(folder)) {
     const presets = (await readdir(presetRoot)).sort();
     const near = nearest(name, presets);
-    throw usageError(
-      `assay.yaml: ${key}: found ${name}, expected a folder of the book or one of the presets ${presets.join(", ")}`,
+    throw await bookError(
+      bookFolder,
+      key,
+      `found ${name}, expected a folder of the book or one of the presets ${presets.join(", ")}`,
       near === undefined ? undefined : `did you mean ${near}?`,
     );
   }
@@ -172,7 +184,7 @@ async function findVersions(bookFolder: string, name: string, key: string): Prom
       file: isPreset ? `sql/scorecards/${name}/${entry}` : `${name.replace(/\/+$/, "")}/${entry}`,
     }));
   if (versions.length === 0) {
-    throw usageError(`assay.yaml: ${key}: found a folder ${name} without a version, expected a file v1.yaml in it`);
+    throw await bookError(bookFolder, key, `found a folder ${name} without a version, expected a file v1.yaml in it`);
   }
   return { folder, isPreset, versions };
 }

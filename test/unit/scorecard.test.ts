@@ -639,6 +639,11 @@ describe("the scorecards of a book", () => {
     expect(await message(resolve({ scorecards: ["scorecards/none"] }))).toBe(
       "2 assay.yaml: scorecards[0]: found scorecards/none, expected a folder of the book or one of the presets additive_points, catalyst, churnzero, default, freshsuccess_40_30_30, gainsight, hubspot, naive_baseline, nine_point, onboarding, planhat, totango, vitally",
     );
+    await write("assay.yaml", "book: test\n# a comment\nscorecards:\n  - naive_baselin\n");
+    expect(await message(resolve({ scorecards: ["naive_baselin"] }))).toContain(
+      "2 assay.yaml:4: scorecards[0]: found naive_baselin, expected a folder of the book or one of the presets",
+    );
+    await rm(join(folder, "assay.yaml"));
     await write("scorecards/empty/draft.yaml", good);
     expect(await message(resolve({ compare: ["scorecards/empty"] }))).toBe(
       "2 assay.yaml: compare[0]: found a folder scorecards/empty without a version, expected a file v1.yaml in it",
