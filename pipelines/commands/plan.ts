@@ -191,6 +191,9 @@ function definitionReasons(
     ),
   ];
   if (definitions.sha256 === current.definitions_sha256) return [];
+  if (current.definitions_sha256 === undefined) {
+    return ["the release does not say from which definitions of KPIs, scorecards and flags it was built"];
+  }
   return told.length > 0 ? told : ["the definitions of KPIs, scorecards or flags are not those of the release"];
 }
 
