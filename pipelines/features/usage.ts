@@ -65,14 +65,19 @@ export function usageWindow(group: Group): Model {
   const pieces: Pieces[] = [];
   const last: (readonly [string, AnyQuery])[] = [];
   const outputs = new Map<string, Amount>();
-  const latest = group.parts.filter((part) => part.measure === "latest");
-  const prefix = latest.length > 0 ? "running." : "";
+  const asked = group.parts.filter((part) => part.measure === "latest");
+  const prefix = asked.length > 0 ? "running." : "";
   // What latest answers with depends on whether any row counts at all.
   const parts = [
     ...group.parts,
-    ...latest.map((part) => ({ ...part, name: `${part.name}__rows`, measure: "count" as const })),
+    ...asked.map((part) => ({ ...part, name: `${part.name}__rows`, measure: "count" as const })),
   ];
-  const of = (...measures: readonly Part["measure"][]) => parts.filter((part) => measures.includes(part.measure));
+  // Parts that say the same are computed once: the logins of logins_28d are those of logins_per_seat_28d, too.
+  const firstOf = new Map<string, string>();
+  for (const part of parts) if (!firstOf.has(partKey(part))) firstOf.set(partKey(part), part.name);
+  const computed = parts.filter((part) => firstOf.get(partKey(part)) === part.name);
+  const latest = computed.filter((part) => part.measure === "latest");
+  const of = (...measures: readonly Part["measure"][]) => computed.filter((part) => measures.includes(part.measure));
   const additive = of("count", "sum", "days_since", "first");
   if (additive.length > 0) {
     const windows = [...new Set(of("count", "sum").map((part) => part.window_days))];
@@ -143,13 +148,15 @@ export function usageWindow(group: Group): Model {
       .select((eb: AnyBuilder) => [
         `${prefix}account_id`,
         `${prefix}snapshot_date`,
-        ...parts.map(({ name }) =>
-          ((outputs.get(name)?.(eb) ?? eb.ref(`${prefix}${name}`)) as AliasableExpression<unknown>).as(name),
-        ),
+        ...parts.map((part) => {
+          const name = firstOf.get(partKey(part)) as string;
+          const value = (outputs.get(name)?.(eb) ?? eb.ref(`${prefix}${name}`)) as AliasableExpression<unknown>;
+          return value.as(part.name);
+        }),
       ])
       .where("is_row", "=", true);
   });
-  const readsDay = parts.some((part) => !byUser.includes(part) || !readsUserDay(part));
+  const readsDay = computed.some((part) => !byUser.includes(part) || !readsUserDay(part));
   const readsUser = byUser.some(readsUserDay);
   return {
     kind: "table",
@@ -180,6 +187,10 @@ function reachOf(parts: readonly Part[]): { readonly reachDays?: number } {
   const bounded = windows.filter((window) => window !== null);
   return bounded.length === windows.length ? { reachDays: Math.max(0, ...bounded) } : {};
 }
+
+/** Parts with one key are one column under several names. */
+const partKey = ({ measure, window_days, filter, users, value, times_day }: Part): string =>
+  canonicalJson([measure, window_days, filter, users ?? null, value?.column ?? null, times_day]);
 
 /** One raw column and what a roll-up row adds to it. */
 interface Measured {

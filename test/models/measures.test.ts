@@ -1,7 +1,9 @@
 /** Every measure on a few rows, against values worked out by hand. Snapshots are looked at on 3 June 2024, a Monday and as_of. */
 import { afterEach, describe, expect, it } from "vitest";
 import type { KpiDefinition } from "../../pipelines/config/kpi.ts";
+import { featureNodes } from "../../pipelines/features/compile.ts";
 import { parseKpi } from "../../pipelines/features/library.ts";
+import type { Model } from "../../pipelines/models/model.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
 import { buildFeatures, type GivenTables, smallBook } from "../small-warehouse.ts";
 
@@ -153,6 +155,25 @@ describe("per_seat", () => {
       "staging.ticket": ["a", "a", "a", "b", "c"].map((account) => ticket(account, "2024-05-20")),
     };
     expect(await values(kpi, given)).toEqual({ a: 0.75, b: "not_applicable", c: "not_applicable", d: 0 });
+  });
+});
+
+describe("parts", () => {
+  it("that several KPIs share are added up once", async () => {
+    const base = { entity: "usage_event", filter: { event: "login" }, window_days: 28, null_rule: quiet };
+    const kpis = [
+      define({ ...base, id: "n", measure: "count" }),
+      define({ ...base, id: "each", measure: "per_seat" }),
+      define({ ...base, id: "part", measure: "share" }),
+      define({ ...base, id: "change", measure: "trend", baseline_days: 28 }),
+    ];
+    const window = featureNodes(kpis, smallBook()).find(({ name }) => name === "features.usage_window") as Model;
+    expect(window.sql.match(/case when event = 'login' then n_events/g)?.length).toBe(2);
+    const given = {
+      "staging.subscription": [pays("a", "2023-01-01", { seats: 4 })],
+      "staging.usage_event": ["2024-05-01", "2024-05-20", "2024-05-21"].map((day) => used("a", day)),
+    };
+    expect(await values(kpis, given)).toEqual({ a: [2, 0.5, 100, 100] });
   });
 });
 

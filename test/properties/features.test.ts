@@ -591,7 +591,7 @@ function counted(given: Given, kpi: KpiDefinition, { account, s }: Point, from =
           .map((row) => row.user_id),
   );
   return knownAt(entity, given.facts(entity), s)
-    .filter((row) => row.account_id === account)
+    .filter((row) => row[kpi.account ?? "account_id"] === account)
     .filter((row) => from === Number.NEGATIVE_INFINITY || (Number(row.on) >= from && Number(row.on) < to))
     .filter((row) => passesAll(row, kpi.filter))
     .filter((row) => kpi.users === undefined || users.has(row.user_id ?? null));
