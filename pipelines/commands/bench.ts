@@ -253,7 +253,10 @@ async function holdBackLastDay(folder: string, work: string): Promise<readonly (
       await database.run(
         `create or replace temp table export as select * from read_csv(${literal(path)}, header = true, all_varchar = true)`,
       );
-      const day = await database.scalar<string>(`select max(${at})[1:10] from export`);
+      // Some tickets have dates that nobody can read; rejects are no day of their own.
+      const day = await database.scalar<string>(
+        `select max(${at})[1:10] from export where try_cast(${at} as timestamp) is not null`,
+      );
       const aside = join(work, `${prefix}night.csv`);
       await database.run(
         `copy (select * from export where ${at}[1:10] = ${literal(day)}) to ${literal(aside)} ${options}`,

@@ -44,7 +44,8 @@ export function withSteps(steps: Steps, last: (from: typeof builder) => AnyQuery
 
 /**
  * Steps that give the columns' values at every row of spine.account_snapshot: each end of the pieces summed per account
- * and snapshot, laid side by side on every account's whole calendar, and summed up along it. Ends with `running`.
+ * and snapshot, laid side by side on every account's calendar from its first row to its last, and summed up along it; what changed
+ * before the first row is there from that row on. Ends with `running`.
  */
 export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pieces[]): Steps {
   const ends = pieces.flatMap((piece, i) => {
@@ -57,7 +58,11 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
   });
   let calendar: AnyQuery = builder
     .selectFrom("paying_account")
-    .crossJoin("spine.snapshot as calendar")
+    .innerJoin("spine.snapshot as calendar", (join) =>
+      join
+        .onRef("calendar.snapshot_date", ">=", "paying_account.first_on")
+        .onRef("calendar.snapshot_date", "<=", "paying_account.last_on"),
+    )
     .leftJoin("spine.account_snapshot as row", (join) =>
       join
         .onRef("row.account_id", "=", "paying_account.account_id")
@@ -98,7 +103,17 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
     }),
   ]);
   return [
-    ["paying_account", builder.selectFrom("spine.account_snapshot").select("account_id").groupBy("account_id")],
+    [
+      "paying_account",
+      builder
+        .selectFrom("spine.account_snapshot")
+        .select((eb: AnyBuilder) => [
+          "account_id",
+          eb.fn.min("snapshot_date").as("first_on"),
+          eb.fn.max("snapshot_date").as("last_on"),
+        ])
+        .groupBy("account_id"),
+    ],
     ...ends.map(({ name, query }) => [name, query] as const),
     ["change", change],
     ["running", running],
@@ -107,22 +122,26 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
 
 type ColumnRef = AliasableExpression<unknown>;
 
-/** What the pieces with a non-empty interval add up to per account and one of their ends. */
+/** What the pieces with a non-empty interval add up to per account and one of their ends, moved to the account's first row. */
 function endOf(columns: readonly WindowColumn[], piece: Pieces, end: string, names: readonly string[]): AnyQuery {
-  const query = builder.selectFrom(piece.relation).select((eb: AnyBuilder) => [
-    "account_id",
-    eb.ref(end).as("snapshot_date"),
-    ...names.map((name) => {
-      const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
-      const amount = (piece.amounts.get(name) as (eb: AnyBuilder) => Expression<unknown>)(eb);
-      if (kind === "last") return eb.fn.max(amount).as(name);
-      if (kind === "first") return eb.fn.min(amount).as(name);
-      return eb.cast(eb.fn.sum(amount), type).as(name);
-    }),
-  ]);
-  const filled =
-    piece.until === undefined ? query.where(piece.from, "is not", null) : query.whereRef(piece.from, "<", piece.until);
-  return filled.groupBy(["account_id", end]);
+  const at = (eb: AnyBuilder) => eb.fn("greatest", [eb.ref(`piece.${end}`), eb.ref("paying_account.first_on")]);
+  const query = builder
+    .selectFrom(`${piece.relation} as piece`)
+    .innerJoin("paying_account", "paying_account.account_id", "piece.account_id")
+    .select((eb: AnyBuilder) => [
+      "piece.account_id",
+      at(eb).as("snapshot_date"),
+      ...names.map((name) => {
+        const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
+        const amount = (piece.amounts.get(name) as (eb: AnyBuilder) => Expression<unknown>)(eb);
+        if (kind === "last") return eb.fn.max(amount).as(name);
+        if (kind === "first") return eb.fn.min(amount).as(name);
+        return eb.cast(eb.fn.sum(amount), type).as(name);
+      }),
+    ])
+    .where((eb: AnyBuilder) => eb(`piece.${piece.from}`, "<=", eb.ref("paying_account.last_on")));
+  const filled = piece.until === undefined ? query : query.whereRef(`piece.${piece.from}`, "<", `piece.${piece.until}`);
+  return filled.groupBy(["piece.account_id", at]);
 }
 
 /**

@@ -59,7 +59,9 @@ with
   ),
   paying_account as (
     select
-      account_id
+      account_id,
+      min(snapshot_date) as first_on,
+      max(snapshot_date) as last_on
     from
       spine.account_snapshot
     group by
@@ -67,8 +69,8 @@ with
   ),
   opens_1 as (
     select
-      account_id,
-      seen_from as snapshot_date,
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on) as snapshot_date,
       cast(
         sum(
           case
@@ -78,17 +80,19 @@ with
         ) as bigint
       ) as open_tickets
     from
-      seen
+      seen as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < until_all
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.until_all
     group by
-      account_id,
-      seen_from
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on)
   ),
   closes_1 as (
     select
-      account_id,
-      until_all as snapshot_date,
+      piece.account_id,
+      greatest(piece.until_all, paying_account.first_on) as snapshot_date,
       cast(
         sum(
           case
@@ -98,13 +102,15 @@ with
         ) as bigint
       ) as open_tickets
     from
-      seen
+      seen as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < until_all
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.until_all
       and until_all < date '9999-12-31'
     group by
-      account_id,
-      until_all
+      piece.account_id,
+      greatest(piece.until_all, paying_account.first_on)
   ),
   change as (
     select
@@ -114,7 +120,8 @@ with
       coalesce(opens_1.open_tickets, 0) - coalesce(closes_1.open_tickets, 0) as open_tickets
     from
       paying_account
-      cross join spine."snapshot" as calendar
+      inner join spine."snapshot" as calendar on calendar.snapshot_date >= paying_account.first_on
+      and calendar.snapshot_date <= paying_account.last_on
       left join spine.account_snapshot as "row" on "row".account_id = paying_account.account_id
       and "row".snapshot_date = calendar.snapshot_date
       left join opens_1 on opens_1.account_id = paying_account.account_id

@@ -114,7 +114,9 @@ with
   ),
   paying_account as (
     select
-      account_id
+      account_id,
+      min(snapshot_date) as first_on,
+      max(snapshot_date) as last_on
     from
       spine.account_snapshot
     group by
@@ -122,84 +124,96 @@ with
   ),
   opens_1 as (
     select
-      account_id,
-      seen_from as snapshot_date,
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on) as snapshot_date,
       cast(sum(logins_28d) as bigint) as logins_28d
     from
-      usage_seen
+      usage_seen as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < until_28
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.until_28
     group by
-      account_id,
-      seen_from
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on)
   ),
   closes_1 as (
     select
-      account_id,
-      until_28 as snapshot_date,
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
       cast(sum(logins_28d) as bigint) as logins_28d
     from
-      usage_seen
+      usage_seen as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < until_28
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.until_28
       and until_28 < date '9999-12-31'
     group by
-      account_id,
-      until_28
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on)
   ),
   opens_2 as (
     select
-      account_id,
-      mobile_days_28d as snapshot_date,
+      piece.account_id,
+      greatest(piece.mobile_days_28d, paying_account.first_on) as snapshot_date,
       cast(sum(1) as bigint) as mobile_days_28d
     from
-      active_day_until
+      active_day_until as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      mobile_days_28d < until_28
+      piece.mobile_days_28d <= paying_account.last_on
+      and piece.mobile_days_28d < piece.until_28
     group by
-      account_id,
-      mobile_days_28d
+      piece.account_id,
+      greatest(piece.mobile_days_28d, paying_account.first_on)
   ),
   closes_2 as (
     select
-      account_id,
-      until_28 as snapshot_date,
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
       cast(sum(1) as bigint) as mobile_days_28d
     from
-      active_day_until
+      active_day_until as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      mobile_days_28d < until_28
+      piece.mobile_days_28d <= paying_account.last_on
+      and piece.mobile_days_28d < piece.until_28
       and until_28 < date '9999-12-31'
     group by
-      account_id,
-      until_28
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on)
   ),
   opens_3 as (
     select
-      account_id,
-      seen_from as snapshot_date,
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on) as snapshot_date,
       cast(sum(1) as bigint) as active_users_28d
     from
-      user_28_piece
+      user_28_piece as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < seen_until
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.seen_until
     group by
-      account_id,
-      seen_from
+      piece.account_id,
+      greatest(piece.seen_from, paying_account.first_on)
   ),
   closes_3 as (
     select
-      account_id,
-      seen_until as snapshot_date,
+      piece.account_id,
+      greatest(piece.seen_until, paying_account.first_on) as snapshot_date,
       cast(sum(1) as bigint) as active_users_28d
     from
-      user_28_piece
+      user_28_piece as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
     where
-      seen_from < seen_until
+      piece.seen_from <= paying_account.last_on
+      and piece.seen_from < piece.seen_until
       and seen_until < date '9999-12-31'
     group by
-      account_id,
-      seen_until
+      piece.account_id,
+      greatest(piece.seen_until, paying_account.first_on)
   ),
   change as (
     select
@@ -211,7 +225,8 @@ with
       coalesce(opens_3.active_users_28d, 0) - coalesce(closes_3.active_users_28d, 0) as active_users_28d
     from
       paying_account
-      cross join spine."snapshot" as calendar
+      inner join spine."snapshot" as calendar on calendar.snapshot_date >= paying_account.first_on
+      and calendar.snapshot_date <= paying_account.last_on
       left join spine.account_snapshot as "row" on "row".account_id = paying_account.account_id
       and "row".snapshot_date = calendar.snapshot_date
       left join opens_1 on opens_1.account_id = paying_account.account_id
