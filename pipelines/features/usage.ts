@@ -175,17 +175,23 @@ export function usageWindow(group: Group): Model {
     audits: [],
     portable: true,
     sql: compile(statement),
-    ...reachOf(parts),
+    reachDays: {
+      ...reachOf("rollup.user_day", byUser.filter(readsUserDay)),
+      ...reachOf(
+        "rollup.account_day",
+        parts.filter((part) => !byUser.includes(part) || !readsUserDay(part)),
+      ),
+    },
   };
 }
 
-/** How far the longest look-back of the parts reaches, where none of them looks at all of history. */
-function reachOf(parts: readonly Part[]): { readonly reachDays?: number } {
+/** How far into a roll-up the longest look-back of its parts reaches, where none of them looks at all of history. */
+function reachOf(table: string, parts: readonly Part[]): Readonly<Record<string, number>> {
   const windows = parts.map((part) =>
     part.measure === "days_since" || part.measure === "first" || part.measure === "latest" ? null : part.window_days,
   );
   const bounded = windows.filter((window) => window !== null);
-  return bounded.length === windows.length ? { reachDays: Math.max(0, ...bounded) } : {};
+  return bounded.length === windows.length ? { [table]: Math.max(0, ...bounded) } : {};
 }
 
 /** Parts with one key are one column under several names. */

@@ -23,8 +23,8 @@ export interface Model {
   readonly portable: boolean;
   /** One select, without a trailing semicolon. */
   readonly sql: string;
-  /** Usage of days that lie further back than that before a snapshot does not count in its rows. Unknown: all of it may. */
-  readonly reachDays?: number;
+  /** Roll-up -> days: what lies further back than that before a snapshot does not count in its rows. Not named: all of it may. */
+  readonly reachDays?: Readonly<Record<string, number>>;
 }
 
 /** What a step may use: it reads with `query` and writes its own tables with `run`. */

@@ -183,7 +183,8 @@ class Digests {
 
   /** The files that hold what was visible by then, without those whose days have left every look-back. */
   async #ofRollUp(table: string, reader: Node, month: string): Promise<string> {
-    const from = reachOf(reader) === null ? "" : addDays(month, -(reachOf(reader) as number)).slice(0, 7);
+    const reach = reachOf(reader, table);
+    const from = reach === null ? "" : addDays(month, -reach).slice(0, 7);
     const names = (this.#options.rollUps.get(table) ?? []).map((file) => basename(file)).sort();
     const seen = names.filter((name) => {
       const at = /-(\d{4}-\d{2})-[0-9a-f]+\.parquet$/.exec(name)?.[1] ?? "";
@@ -252,7 +253,8 @@ function mentions(reader: Node, column: string): boolean {
   return new RegExp(`\\b${column.replace(/[^A-Za-z0-9_]/g, "\\$&")}\\b`).test(reader.sql);
 }
 
-const reachOf = (node: Node): number | null => (node.kind === "step" ? null : (node.reachDays ?? null));
+const reachOf = (node: Node, table: string): number | null =>
+  node.kind === "step" ? null : (node.reachDays?.[table] ?? null);
 
 /** A catalogue beside the warehouse whose calendar holds some months only. */
 class Part {
@@ -324,7 +326,7 @@ class Part {
       where.push(`cast(date_trunc('month', snapshot_date) as date) in (${dates})`);
     } else if (columns.includes("visible_on")) {
       where.push(`visible_on <= date ${literal(lastDayOf(missing.at(-1) as string))}`);
-      const reach = reader === null ? null : (reader.reachDays ?? null);
+      const reach = reader === null ? null : reachOf(reader, table);
       if (isRollUp && reach !== null)
         where.push(`activity_date >= date ${literal(addDays(missing[0] as string, -reach))}`);
     }
