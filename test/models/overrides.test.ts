@@ -1,4 +1,7 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { projectRoot } from "../../pipelines/lib/files.ts";
 import { applied, cardText, type GivenOverride, scored } from "../scored.ts";
 
 const linear = "{ linear: { zero_at: 0, full_at: 100 } }";
@@ -75,5 +78,28 @@ describe("overrides", () => {
     );
     database.close();
     expect(counts).toEqual([{ holding: 0, lines: 0 }]);
+  });
+
+  it("stand where people saw them, and not in restated series", async () => {
+    const { database } = await scored(
+      [applied(card)],
+      ["2026-03-02", "2026-03-09"].map((snapshot_date) => ({ account_id: "a", snapshot_date, kpis: { x: 80, y: 0 } })),
+      {
+        // The day on which it expires is the first without it.
+        overrides: [{ account_id: "a", band: "green", from_on: "2026-03-02", expires_on: "2026-03-09", author: "kim" }],
+      },
+    );
+    await database.run("alter table spine.account_snapshot add column renews_on date");
+    const mart = await readFile(join(projectRoot, "sql", "marts", "account_band.sql"), "utf8");
+    const rows = await database.query<{ series: string; snapshot_date: string; band: string }>(
+      `select series, snapshot_date, band from (${mart}) as t order by series, snapshot_date`,
+    );
+    database.close();
+    expect(rows.map(({ series, snapshot_date, band }) => [series, snapshot_date, band])).toEqual([
+      ["card", "2026-03-02", "red"],
+      ["card", "2026-03-09", "red"],
+      ["in_force", "2026-03-02", "green"],
+      ["in_force", "2026-03-09", "red"],
+    ]);
   });
 });
