@@ -60,7 +60,7 @@ const attempts: readonly { readonly method: BaselineMethod; readonly interaction
 
 const tenDigits = (value: number): number => Number(value.toPrecision(10));
 
-interface Scaled extends Term {
+export interface Scaled extends Term {
   readonly mean: number;
   readonly sd: number;
 }

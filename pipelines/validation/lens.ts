@@ -1,9 +1,38 @@
 /** The second lens: a KPI must also show in a logistic regression beside age, segment, size and the calendar. */
-import type { Step } from "../models/model.ts";
+import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
-import { baselineTerms, countLabels, pooledSegments, scaleTerms, standardised } from "./baseline.ts";
+import {
+  baselineTerms,
+  countLabels,
+  type LabelCounts,
+  pooledSegments,
+  type Scaled,
+  scaleTerms,
+  standardised,
+} from "./baseline.ts";
 import { fitLogistic } from "./newton.ts";
 import { writeTable } from "./tables.ts";
+
+/** A covariate of the baseline model under the name that the rows of a fit give it. */
+type Covariate = Scaled & { readonly name: string };
+
+/** The baseline's covariates for a fit with KPIs beside them; with interactions where the baseline could be fitted so. */
+export async function baselineCovariates(
+  query: StepContext["query"],
+  { definition, has_seats }: LabelCounts,
+): Promise<readonly Covariate[]> {
+  const [fit] = await query<{ method: string }>(
+    `select method from validation.baseline_fit where definition = ${literal(definition)}`,
+  );
+  const segments = await pooledSegments(query, definition);
+  const terms = baselineTerms(segments, has_seats ? "seats" : "mrr", fit?.method === "full");
+  const scaled = await scaleTerms(query, definition, terms);
+  return scaled.map((term, i) => ({ ...term, name: `x${i}` }));
+}
+
+/** The covariates as further columns of a select over validation.baseline_row, each after a comma. */
+export const columnsOf = (covariates: readonly Covariate[]): string =>
+  covariates.map((term) => `, ${standardised(term)} as ${term.name}`).join("");
 
 /**
  * Per KPI and definition: y on the baseline covariates, block dummies and the rank-normal KPI over complete cases, ridge
@@ -30,30 +59,18 @@ export const fitLens: Step = {
     for (const labels of await countLabels(query)) {
       const { definition } = labels;
       if (labels.n_event_rows === 0 || labels.n_event_rows === labels.n_rows) continue;
-      const [fit] = await query<{ method: string }>(
-        `select method from validation.baseline_fit where definition = ${literal(definition)}`,
-      );
-      const terms = await scaleTerms(
-        query,
-        definition,
-        baselineTerms(
-          await pooledSegments(query, definition),
-          labels.has_seats ? "seats" : "mrr",
-          fit?.method === "full",
-        ),
-      );
-      const named = terms.map((term, i) => ({ ...term, name: `x${i}` }));
+      const covariates = await baselineCovariates(query, labels);
       const usable = `select kpi from validation.kpi_coverage where definition = ${literal(definition)} and n_distinct > 1`;
       // Every pass reads all rows: they are put side by side once.
       await run(`
 create or replace temp table lens_row as
-select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
+select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${columnsOf(covariates)}
 from validation.kpi_placed as k
 inner join validation.baseline_row as r on r.definition = k.definition and r.observation_no = k.observation_no
 where k.definition = ${literal(definition)} and k.kpi in (${usable})`);
       const fits = await fitLogistic(query, {
         rows: "select * from lens_row",
-        covariates: [...named.map((term) => term.name), "kpi_x"],
+        covariates: [...covariates.map(({ name }) => name), "kpi_x"],
         ridge: 1e-3,
         wald: "kpi_x",
       });

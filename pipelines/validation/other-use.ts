@@ -1,7 +1,8 @@
 /** Whether a KPI of usage still points its way once all other use is held (rule 9). */
 import type { StepContext } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { baselineTerms, countLabels, pooledSegments, scaleTerms, standardised } from "./baseline.ts";
+import { countLabels } from "./baseline.ts";
+import { baselineCovariates, columnsOf } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
 import { twelveDigits } from "./tables.ts";
 
@@ -70,25 +71,17 @@ select
   ) as spearman
 from moment
 order by kpi`);
-  const [fit] = await query<{ method: string }>(
-    `select method from validation.baseline_fit where definition = ${literal(definition)}`,
-  );
-  const terms = await scaleTerms(
-    query,
-    definition,
-    baselineTerms(await pooledSegments(query, definition), labels.has_seats ? "seats" : "mrr", fit?.method === "full"),
-  );
-  const named = terms.map((term, i) => ({ ...term, name: `x${i}` }));
+  const covariates = await baselineCovariates(query, labels);
   await run(`
 create or replace temp table use_fit_row as
 select
   u.kpi as fit, r.account_no, r.block, r.y, u.kpi_x,
-  normal_quantile((u.use_rank + 1) / (2e0 * u.n_rows)) as use_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
+  normal_quantile((u.use_rank + 1) / (2e0 * u.n_rows)) as use_x${columnsOf(covariates)}
 from use_row as u
 inner join validation.baseline_row as r on r.definition = ${literal(definition)} and r.observation_no = u.observation_no`);
   const fits = await fitLogistic(query, {
     rows: "select * from use_fit_row",
-    covariates: [...named.map((term) => term.name), "use_x", "kpi_x"],
+    covariates: [...covariates.map(({ name }) => name), "use_x", "kpi_x"],
     ridge: 1e-3,
     wald: "kpi_x",
   });

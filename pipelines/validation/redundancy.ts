@@ -4,7 +4,8 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
-import { baselineTerms, countLabels, pooledSegments, scaleTerms, standardised } from "./baseline.ts";
+import { countLabels } from "./baseline.ts";
+import { baselineCovariates, columnsOf } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
 import { writeTable } from "./tables.ts";
 
@@ -151,19 +152,11 @@ async function incrementalZ(
   const { query, run } = context;
   const labels = (await countLabels(query)).find((row) => row.definition === definition);
   if (labels === undefined) return null;
-  const [fit] = await query<{ method: string }>(
-    `select method from validation.baseline_fit where definition = ${literal(definition)}`,
-  );
-  const terms = await scaleTerms(
-    query,
-    definition,
-    baselineTerms(await pooledSegments(query, definition), labels.has_seats ? "seats" : "mrr", fit?.method === "full"),
-  );
-  const named = terms.map((term, i) => ({ ...term, name: `x${i}` }));
+  const covariates = await baselineCovariates(query, labels);
   await run(`
 create or replace temp table pair_row as
 select
-  'pair' as fit, r.account_no, r.block, r.y, own.x as kpi_x, kept.x as kept_x${named.map((term) => `, ${standardised(term)} as ${term.name}`).join("")}
+  'pair' as fit, r.account_no, r.block, r.y, own.x as kpi_x, kept.x as kept_x${columnsOf(covariates)}
 from validation.kpi_placed as own
 inner join validation.kpi_placed as kept
   on kept.definition = own.definition and kept.observation_no = own.observation_no and kept.kpi = ${literal(kept)}
@@ -171,7 +164,7 @@ inner join validation.baseline_row as r on r.definition = own.definition and r.o
 where own.definition = ${literal(definition)} and own.kpi = ${literal(id)}`);
   const fits = await fitLogistic(query, {
     rows: "select * from pair_row",
-    covariates: [...named.map((term) => term.name), "kept_x", "kpi_x"],
+    covariates: [...covariates.map(({ name }) => name), "kept_x", "kpi_x"],
     ridge: 1e-3,
     wald: "kpi_x",
   });
