@@ -104,7 +104,11 @@ where isfinite(value)`,
 const entitiesThatDecide = new Set(["churn_event", "play"]);
 const columnsThatDecide = new Set(["notice_on", "ended_on", "end_reason"]);
 
-/** KPIs that read what records the decision (rule L): their id and the table or column. */
+/**
+ * KPIs that read what records the decision (rule L): their id and the table or column. `ended_on: null` in a filter is none of it:
+ * a snapshot knows an end only after its day, so the condition names the contracts that run, and an account whose last one
+ * has ended has no more snapshots.
+ */
 export function lineageOf(
   book: Pick<Book, "churn">,
   kpis: readonly KpiDefinition[],
@@ -122,7 +126,8 @@ export function lineageOf(
       found.set(id, entity);
       continue;
     }
-    const columns = [...Object.keys(filter), ...(value === undefined ? [] : [value.column])];
+    const conditions = Object.entries(filter).filter(([name, condition]) => name !== "ended_on" || condition !== null);
+    const columns = [...conditions.map(([name]) => name), ...(value === undefined ? [] : [value.column])];
     const column = columns.find(
       (name) => (entity === "subscription" && columnsThatDecide.has(name)) || (entity === "account" && flags.has(name)),
     );

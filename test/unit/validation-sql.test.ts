@@ -112,7 +112,15 @@ describe("lineage (rule L)", () => {
   it("so does one that reads a notice, an end or its reason, as a value or in a filter", () => {
     expect(leaks({ entity: "subscription", filter: { notice_on: { not: null } } })).toBe("subscription.notice_on");
     expect(leaks({ entity: "subscription", measure: "latest", value: "end_reason" })).toBe("subscription.end_reason");
+    expect(leaks({ entity: "subscription", filter: { ended_on: { not: null } } })).toBe("subscription.ended_on");
+    expect(leaks({ entity: "subscription", filter: { ended_on: "2024-01-31" } })).toBe("subscription.ended_on");
     expect(leaks({ entity: "subscription", measure: "sum", value: "seats" })).toBeUndefined();
+  });
+  it("but not one that only leaves out the contracts that have ended", () => {
+    const running = { entity: "subscription", measure: "sum", value: "seats", filter: { ended_on: null } };
+    expect(leaks(running)).toBeUndefined();
+    expect(leaks({ ...running, filter: { ended_on: null, notice_on: null } })).toBe("subscription.notice_on");
+    expect(leaks({ ...running, value: "ended_on" })).toBe("subscription.ended_on");
   });
   it("and one that reads the flag of a definition; a ticket's end is not a contract's", () => {
     expect(leaks({ entity: "account", measure: "latest", value: "churn_flag" })).toBe("account.churn_flag");
