@@ -649,7 +649,10 @@ function literally(given: Given, kpi: KpiDefinition, point: Point): number | str
   }
   const inside = (p: Point) => counted(given, kpi, p, window === null ? undefined : p.s - window);
   const rows = inside(point);
-  const none = no_rows !== "zero" && rows.length === 0 ? no_rows : undefined;
+  // Different values: a row without one does not count.
+  const isCounted = (row: Fact): boolean =>
+    (kpi.of ?? kpi.measure) !== "distinct" || (row[kpi.value?.column ?? ""] ?? null) !== null;
+  const none = no_rows !== "zero" && !rows.some(isCounted) ? no_rows : undefined;
   switch (kpi.measure) {
     case "share": {
       const total = given.paying(s).reduce((sum, other) => sum + amount(kpi, inside(other)), 0);
