@@ -146,7 +146,7 @@ export function cardModel(applied: AppliedScorecard): Model {
             unit,
             sql.ref(`capped_group__${unit.id}`),
             sql.ref(weightedOf(unit)),
-            isMean ? sql`nullif(${sql.ref(divisorOf(unit))}, 0)` : 1n,
+            isMean ? sql.ref(divisorOf(unit)) : 1n,
           ).as(`points_group__${unit.id}`),
           ...extremesOf(unit, `_group__${unit.id}`),
         ]),
@@ -184,6 +184,12 @@ export function cardModel(applied: AppliedScorecard): Model {
     { name: "banded", columns: [bandNumber(card, "score").as("score_band")] },
   ];
 
+  /** The sum of the weights that are left; null where nothing is, as engines disagree on what a division by 0 is. */
+  function divisor(unit: Unit): Sql {
+    const counted = countedIn(unit, isMean);
+    const total = sum(counted.map(({ name }) => at("factor", name)));
+    return counted.some(({ mayMiss, nominal }) => !mayMiss && nominal > 0n) ? total : sql`nullif(${total}, 0)`;
+  }
   function extremesOf(unit: Unit, suffix: string): readonly Column[] {
     return (["lowest", "highest"] as const).map((end) => extreme(unit, end).as(`${end}${suffix}`));
   }
@@ -205,7 +211,7 @@ export function cardModel(applied: AppliedScorecard): Model {
       {
         name: named("summed"),
         columns: units.flatMap((unit) => [
-          ...(isMean ? [sum(countedIn(unit, isMean).map(({ name }) => at("factor", name))).as(divisorOf(unit))] : []),
+          ...(isMean ? [divisor(unit).as(divisorOf(unit))] : []),
           weightedSum(unit).as(weightedOf(unit)),
         ]),
       },
@@ -214,12 +220,10 @@ export function cardModel(applied: AppliedScorecard): Model {
         columns: units.map((unit) => {
           const mean = divided(sql.ref(weightedOf(unit)), isMean ? sql.ref(divisorOf(unit)) : 1n, isPositive);
           if (unit !== whole) {
-            return (isMean ? sql`case when ${sql.ref(divisorOf(unit))} > 0 then ${mean} end` : mean).as(
-              `raw_group__${unit.id}`,
-            );
+            return mean.as(`raw_group__${unit.id}`);
           }
           // Below the floor there is no score, and every later step passes the null on.
-          return sql`case when ${isCovered}${isMean ? sql` and divisor > 0` : sql``} then ${start === 0n ? mean : sql`${integer(start)} + ${mean}`} end`.as(
+          return sql`case when ${isCovered} then ${start === 0n ? mean : sql`${integer(start)} + ${mean}`} end`.as(
             "combined_score",
           );
         }),

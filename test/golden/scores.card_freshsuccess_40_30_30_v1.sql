@@ -92,7 +92,10 @@ with
   summed as (
     select
       *,
-      factor_logins_28d + factor_open_tickets + factor_csm_rating as divisor,
+      nullif(
+        factor_logins_28d + factor_open_tickets + factor_csm_rating,
+        0
+      ) as divisor,
       coalesce(factor_logins_28d * points_logins_28d, 0) + coalesce(factor_open_tickets * points_open_tickets, 0) + coalesce(factor_csm_rating * points_csm_rating, 0) as weighted_points
     from
       weighed
@@ -101,8 +104,7 @@ with
     select
       *,
       case
-        when covered >= 6
-        and divisor > 0 then half_up (weighted_points, divisor)
+        when covered >= 6 then half_up (weighted_points, divisor)
       end as combined_score
     from
       summed

@@ -123,7 +123,10 @@ with
   summed as (
     select
       *,
-      factor_logins_28d + factor_nps + factor_feature_events_28d + factor_open_tickets as divisor,
+      nullif(
+        factor_logins_28d + factor_nps + factor_feature_events_28d + factor_open_tickets,
+        0
+      ) as divisor,
       coalesce(factor_logins_28d * points_logins_28d, 0) + coalesce(factor_nps * points_nps, 0) + coalesce(
         factor_feature_events_28d * points_feature_events_28d,
         0
@@ -135,8 +138,7 @@ with
     select
       *,
       case
-        when covered >= 1
-        and divisor > 0 then half_up (weighted_points, divisor)
+        when covered >= 1 then half_up (weighted_points, divisor)
       end as combined_score
     from
       summed

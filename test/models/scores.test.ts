@@ -496,6 +496,37 @@ describe("groups that are held and rounded", () => {
     expect(rows).toEqual([{ score: 49 }, { score: 50 }]);
   });
 
+  it("never divide by the weight of nothing, which is an error in some engines", async () => {
+    const { database } = await scored(
+      [
+        applied(
+          cardText(
+            `groups: [{ id: a, cap: { max: 50 }, kpis: [{ kpi: x, points: ${line} }] }, { id: b, round: integer, groups: [{ id: c, kpis: [{ kpi: y, points: ${line} }] }] }]`,
+          ),
+        ),
+      ],
+      [
+        { account_id: "neither", kpis: { x: null, y: null } },
+        { account_id: "one", kpis: { x: 80, y: null } },
+        { account_id: "other", kpis: { x: null, y: 20 } },
+      ],
+    );
+    const quotient = "case when d = 0 then error('divided by 0') else";
+    await database.run(
+      `create or replace macro divide_half_up(n, d) as ${quotient} (2 * (n) + sign(n) * (d)) // (2 * (d)) end`,
+    );
+    await database.run(`create or replace macro half_up(n, d) as ${quotient} (2 * (n) + (d)) // (2 * (d)) end`);
+    const rows = await database.query("select account_id, score from scores.card_card_v1 order by account_id");
+    const parts = await database.query("select account_id, contribution from scores.score_part where kind = 'kpi'");
+    database.close();
+    expect(rows.map(({ account_id, score }) => [account_id, score])).toEqual([
+      ["neither", null],
+      ["one", 50],
+      ["other", 20],
+    ]);
+    expect(parts).toHaveLength(4);
+  });
+
   it("may hold a KPI that stands in another group too", async () => {
     const card = applied(
       cardText(
