@@ -10,6 +10,7 @@ import { runNodes } from "../models/run.ts";
 import { type Release, readCurrentRelease } from "../publish/release.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { draftOf, readDraft } from "../scores/draft.ts";
+import type { Bounding } from "../scores/reach.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
@@ -24,6 +25,8 @@ export interface Workbench {
   readonly database: Database;
   /** The KPIs of the release and those that the book lists without an export. */
   readonly kpis: readonly string[];
+  /** What the release's definitions say of the values of its KPIs; a `cap` is not kept. */
+  readonly definitions: readonly Bounding[];
   /** Tables and views of the release, `schema.name`, those of scores included. */
   readonly tables: ReadonlySet<string>;
 }
@@ -52,13 +55,21 @@ export async function openWorkbench(context: Context, name: string, options: Boo
       const full = `${quoteIdentifier(layer)}.${quoteIdentifier(table)}`;
       await database.run(`create view ${full} as select * from release.${full}`);
     }
-    const ids = await database.query<{ id: string }>("select id from features.kpi_definition");
+    // All columns: a release of an earlier version has fewer of them.
+    const rows = await database.query<Record<string, unknown>>("select * from features.kpi_definition");
+    const definitions = rows.map(
+      ({ id, measure, window_days, of }) =>
+        Object.fromEntries(
+          Object.entries({ id, measure, window_days, of }).filter(([, said]) => said !== null && said !== undefined),
+        ) as unknown as Bounding,
+    );
     const listed = book.kpis.map((entry) => (typeof entry === "string" ? entry : String(entry.id)));
     return {
       book,
       release,
       database,
-      kpis: [...new Set([...ids.map(({ id }) => id), ...listed])],
+      kpis: [...new Set([...definitions.map(({ id }) => id), ...listed])],
+      definitions,
       tables: new Set(found.map(({ layer, name: table }) => `${layer}.${table}`)),
     };
   } catch (error) {
@@ -78,7 +89,7 @@ export async function readDraftFile(context: Context, bench: Workbench, file: st
   } catch {
     throw usageError(`${file}: no such file, expected a scorecard like ${bench.book.book}'s own`);
   }
-  return readDraft(text, file, bench.kpis);
+  return readDraft(text, file, bench.kpis, bench.definitions);
 }
 
 /**

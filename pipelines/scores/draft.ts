@@ -3,13 +3,19 @@ import { type AppliedScorecard, parseScorecard, type Scorecard } from "../config
 import { nearest } from "../config/yaml.ts";
 import { reachProblem } from "./card.ts";
 import { kpiPaths } from "./library.ts";
+import type { Bounding } from "./reach.ts";
 
 /**
  * The draft in the text of a file; `file` is the name that errors show, with line and key. `known` are the KPIs that it may
- * read. It counts as the first scorecard of the book and as in force from the beginning, so that `is_in_force` says to
+ * read, `definitions` bound the values of those that the release computes. It counts as the first scorecard of the book and as in force from the beginning, so that `is_in_force` says to
  * whom it applies.
  */
-export function readDraft(text: string, file: string, known: readonly string[]): AppliedScorecard {
+export function readDraft(
+  text: string,
+  file: string,
+  known: readonly string[],
+  definitions: readonly Bounding[],
+): AppliedScorecard {
   const { errorAt, ...parsed } = parseScorecard(text, file);
   for (const { kpi, path } of kpiPaths(parsed.card)) {
     if (known.includes(kpi)) continue;
@@ -20,7 +26,7 @@ export function readDraft(text: string, file: string, known: readonly string[]):
       `${near === undefined ? "" : `did you mean ${near}? `}another one has to stand under kpis of the book, and be refreshed, first`,
     );
   }
-  const problem = reachProblem(parsed.card);
+  const problem = reachProblem(parsed.card, definitions);
   if (problem !== null) throw errorAt(problem.path, problem.sentence);
   return { ...parsed, ...asDraft(parsed.card), file };
 }

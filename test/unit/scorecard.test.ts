@@ -8,6 +8,7 @@ import { parseScorecard } from "../../pipelines/config/scorecard.ts";
 import { AssayError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { cardModel, reachProblem } from "../../pipelines/scores/card.ts";
+import { readDraft } from "../../pipelines/scores/draft.ts";
 import { checkImmutability, recordOf, resolveScorecards } from "../../pipelines/scores/library.ts";
 import { scoreInWords } from "../../pipelines/scores/preview.ts";
 import type { Bounding } from "../../pipelines/scores/reach.ts";
@@ -497,6 +498,15 @@ describe("what no account reaches", () => {
     const found = reachProblem(parseScorecard(changed, "v3.yaml").card, definitions);
     return found === null ? null : `${found.path.join(".")}: ${found.sentence}`;
   };
+
+  it("is refused in a draft too, by the definitions of the release", () => {
+    const known = definitions.map(({ id }) => id);
+    expect(readDraft(good, "draft.yaml", known, definitions).file).toBe("draft.yaml");
+    const changed = good.replace("upto: [2, 8]", "upto: [2, 28]");
+    expect(refusal(() => readDraft(changed, "draft.yaml", known, definitions))).toMatch(
+      /^draft\.yaml:\d+: groups\[0\]\.kpis\[1\]\.points\.tiers\.upto\[1\]: found 28, expected a value that an account can reach/,
+    );
+  });
 
   it("is named with its key: cuts beyond a KPI's values", () => {
     expect(reachProblem(parseScorecard(good, "v3.yaml").card, definitions)).toBeNull();
