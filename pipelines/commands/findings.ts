@@ -1,7 +1,10 @@
 /** What a refresh tells about the exports themselves: a book in which nobody pays, and oddities that the checks counted. */
+import type { Book } from "../config/book.ts";
 import { refusedError } from "../lib/errors.ts";
 import type { LoadResult } from "../load/load.ts";
+import { keyOf } from "../load/reading.ts";
 import type { Database } from "../warehouse/database.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 
 /**
  * Refuses a book without a single account on a single date: a wrong `as_of` or unit of time, or subscriptions that nobody
@@ -63,6 +66,54 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
     ({ what, n, examples }) => `${n} ${what}${examples === null ? "" : `, such as ${examples.split(", ")[0]}`}`,
   );
   return [...notes, ...counts];
+}
+
+/**
+ * What the versions of accounts, subscriptions and users say about the columns that a source declares immutable: one that
+ * changed all the same, for its first delivered value counts from the start of the row's life; and `is_trial` where it should
+ * be one, for until the first delivery a trial looks like any other contract to KPIs.
+ */
+export async function notesOnImmutable(database: Database, book: Book): Promise<readonly string[]> {
+  const notes: string[] = [];
+  for (const [id, source] of Object.entries(book.sources)) {
+    const key = keyOf(source).map(quoteIdentifier).join(", ");
+    if (key === "") continue;
+    const versions = `from staging.${quoteIdentifier(source.entity)} where source = ${literal(id)} group by ${key}`;
+    for (const name of source.immutable) {
+      const column = quoteIdentifier(name);
+      const [changed] = await database.query<{ n: number; example: string | null }>(
+        `select count(*) as n, min(example) as example from
+           (select concat_ws(', ', ${key}) as example ${versions} having count(distinct ${column}) > 1)`,
+      );
+      if (changed !== undefined && changed.n > 0) {
+        notes.push(
+          `source ${id}: ${name} is declared immutable and changed in ${changed.n} ${changed.n === 1 ? "row" : "rows"}, such as ${changed.example}: history before the first delivery shows the value of that delivery`,
+        );
+      }
+    }
+    if (source.entity !== "subscription" || source.immutable.includes("is_trial")) continue;
+    const trials = await database.scalar<number>(
+      `select count(*) from (select 1 ${versions} having bool_or(is_trial) and bool_or(is_trial is null))`,
+    );
+    if (trials !== null && trials !== undefined && trials > 0) {
+      notes.push(
+        `source ${id}: ${trials} ${trials === 1 ? "trial counts" : "trials count"} as paid in KPIs of subscriptions until the first delivery; where is_trial never changes in a row add it to immutable`,
+      );
+    }
+  }
+  return notes;
+}
+
+/** The KPIs whose filter no row of the exports meets: a misspelled event is 0 for everybody and looks like a number. */
+export async function notesOnKpis(database: Database): Promise<readonly string[]> {
+  const empty = await database.query<{ kpi: string }>(
+    "select kpi from features.kpi_input where n_rows = 0 order by kpi",
+  );
+  if (empty.length === 0) return [];
+  const names = empty.map(({ kpi }) => kpi).join(", ");
+  return [
+    `no row of the exports is read by ${empty.length === 1 ? "KPI" : "KPIs"} ${names}: look at the filter, or leave ${empty.length === 1 ? "it" : "them"} out`,
+  ];
 }
 
 /** What a person wrote into a file of overrides or known accounts and nothing can come of, one sentence a line of it. */

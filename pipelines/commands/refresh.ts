@@ -48,6 +48,8 @@ import { codeSha256, resolveDefinitions } from "./definitions.ts";
 import {
   notesOnExports,
   notesOnHandWritten,
+  notesOnImmutable,
+  notesOnKpis,
   notesOnTruncation,
   refuseEmptySpine,
   refuseForeignUsage,
@@ -220,6 +222,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       await refuseForeignUsage(database, load);
     }
     warnings.push(...(await notesOnExports(database, load)), ...(await notesOnHandWritten(database)));
+    warnings.push(...(await notesOnImmutable(database, book)), ...(await notesOnKpis(database)));
     warnings.push(...(await notesOnTruncation(database)));
     const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
     const blocking = failed.filter((audit) => audit.blocking);

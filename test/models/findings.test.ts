@@ -1,0 +1,66 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { notesOnImmutable, notesOnKpis } from "../../pipelines/commands/findings.ts";
+import { type Book, bookSchema } from "../../pipelines/config/book.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+
+let database: Database | undefined;
+afterEach(() => database?.close());
+
+const open = async (...statements: readonly string[]): Promise<Database> => {
+  database = await Database.open({ path: ":memory:" });
+  for (const statement of ["create schema staging", "create schema features", ...statements])
+    await database.run(statement);
+  return database;
+};
+
+const book = (sources: Record<string, unknown>): Book => ({
+  ...bookSchema.parse({
+    book: "b",
+    kpis: ["logins_28d"],
+    currency: "EUR",
+    sources: { usage: { entity: "usage_event", files: "u.csv" }, ...sources },
+  }),
+  folder: "/",
+  file: "assay.yaml",
+  config_sha256: "",
+});
+
+const snapshot = { mode: "snapshot", delivered: "first_seen" };
+
+describe("notes on immutable columns", () => {
+  it("names a column that changed, not one that was unknown at first", async () => {
+    const given = await open(`create table staging.account as from (values
+      ('a', 'Ida', 'x', 'accounts'), ('a', 'Bo', 'x', 'accounts'), ('b', 'Ida', null, 'accounts'), ('b', 'Ida', 'y', 'accounts'),
+      ('c', 'Ida', 'x', 'other'), ('c', 'Bo', 'x', 'other')) as t(account_id, owner, name, source)`);
+    const declared = {
+      accounts: { entity: "account", files: "a.csv", key: ["account_id"], immutable: ["name", "owner"], ...snapshot },
+    };
+    expect(await notesOnImmutable(given, book(declared))).toEqual([
+      "source accounts: owner is declared immutable and changed in 1 row, such as a: history before the first delivery shows the value of that delivery",
+    ]);
+  });
+
+  it("asks for is_trial where trials are known only from their first delivery on", async () => {
+    const given = await open(`create table staging.subscription as from (values
+      ('s1', null, 'contracts'), ('s1', true, 'contracts'), ('s2', null, 'contracts'), ('s2', false, 'contracts'),
+      ('s3', true, 'contracts')) as t(subscription_id, is_trial, source)`);
+    const contracts = { entity: "subscription", files: "s.csv", key: ["subscription_id"], ...snapshot };
+    expect(await notesOnImmutable(given, book({ contracts }))).toEqual([
+      "source contracts: 1 trial counts as paid in KPIs of subscriptions until the first delivery; where is_trial never changes in a row add it to immutable",
+    ]);
+    expect(await notesOnImmutable(given, book({ contracts: { ...contracts, immutable: ["is_trial"] } }))).toEqual([]);
+  });
+});
+
+describe("notes on KPIs", () => {
+  it("names those that read no row", async () => {
+    const given = await open(
+      "create table features.kpi_input as from (values ('b', 0), ('a', 0), ('c', 3)) as t(kpi, n_rows)",
+    );
+    expect(await notesOnKpis(given)).toEqual([
+      "no row of the exports is read by KPIs a, b: look at the filter, or leave them out",
+    ]);
+    await given.run("delete from features.kpi_input where kpi <> 'c'");
+    expect(await notesOnKpis(given)).toEqual([]);
+  });
+});
