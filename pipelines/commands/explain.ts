@@ -1,3 +1,4 @@
+import { exactMoney } from "../config/currency.ts";
 import { toMillionths } from "../scores/exact.ts";
 import { type ExplainedLine, type Explanation, explainAccount, type Since } from "../scores/explain.ts";
 import { lostInShowing, shownTenths, signedTenths, toTenths } from "../scores/shown.ts";
@@ -49,7 +50,7 @@ const purposeWords: Readonly<Record<string, string>> = {
 
 const whyWords: Readonly<Record<string, string>> = {
   not_applicable: "does not apply",
-  not_yet: "not yet: too new for its window",
+  not_yet: "not yet: too new for its window, or no row in it",
   unanswered: "asked, not answered",
   feed_broken: "its feed delivered nothing",
   no_export: "the book has no export for it",
@@ -60,7 +61,7 @@ const whyInWords = (why: string): string => whyWords[why] ?? why.replaceAll("_",
 
 /** For a terminal: what the score is, what it is made of, what could change it, and what changed. */
 export function describeExplanation(e: Explanation): string {
-  const money = e.mrr_minor === null ? [] : [`${(e.mrr_minor / 100).toFixed(2)} ${e.currency} a month`];
+  const money = e.mrr_minor === null ? [] : [`${exactMoney(e.mrr_minor, e.currency)} ${e.currency} a month`];
   const head = [
     e.name === null ? e.account_id : `${e.account_id} ${e.name}`,
     ...(e.segment === null || e.segment === "all" ? [] : [e.segment]),

@@ -1,4 +1,5 @@
 /** What a draft would say of today's accounts, beside the scorecard in force. Nothing is written. */
+import { wholeMoney } from "../config/currency.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
 import { distributionInWords, wholePercents } from "../scores/distribution.ts";
 import { explainAccount, resolveSnapshot } from "../scores/explain.ts";
@@ -130,12 +131,15 @@ async function readPreview({ database }: Workbench, draft: AppliedScorecard, dat
 }
 
 export function describePreview(p: DraftPreview): string {
-  const elsewhere = p.n_elsewhere === 0 ? "" : `; ${p.n_elsewhere} others are outside its applies_to`;
+  const elsewhere =
+    p.n_elsewhere === 0
+      ? ""
+      : `; ${p.n_elsewhere} ${p.n_elsewhere === 1 ? "other is" : "others are"} outside its applies_to`;
   const percents = wholePercents(p.bands.map(({ accounts }) => accounts));
   const money = `${p.currency} a month`;
   const moved = p.moved.reduce((all, { accounts }) => all + accounts, 0);
   return [
-    `${p.scorecard} v${p.version}, a draft (${p.file}): ${p.n_accounts} accounts on ${p.snapshot_date}${elsewhere}`,
+    `${p.scorecard} v${p.version}, a draft (${p.file}): ${p.n_accounts} ${p.n_accounts === 1 ? "account" : "accounts"} on ${p.snapshot_date}${elsewhere}`,
     p.sentence ?? "no account to score",
     "",
     formatTable(
@@ -143,14 +147,14 @@ export function describePreview(p: DraftPreview): string {
         band,
         accounts,
         share: `${percents[i]} %`.padStart(5),
-        [money]: Math.round(mrr_minor / 100),
+        [money]: wholeMoney(mrr_minor, p.currency).padStart(money.length),
         "in force now": accounts_now,
       })),
     ),
     "",
     moved === 0
       ? "no account moves to another band than the one in force"
-      : `${moved} accounts would be in another band than now:`,
+      : `${moved} ${moved === 1 ? "account" : "accounts"} would be in another band than now:`,
     ...(moved === 0
       ? []
       : [
@@ -159,7 +163,7 @@ export function describePreview(p: DraftPreview): string {
               from,
               to,
               accounts,
-              [money]: Math.round(mrr_minor / 100),
+              [money]: wholeMoney(mrr_minor, p.currency).padStart(money.length),
             })),
           ),
         ]),

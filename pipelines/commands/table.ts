@@ -1,9 +1,15 @@
 import { csvText } from "../lib/csv.ts";
 
-/** Rows as columns of aligned text; numbers to the right, null as an empty cell. */
+/** Rows as columns of aligned text; numbers to the right, their decimal points below each other, null as an empty cell. */
 export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], names?: readonly string[]): string {
   const columns = names ?? Object.keys(rows[0] ?? {});
-  const cells = rows.map((row) => columns.map((name) => formatCell(row[name])));
+  const decimals = columns.map((name) => Math.max(0, ...rows.map((row) => decimalsOf(row[name]))));
+  const cells = rows.map((row) =>
+    columns.map((name, i) => {
+      const missing = typeof row[name] === "number" ? (decimals[i] as number) - decimalsOf(row[name]) : 0;
+      return formatCell(row[name]) + " ".repeat(missing);
+    }),
+  );
   const widths = columns.map((name, i) => Math.max(name.length, ...cells.map((row) => (row[i] as string).length)));
   const isNumber = columns.map((name) => rows.some((r) => typeof r[name] === "number"));
   const line = (row: readonly string[]): string =>
@@ -13,6 +19,10 @@ export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], 
       .trimEnd();
   return [line(columns), line(widths.map((width) => "-".repeat(width))), ...cells.map(line)].join("\n");
 }
+
+/** Characters from the decimal point on: of 1.25 three, of 12 none. */
+const decimalsOf = (value: unknown): number =>
+  typeof value === "number" ? (/\.\d+$/.exec(String(value))?.[0].length ?? 0) : 0;
 
 function formatCell(value: unknown): string {
   if (value === null || value === undefined) return "";

@@ -2,6 +2,7 @@
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
 import type { Book, ColumnOptions, Source } from "../config/book.ts";
+import { minorDigits } from "../config/currency.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
 import { nearest } from "../config/yaml.ts";
 import { machineError, refusedError } from "../lib/errors.ts";
@@ -63,11 +64,6 @@ export function readingName(book: Book, source: Source, bytesSha256: string): st
   const mapping = { loaderVersion, entity: source.entity, targets: targetsOf(source), formats: source.formats };
   const dates = { inclusive: source.inclusive, minorDigits: minorDigits(book.currency) };
   return sha256(canonicalJson([bytesSha256, mapping, dates])).slice(0, 32);
-}
-
-/** How many decimals a currency has: 2 for USD, 0 for JPY. */
-export function minorDigits(currency: string): number {
-  return new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2;
 }
 
 /** What a file turned out to be, before any of its rows is read. */

@@ -1,4 +1,5 @@
 /** Two versions side by side: what changed in the file, whom it moves, whom it catches, and where it must stop. Pure. */
+import { wholeMoney } from "../config/currency.ts";
 import type { Scorecard } from "../config/scorecard.ts";
 import { weighKpis } from "./weights.ts";
 import { bandsInWords, pointsInWords } from "./words.ts";
@@ -99,6 +100,20 @@ export interface CardDiff extends Measured {
   readonly guards: readonly Guard[];
 }
 
+/**
+ * A measured value beside its limit, in as many digits as show on which side of it the value is: 1.96 against 2 is not "2.0".
+ */
+function besideLimit(value: number, limit: number, digits: number): string {
+  const side = (shown: number): number => Math.sign(shown - limit);
+  for (let more = digits; more < 6; more += 1) {
+    const text = value.toFixed(more);
+    if (side(Number(text)) === side(value)) return text;
+  }
+  return value.toFixed(6);
+}
+const percentBeside = (share: number, limit: number): string =>
+  `${besideLimit(100 * share, 100 * limit, share < 0.1 ? 1 : 0)} %`;
+
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /** Wilson's 95 % interval of k among n, as shares. */
@@ -187,10 +202,16 @@ export function guardRails(m: Measured, limits: GuardLimits): readonly Guard[] {
   const red = judged(m.reds);
   const base = red === null || red.n === 0 ? 0 : red.e / red.n;
   const lift = red === null || red.n_b === 0 || base === 0 ? null : red.e_b / red.n_b / base;
+  // Whole numbers multiplied, so that a lift of exactly the limit holds.
+  const isLow = red !== null && red.e_b * red.n < limits.red_lift * red.n_b * red.e;
   const needed = `at least ${limits.red_lift} x needed`;
+  const before =
+    red === null || red.n_a === 0 || base === 0
+      ? ""
+      : `; ${m.a.bands[0] ?? ""} of ${m.a.name} ${(red.e_a / red.n_a / base).toFixed(1)} x`;
   const redGuard: Guard = {
     id: "red_lift",
-    state: red === null ? "not_known" : lift === null || lift < limits.red_lift ? "broken" : "kept",
+    state: red === null ? "not_known" : lift === null || isLow ? "broken" : "kept",
     value: lift === null ? null : Math.round(lift * 1e6) / 1e6,
     limit: limits.red_lift,
     words:
@@ -198,7 +219,7 @@ export function guardRails(m: Measured, limits: GuardLimits): readonly Guard[] {
         ? `${worst} churns: too few leavers to say, ${needed}`
         : lift === null
           ? `nobody is ever ${worst}: it warns of no one${flattering(red.period)}`
-          : `${worst} churns ${lift.toFixed(1)} x base (${ratesInWords(red, base)})${flattering(red.period)}, ${needed}`,
+          : `${worst} churns ${besideLimit(lift, limits.red_lift, 1)} x base (${ratesInWords(red, base)})${flattering(red.period)}, ${needed}${before}`,
   };
   const total = sumOf(m.shifts);
   const green = sumOf(m.shifts.filter(({ to }) => to === best));
@@ -208,7 +229,7 @@ export function guardRails(m: Measured, limits: GuardLimits): readonly Guard[] {
     state: greenShare === null ? "not_known" : greenShare > limits.max_green ? "broken" : "kept",
     value: greenShare,
     limit: limits.max_green,
-    words: `${best} is ${greenShare === null ? "nobody" : percent(greenShare)} of the book, at most ${percent(limits.max_green)} wanted`,
+    words: `${best} is ${greenShare === null ? "nobody" : percentBeside(greenShare, limits.max_green)} of the book, at most ${percent(limits.max_green)} wanted`,
   };
   const { coverage } = m.b;
   const coverageGuard: Guard = {
@@ -216,7 +237,7 @@ export function guardRails(m: Measured, limits: GuardLimits): readonly Guard[] {
     state: coverage === null ? "not_known" : coverage < limits.min_coverage ? "broken" : "kept",
     value: coverage,
     limit: limits.min_coverage,
-    words: `coverage is ${coverage === null ? "not known" : percent(coverage)} of the weight, at least ${percent(limits.min_coverage)} needed`,
+    words: `coverage is ${coverage === null ? "not known" : percentBeside(coverage, limits.min_coverage)} of the weight, at least ${percent(limits.min_coverage)} needed`,
   };
   const { ranking } = m;
   const isWorse = ranking !== null && ranking.difference_high !== null && ranking.difference_high < 0;
@@ -249,7 +270,13 @@ const hundred = (share: number | null): string => (share === null ? "not known" 
 const rankingInWords = ({ auc_a, auc_b, difference, difference_low, difference_high }: Ranking): string =>
   `${hundred(auc_a)} -> ${hundred(auc_b)} of 100 pairs, ${signed(difference)}, ${signed(difference_low)} to ${signed(difference_high)}`;
 
-const money = (minor: number): string => String(Math.round(minor / 100)).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ",");
+const moneyOf = (rows: readonly BandShift[], { currency }: CardDiff): string =>
+  wholeMoney(
+    rows.reduce((all, { mrr_minor }) => all + mrr_minor, 0),
+    currency,
+  );
+
+const accountsOf = (n: number): string => `${n} ${n === 1 ? "account" : "accounts"}`;
 
 /** For a reviewer: about twenty lines. */
 export function describeDiff(d: CardDiff): string {
@@ -258,7 +285,7 @@ export function describeDiff(d: CardDiff): string {
   const moved = d.shifts.filter(({ from, to }) => from !== to);
   const lines = [
     `${d.a.name} -> ${d.b.name}`,
-    `${all} accounts${d.scope === null ? "" : ` (${d.scope})`}, ${money(paid)} ${d.currency} a month, on ${d.snapshot_date}`,
+    `${accountsOf(all)}${d.scope === null ? "" : ` (${d.scope})`}, ${wholeMoney(paid, d.currency)} ${d.currency} a month, on ${d.snapshot_date}`,
     "",
     "CHANGED",
     ...(d.changes.length === 0
@@ -268,7 +295,7 @@ export function describeDiff(d: CardDiff): string {
           8,
         )),
     "",
-    `MOVED ${sumOf(moved)} accounts, ${money(moved.reduce((sum, { mrr_minor }) => sum + mrr_minor, 0))} ${d.currency} a month; rows: the first, columns: the second`,
+    `MOVED ${accountsOf(sumOf(moved))}, ${moneyOf(moved, d)} ${d.currency} a month; rows: the first, columns: the second`,
     ...matrixLines(d),
     ...segmentLines(d),
     "",
@@ -304,7 +331,7 @@ function matrixLines(d: CardDiff): readonly string[] {
   ];
   const cell = (own: readonly BandShift[]): string => {
     const n = sumOf(own);
-    return n === 0 ? "." : `${n} (${money(own.reduce((sum, { mrr_minor }) => sum + mrr_minor, 0))})`;
+    return n === 0 ? "." : `${n} (${moneyOf(own, d)})`;
   };
   const table = [
     ["", ...columns, "all"],
@@ -338,7 +365,7 @@ function segmentLines(d: CardDiff): readonly string[] {
     const better = known.filter(({ from, to }) => place(to) > place(from));
     const other = own.filter(({ from, to }) => from !== to && (place(from) < 0 || place(to) < 0));
     const count = (list: readonly BandShift[]): string =>
-      list.length === 0 ? "." : `${sumOf(list)} (${money(list.reduce((sum, { mrr_minor }) => sum + mrr_minor, 0))})`;
+      list.length === 0 ? "." : `${sumOf(list)} (${moneyOf(list, d)})`;
     return [segment, String(sumOf(own)), count(worse), count(better), count(other)];
   });
   return ["", ...aligned([["segment", "accounts", "worse", "better", "to or from unknown"], ...table])];

@@ -256,7 +256,8 @@ describe("numbers", () => {
       money(-5_00, "USD"),
       money(99_00, "CHF"),
       money(999_600_00, "USD"),
-    ]).toEqual(["$1.2k", "$12.3k", "€1.9M", "-$5", "99 CHF", "$1.0M"]);
+      money(12_345, "JPY"),
+    ]).toEqual(["$1.2k", "$12.3k", "€1.9M", "-$5", "99 CHF", "$1.0M", "¥12.3k"]);
     expect([pairs(0.42), pairs(0.58), pairs(0.5)]).toEqual(["58", "58", "50"]);
     expect([monthSpan("2025-11-01", "2026-01-01"), monthSpan("2025-01-01", "2025-01-01", true)]).toEqual([
       "Nov 2025 to Jan 2026",

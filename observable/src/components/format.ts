@@ -41,10 +41,15 @@ export const bound = (value: Maybe): string =>
 
 const symbols: Readonly<Record<string, string>> = { USD: "$", EUR: "€", GBP: "£", JPY: "¥" };
 
-/** $12.3k, from integer minor units (hundredths). */
+/** Minor units in dollars, euros or yen, by the decimals that the currency has. */
+export const inMajor = (minor: number, currency: string): number =>
+  minor /
+  10 ** (new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits ?? 2);
+
+/** $12.3k, from integer minor units (cents; yen have none). */
 export function money(minor: Maybe, currency: string): string {
   if (!known(minor)) return missing;
-  const value = minor / 100;
+  const value = inMajor(minor, currency);
   const size = Math.abs(value);
   const [scaled, suffix] = size >= 999_500 ? [value / 1e6, "M"] : size >= 999.5 ? [value / 1e3, "k"] : [value, ""];
   const digits = suffix !== "" && Math.abs(scaled) < 99.95 ? tenth : whole;

@@ -4,7 +4,7 @@ import { type BandShare, bandsOverTime } from "../charts/bands-over-time.js";
 import { leavers } from "../charts/leavers.js";
 import { renewals } from "../charts/renewals.js";
 import { type Column, figure, legend } from "../figure.js";
-import { count, date, money, monthSpan, percent, plural } from "../format.js";
+import { count, date, inMajor, money, monthSpan, percent, plural } from "../format.js";
 import { plain } from "../prose.js";
 import type {
   Band,
@@ -117,7 +117,7 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
     {
       name: "Monthly revenue",
       text: (r) => money(r.mrr_minor, release.currency),
-      value: (r) => r.mrr_minor / 100,
+      value: (r) => inMajor(r.mrr_minor, release.currency),
       isNumber: true,
     },
     { name: "Share", text: (r) => percent(share(r)), value: share, isNumber: true },
@@ -150,7 +150,7 @@ function renewalFigure(rows: readonly RenewalMonth[], styles: Styles, release: R
     {
       name: "Monthly revenue",
       text: (r) => money(r.mrr_minor, release.currency),
-      value: (r) => r.mrr_minor / 100,
+      value: (r) => inMajor(r.mrr_minor, release.currency),
       isNumber: true,
     },
   ];
