@@ -42,7 +42,7 @@ export async function openRelease(
   options: BookOptions,
 ): Promise<OpenBook & { readonly release: Release; readonly database: Database }> {
   const { book, state } = await openBook(context, name, options);
-  const release = await readCurrentRelease(state, book.book);
+  const release = await readCurrentRelease(state, book.book, name);
   const database = await Database.open({
     path: join(release.folder, "warehouse.duckdb"),
     readOnly: true,

@@ -22,6 +22,11 @@ export async function score(
   },
 ): Promise<void> {
   const { scorecard: named } = options;
+  if (options.leaveOneOut && options.account !== undefined) {
+    throw usageError(
+      "found --leave-one-out beside --account, expected one of them: leaving KPIs out is about all accounts",
+    );
+  }
   if (named !== undefined && isDraftFile(named)) return previewDraft(context, name, { ...options, scorecard: named });
   if (options.leaveOneOut) return leaveOut(context, name, options);
   const { book, database } = await openRelease(context, name, options);

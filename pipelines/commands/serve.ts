@@ -11,7 +11,7 @@ export async function serve(
 ): Promise<void> {
   const { book, state } = await openBook(context, name, options);
   // The release is checked once here; the folder is served through `current`, so that a later release shows at once.
-  await readCurrentRelease(state, book.book);
+  await readCurrentRelease(state, book.book, name);
   const { url } = await serveFolder({ folder: join(state, "current", "site"), port: options.port });
   context.print(options.json ? JSON.stringify({ url }) : `${book.site.title}: ${url} (stop with Ctrl-C)`);
 }

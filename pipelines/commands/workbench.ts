@@ -33,7 +33,7 @@ export interface Workbench {
 
 export async function openWorkbench(context: Context, name: string, options: BookOptions): Promise<Workbench> {
   const { book, state } = await openBook(context, name, options);
-  const release = await readCurrentRelease(state, book.book);
+  const release = await readCurrentRelease(state, book.book, name);
   const database = await Database.open({
     path: ":memory:",
     allowedDirectories: [release.folder],

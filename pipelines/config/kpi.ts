@@ -9,7 +9,7 @@ export const idPattern = /^[a-z][a-z0-9_]*$/;
 const id = z
   .string()
   .max(63)
-  .regex(idPattern, "an id starts with a lower-case letter and has only lower-case letters, digits and underscores");
+  .regex(idPattern, "an id: a lower-case letter, then lower-case letters, digits and single underscores");
 
 /** What a KPI can be: one of these, see docs/kpis.md. */
 export const measures = [

@@ -36,8 +36,11 @@ export function readYaml<Schema extends z.ZodType>(given: {
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [broken] = document.errors;
   if (broken !== undefined) {
+    const key = broken.code === "DUPLICATE_KEY" ? (/^[^\s:]+(?=\s*:)/.exec(text.slice(broken.pos[0]))?.[0] ?? "") : "";
     throw usageError(
-      `${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${lowerFirst(broken.message)}`,
+      `${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${
+        key === "" ? lowerFirst(broken.message) : `found the key ${key} a second time, expected every key once`
+      }`,
       /compact mappings|implicit/.test(broken.message) ? "a text that holds ': ' needs quotes around it" : undefined,
     );
   }

@@ -101,11 +101,11 @@ export async function findCurrentRelease(state: string): Promise<Release | null>
   }
 }
 
-/** The same, where having none is the user's error (exit 2). */
-export async function readCurrentRelease(state: string, book: string): Promise<Release> {
+/** The same, where having none is the user's error (exit 2); `named` is what the user called the book by. */
+export async function readCurrentRelease(state: string, book: string, named: string = book): Promise<Release> {
   const release = await findCurrentRelease(state);
   if (release === null)
-    throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${book}' first`);
+    throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${named}' first`);
   return release;
 }
 

@@ -271,7 +271,7 @@ describe("a scorecard file", () => {
       "a key twice",
       "combine: weighted_mean\n",
       "combine: weighted_mean\ncombine: sum\n",
-      "v3.yaml:12: not valid YAML: map keys must be unique",
+      "v3.yaml:12: not valid YAML: found the key combine a second time, expected every key once",
     ],
     ["broken YAML", "scale: {", "scale: {{", "v3.yaml:11: not valid YAML: flow map"],
   ])("is refused for %s, with file, line, key and what is right", (_, from, to, sentence) => {
