@@ -72,6 +72,14 @@ describe("guard rails", () => {
     expect(states(measured(), { ...limits, min_coverage: 0.9 }).coverage).toBe("kept");
     expect(states(measured(), { ...limits, min_coverage: 0.91 }).coverage).toBe("broken");
   });
+  it("show enough digits to tell on which side of its limit a value is, and what the first version had", () => {
+    const near = guardRails(measured({ reds: [red("out_of_time", { e_b: 29 })] }), { ...limits, red_lift: 1.9 })[0];
+    expect(near?.words).toMatch(/^red churns 1\.93 x base .*, at least 1\.9 x needed; red of card@1 1\.7 x$/);
+    const { a, b } = measured();
+    const thin = guardRails(measured({ b: { ...b, coverage: 0.6996 } }), limits)[2];
+    expect(thin).toMatchObject({ state: "broken", words: "coverage is 69.96 % of the weight, at least 70 % needed" });
+    expect(guardRails(measured({ a, b: { ...b, coverage: 0.7 } }), limits)[2]?.words).toContain("coverage is 70 % of");
+  });
   it("break where nobody is ever in the worst band", () => {
     const none = measured({ reds: [red("out_of_time", { n_b: 0, e_b: 0, accounts_b: 0 })] });
     expect(guardRails(none, limits)[0]).toMatchObject({
