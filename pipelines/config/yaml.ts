@@ -33,7 +33,8 @@ export function readYaml<Schema extends z.ZodType>(given: {
 }): YamlFile<z.output<Schema>> {
   const { text, file, schema, check } = given;
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // What is wrong with a file is an error below; the parser's own warnings would go past it to the terminal.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const [broken] = document.errors;
   if (broken !== undefined) {
     const key = broken.code === "DUPLICATE_KEY" ? (/^[^\s:]+(?=\s*:)/.exec(text.slice(broken.pos[0]))?.[0] ?? "") : "";

@@ -9,7 +9,7 @@ import { kpisOf } from "../../pipelines/scores/card.ts";
 import { resolveScorecards } from "../../pipelines/scores/library.ts";
 import { type Bounding, reachProblem } from "../../pipelines/scores/reach.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
-import { applied, type GivenAccount, scored } from "../scored.ts";
+import { applied, cardText, type GivenAccount, scored } from "../scored.ts";
 
 let database: Database | undefined;
 afterEach(() => {
@@ -87,6 +87,21 @@ describe("gainsight", () => {
       { open_tickets: 2, days_since_two_way_contact: 33, nps: 7.6 },
     ];
     expect(await inShort(card, rows)).toEqual(["50 red", "51.5 yellow", "75 yellow", "75.333333 green"]);
+  });
+
+  it("weighs measures in a group: (20 x 47 + 15 x 59 + 22 x 21) / 57 = 40.122, shown as 40", async () => {
+    const measure = (kpi: string, weight: number): string =>
+      `{ kpi: ${kpi}, weight: ${weight}, points: { linear: { zero_at: 0, full_at: 100 } } }`;
+    const kpis = [measure("tickets", 20), measure("days_to_resolve", 15), measure("frequency", 22)].join(", ");
+    const rows = [
+      { tickets: 47, days_to_resolve: 59, frequency: 21 },
+      // Without a score a measure leaves its weight to the others: (940 + 885) / 35.
+      { tickets: 47, days_to_resolve: 59, frequency: null },
+    ];
+    const group = (more: string): AppliedScorecard =>
+      applied(cardText(`groups: [{ id: support, ${more}kpis: [${kpis}] }]`));
+    expect(await inShort(group(""), rows)).toEqual(["40.122807 yellow", "52.142857 yellow"]);
+    expect(await inShort(group("round: integer, "), rows)).toEqual(["40 yellow", "52 yellow"]);
   });
 });
 

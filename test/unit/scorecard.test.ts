@@ -485,6 +485,18 @@ it("refuses aliases that hold themselves or grow without end", () => {
   expect(refusal(() => parseScorecard(bomb.join("\n"), "v1.yaml"))).toMatch(/^v1\.yaml.*not valid YAML: /);
 });
 
+it("refuses a key that is a list in its own words alone", async () => {
+  const warned: unknown[] = [];
+  const listen = (warning: unknown) => warned.push(warning);
+  process.on("warning", listen);
+  expect(refusal(() => parseScorecard("? [a, b]\n: 1\n", "v1.yaml"))).toMatch(
+    /^v1\.yaml:1: \[ a, b \]: found an unknown key/,
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", listen);
+  expect(warned).toEqual([]);
+});
+
 describe("what no account reaches", () => {
   const definitions: readonly Bounding[] = [
     { id: "active_users_28d", measure: "distinct", window_days: 28 },
