@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { AppliedScorecard, PointsRule, Scorecard } from "../../pipelines/config/scorecard.ts";
-import { applied, type GivenAccount, scored } from "../scored.ts";
+import { applied, cardText, type GivenAccount, scored } from "../scored.ts";
 
 /** Exact arithmetic of its own, so that the statement is not checked against itself. */
 class Fraction {
@@ -476,5 +476,68 @@ it("the order of rows changes nothing", async () => {
       expect(await read([...rows].reverse())).toEqual(await read(rows));
     }),
     { numRuns: 4, seed: 3 },
+  );
+});
+
+/** Pearson's r of day and value over the readings that count, as the documents say it; null where it counts as missing. */
+function referenceSlope(readings: readonly { day: number; value: number | null }[], minActive: number): number | null {
+  const known = readings.flatMap(({ day, value: x }) => (x === null ? [] : [{ day, x }]));
+  if (known.length < 2 || known.filter(({ x }) => x > 0).length < minActive) return null;
+  const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
+  const [days, values] = [mean(known.map(({ day }) => day)), mean(known.map(({ x }) => x))];
+  if (known.every(({ x }) => x === known[0]?.x)) return 0;
+  const total = (of: (one: { day: number; x: number }) => number): number =>
+    known.reduce((all, one) => all + of(one), 0);
+  const shared = total(({ day, x }) => (day - days) * (x - values));
+  return shared / Math.sqrt(total(({ day }) => (day - days) ** 2) * total(({ x }) => (x - values) ** 2));
+}
+
+it("points by slope follow the account's own scored values of the window, both ends included", async () => {
+  const first = Date.parse("2026-01-05T00:00:00Z") / 86_400_000;
+  const reading = fc.record({ week: fc.integer({ min: 0, max: 30 }), value, is_scored: fc.boolean() });
+  const histories = fc.array(fc.uniqueArray(reading, { selector: ({ week }) => week, minLength: 1, maxLength: 20 }), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      histories,
+      fc.constantFrom(14, 35, 90),
+      fc.integer({ min: 2, max: 4 }),
+      async (given, days, min) => {
+        const rows = given.flatMap((history, i) =>
+          history.map(({ week, value: x, is_scored }) => ({
+            account_id: `a${i}`,
+            snapshot_date: new Date((first + 7 * week) * 86_400_000).toISOString().slice(0, 10),
+            is_scored,
+            is_validated: true,
+            kpis: { x },
+            day: 7 * week,
+          })),
+        );
+        const slope = `{ slope: { days: ${days}, zero_at: -1, full_at: 1, min_active_weeks: ${min} } }`;
+        const { database } = await scored(
+          [applied(cardText(`groups: [{ id: g, kpis: [{ kpi: x, points: ${slope} }] }]`))],
+          rows,
+        );
+        const found = await database.query<{ account_id: string; snapshot_date: string; score: number | null }>(
+          "select account_id, snapshot_date, score from scores.account_score order by account_id, snapshot_date",
+        );
+        database.close();
+        expect(found).toHaveLength(rows.length);
+        for (const { account_id, snapshot_date, score } of found) {
+          const at = rows.find((row) => row.account_id === account_id && row.snapshot_date === snapshot_date);
+          const window = rows
+            .filter((row) => row.account_id === account_id && row.is_scored)
+            .filter(({ day }) => at !== undefined && day <= at.day && day >= at.day - days)
+            .map(({ day, kpis }) => ({ day, value: kpis.x }));
+          const expected = referenceSlope(window, min);
+          if (expected === null) expect(score).toBeNull();
+          // The slope is rounded to six digits before it becomes points.
+          else expect(Math.abs((score ?? Number.NaN) - 50 * (1 + expected))).toBeLessThan(0.000_05);
+        }
+      },
+    ),
+    { numRuns: 25, seed: 20261122 },
   );
 });
