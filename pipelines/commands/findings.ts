@@ -1,5 +1,7 @@
 /** What a refresh tells about the exports themselves: a book in which nobody pays, and oddities that the checks counted. */
 import type { Book } from "../config/book.ts";
+import { entityOf } from "../config/entities.ts";
+import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import { refusedError } from "../lib/errors.ts";
 import type { LoadResult } from "../load/load.ts";
 import { keyOf } from "../load/reading.ts";
@@ -100,6 +102,41 @@ export async function notesOnImmutable(database: Database, book: Book): Promise<
         `source ${id}: ${trials} ${trials === 1 ? "trial counts" : "trials count"} as paid in KPIs of subscriptions until the first delivery; where is_trial never changes in a row add it to immutable`,
       );
     }
+  }
+  return notes;
+}
+
+/**
+ * KPIs of facts that ask for an empty column which no row has ever filled: without `closed_at` in the export every ticket is open
+ * for ever. Accounts, subscriptions and users are left out: a book in which nothing ends or nobody is deactivated is no mistake.
+ */
+export async function notesOnUnfilled(
+  database: Database,
+  kpis: readonly KpiDefinition[],
+  inputs: readonly KpiDefinition[],
+): Promise<readonly string[]> {
+  const known = new Map([...kpis, ...inputs].map((kpi) => [kpi.id, kpi]));
+  const asking = new Map<string, Set<string>>();
+  for (const { id } of kpis) {
+    for (const { entity, filter } of basesOf(known.get(id) as KpiDefinition, known)) {
+      if (entity === null || entityOf(entity).kind === "state") continue;
+      for (const [column, condition] of Object.entries(filter)) {
+        if (condition !== null) continue;
+        const place = `${entity}.${column}`;
+        asking.set(place, (asking.get(place) ?? new Set()).add(id));
+      }
+    }
+  }
+  const notes: string[] = [];
+  for (const [place, ids] of [...asking].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const [entity, column] = place.split(".") as [string, string];
+    const [count] = await database.query<{ n: number; filled: number }>(
+      `select count(*) as n, count(${quoteIdentifier(column)}) as filled from staging.${quoteIdentifier(entity)}`,
+    );
+    if (count === undefined || count.n === 0 || count.filled > 0) continue;
+    notes.push(
+      `${place} is empty in every row, so its condition in ${ids.size === 1 ? "KPI" : "KPIs"} ${[...ids].join(", ")} holds for all: map the column, or leave ${ids.size === 1 ? "it" : "them"} out`,
+    );
   }
   return notes;
 }

@@ -51,6 +51,7 @@ import {
   notesOnImmutable,
   notesOnKpis,
   notesOnTruncation,
+  notesOnUnfilled,
   refuseEmptySpine,
   refuseForeignUsage,
 } from "./findings.ts";
@@ -223,6 +224,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     }
     warnings.push(...(await notesOnExports(database, load)), ...(await notesOnHandWritten(database)));
     warnings.push(...(await notesOnImmutable(database, book)), ...(await notesOnKpis(database)));
+    warnings.push(...(await notesOnUnfilled(database, kpis, kpiInputs)));
     warnings.push(...(await notesOnTruncation(database)));
     const failed = results.flatMap((result) => result.audits).filter((audit) => audit.failedRows > 0);
     const blocking = failed.filter((audit) => audit.blocking);

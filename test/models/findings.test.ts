@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { notesOnImmutable, notesOnKpis } from "../../pipelines/commands/findings.ts";
+import { notesOnImmutable, notesOnKpis, notesOnUnfilled } from "../../pipelines/commands/findings.ts";
 import { type Book, bookSchema } from "../../pipelines/config/book.ts";
+import { kpiSchema } from "../../pipelines/config/kpi.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 
 let database: Database | undefined;
@@ -62,5 +63,26 @@ describe("notes on KPIs", () => {
     ]);
     await given.run("delete from features.kpi_input where kpi <> 'c'");
     expect(await notesOnKpis(given)).toEqual([]);
+  });
+
+  it("names a column that must be empty and is so in every row", async () => {
+    const given = await open(
+      "create table staging.ticket as from (values ('a', null::timestamp, '2024-01-02'::timestamp), ('b', null, null)) as t(account_id, first_response_at, closed_at)",
+      "create table staging.invoice(account_id varchar, paid_on date)",
+    );
+    const kpi = (id: string, entity: string, filter: Record<string, unknown>) =>
+      kpiSchema.parse({
+        ...{ id, label: id, description: id, factor: "control", kind: "objective", side: "reactive", unit: "k" },
+        ...{ measure: "count", entity, filter, healthier: "tested", says: { less: "had less", more: "had more" } },
+      });
+    const waiting = kpi("waiting", "ticket", { first_response_at: null, closed_at: null });
+    const others = [
+      kpi("closed", "ticket", { closed_at: { not: null } }),
+      kpi("overdue", "invoice", { paid_on: null }),
+      kpi("running", "subscription", { ended_on: null }),
+    ];
+    expect(await notesOnUnfilled(given, [waiting, ...others], [])).toEqual([
+      "ticket.first_response_at is empty in every row, so its condition in KPI waiting holds for all: map the column, or leave it out",
+    ]);
   });
 });
