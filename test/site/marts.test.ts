@@ -61,6 +61,11 @@ const paying = (id: string, on: string, mrr: number | null, renews: string | nul
   true,
 ];
 
+const noOverrides = {
+  columns: "account_id varchar, snapshot_date date, scorecard varchar, version integer, band_without varchar",
+  rows: [],
+};
+
 describe("kept_money", () => {
   test("gross counts each customer at most at its old money, net all of it; new and trial customers are out", async () => {
     await open({
@@ -123,6 +128,7 @@ describe("renewal_month", () => {
     ];
     await open({
       "scores.scorecard": scored,
+      "scores.account_override": noOverrides,
       "scores.account_score": scores,
       "spine.account_snapshot": {
         columns: accountColumns,
@@ -145,6 +151,7 @@ describe("renewal_month", () => {
   test("fewer than min_cell renewals in all show nothing", async () => {
     await open({
       "scores.scorecard": scored,
+      "scores.account_override": noOverrides,
       "scores.account_score": scores,
       "spine.account_snapshot": {
         columns: accountColumns,
@@ -161,6 +168,7 @@ describe("leaver_band", () => {
   test("looks gap_days back, at a scored snapshot; exits that the customer did not decide are left out", async () => {
     await open({
       "scores.scorecard": { columns: "scorecard varchar, version integer, bands varchar", rows: [] },
+      "scores.account_override": noOverrides,
       "scores.account_score": {
         columns:
           "account_id varchar, snapshot_date date, scorecard varchar, version integer, is_in_force boolean, score double, band varchar",
