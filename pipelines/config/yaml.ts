@@ -152,6 +152,10 @@ function describeIssue(issue: Issue, root: unknown, schema: z.ZodType, prefix: P
         };
       });
     case "invalid_type":
+      if (issue.expected === "object") {
+        const keys = knownKeys(path, root, schema);
+        if (keys.length > 0) return wrong(`a mapping of ${keys.join(", ")}`);
+      }
       return wrong(typeNames[issue.expected ?? ""] ?? issue.expected ?? "another type");
     case "invalid_value":
       return oneOf(issue.values ?? []);
@@ -230,11 +234,11 @@ function objectsAt(path: Path, schema: z.ZodType): readonly JsonSchema[] {
 
 /** The keys that the schema allows at a path; of a union, those of the branch whose constants agree with the value. */
 function knownKeys(path: Path, root: unknown, schema: z.ZodType): readonly string[] {
-  const value = valueAt(root, path) as Readonly<Record<string, unknown>>;
+  const value = valueAt(root, path) as Readonly<Record<string, unknown>> | null | undefined;
   const objects = objectsAt(path, schema);
   const agreeing = objects.filter((object) =>
     Object.entries(object.properties ?? {}).every(
-      ([key, inner]) => inner.const === undefined || inner.const === value[key],
+      ([key, inner]) => inner.const === undefined || inner.const === value?.[key],
     ),
   );
   const chosen = agreeing.length > 0 ? agreeing : objects;

@@ -268,6 +268,18 @@ describe("a scorecard file", () => {
       'v3.yaml:9: applies_to.value.of: found "hoped", expected one of current, potential',
     ],
     [
+      "a mapping that is left out",
+      "missing: { rule: reweight, coverage_floor: 0.6 }\n",
+      "",
+      "missing: found nothing, expected a mapping of rule, neutral, coverage_floor",
+    ],
+    [
+      "a word in place of a mapping",
+      "missing: { rule: reweight, coverage_floor: 0.6 }",
+      "missing: zero",
+      'missing: found "zero", expected a mapping of rule, neutral, coverage_floor',
+    ],
+    [
       "a key twice",
       "combine: weighted_mean\n",
       "combine: weighted_mean\ncombine: sum\n",
