@@ -179,6 +179,7 @@ create table scores.account_score as
   cross join scores.scorecard as c
   cross join lateral (select case when (a.no + length(c.scorecard)) % 17 = 0 then null
     else ((a.no * 31 + length(c.scorecard) * 7 + date_diff('week', date '2023-01-01', a.snapshot_date) * (a.no % 5)) % 101) * 1.0 end as score) as f;
+create table scores.account_override (account_id varchar, snapshot_date date, scorecard varchar, version integer, band varchar, band_without varchar);
 create table scores.score_distribution as select s.scorecard, s.version, b.place_no, b.band, b.place,
   count(*) filter (where s.band = b.band) as n_accounts, count(*) as n_total, 25 as percent,
   '25 % above 70, 25 % 30-70, 25 % up to 30, 25 % without a score' as sentence
