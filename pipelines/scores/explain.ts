@@ -8,6 +8,7 @@ import { literal } from "../warehouse/literal.ts";
 import { entriesOf } from "./combine.ts";
 import { toMillionths } from "./exact.ts";
 import { type CardState, changeLedger, type Ledger, type PartState } from "./ledger.ts";
+import type { ScoreRow as PreviewedScore } from "./preview.ts";
 import { bandRankSql } from "./rank.ts";
 import { type Trend, trendDays, trendOf } from "./trend.ts";
 import { weighKpis } from "./weights.ts";
@@ -179,22 +180,8 @@ export interface Explanation {
   readonly since: Since | null;
 }
 
-interface ScoreRow {
-  readonly account_id: string;
-  readonly snapshot_date: string;
-  readonly scorecard: string;
-  readonly version: number;
-  readonly is_in_force: boolean;
-  readonly score: number | null;
-  readonly score_low: number;
-  readonly score_high: number;
-  readonly coverage: number;
-  readonly score_before: number | null;
-  readonly band_before: string;
-  readonly band: string;
-  readonly gated_by: string | null;
-  readonly overridden_by: string | null;
-}
+/** As scores.account_score has it. */
+type ScoreRow = Omit<PreviewedScore, "parts" | "words">;
 
 interface PartRow {
   readonly part_no: number;

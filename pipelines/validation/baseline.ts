@@ -5,7 +5,7 @@
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
 import { fitLogistic } from "./newton.ts";
-import { doubleLiteral, writeTable } from "./tables.ts";
+import { doubleLiteral, tenDigits, writeTable } from "./tables.ts";
 
 /** A term of the model: a variable, for all accounts or for those of one segment only. */
 export interface Term {
@@ -57,8 +57,6 @@ const attempts: readonly { readonly method: BaselineMethod; readonly interaction
     { method: "main_effects", interactions: false, ridge: 1e-3 },
     { method: "main_effects_strong_ridge", interactions: false, ridge: 1e-2 },
   ];
-
-const tenDigits = (value: number): number => Number(value.toPrecision(10));
 
 export interface Scaled extends Term {
   readonly mean: number;

@@ -11,7 +11,7 @@ import {
   standardised,
 } from "./baseline.ts";
 import { fitLogistic } from "./newton.ts";
-import { writeTable } from "./tables.ts";
+import { tenDigits, writeTable } from "./tables.ts";
 
 /** A covariate of the baseline model under the name that the rows of a fit give it. */
 type Covariate = Scaled & { readonly name: string };
@@ -78,7 +78,7 @@ where k.definition = ${literal(definition)} and k.kpi in (${usable})`);
         rows.push({
           definition,
           kpi,
-          z_logit: result.z === null ? null : Number(result.z.toPrecision(10)),
+          z_logit: result.z === null ? null : tenDigits(result.z),
           passes: result.passes,
           is_converged: result.isConverged,
         });

@@ -4,7 +4,7 @@ import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
 import { baselineCovariates, columnsOf } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
-import { twelveDigits } from "./tables.ts";
+import { tenDigits } from "./tables.ts";
 
 /** Columns of features.usage: all events in the KPI's look-back, and those that it counts itself. */
 export interface UseColumns {
@@ -90,7 +90,7 @@ inner join validation.baseline_row as r on r.definition = ${literal(definition)}
   return new Map(
     correlated.map(({ kpi, spearman }) => {
       const z = fits.get(kpi)?.z ?? null;
-      return [kpi, { spearman, z: z === null ? null : twelveDigits(Number(z.toPrecision(10))) }];
+      return [kpi, { spearman, z: z === null ? null : tenDigits(z) }];
     }),
   );
 }

@@ -7,7 +7,7 @@ import { literal } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
 import { baselineCovariates, columnsOf } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
-import { writeTable } from "./tables.ts";
+import { tenDigits, writeTable } from "./tables.ts";
 
 /** |rho| from which two KPIs count as alike. */
 export const alike = 0.7;
@@ -170,7 +170,7 @@ where own.definition = ${literal(definition)} and own.kpi = ${literal(id)}`);
   });
   await run("drop table pair_row");
   const z = fits.get("pair")?.z ?? null;
-  return z === null ? null : Number(z.toPrecision(10));
+  return z === null ? null : tenDigits(z);
 }
 
 /**

@@ -14,6 +14,9 @@ export function doubleLiteral(value: number): string {
 export const twelveDigits = (value: number | null): number | null =>
   value === null ? null : Number(value.toPrecision(12));
 
+/** 10 significant digits, the precision in which coefficients and their z are used. */
+export const tenDigits = (value: number): number => Number(value.toPrecision(10));
+
 /** Creates a table and fills it, 500 rows a statement. Dates are ISO text. */
 export async function writeTable(
   context: StepContext,
