@@ -54,6 +54,20 @@ export function sortNodes(nodes: readonly Node[], given: ReadonlySet<string>): r
   return sorted;
 }
 
+/** The nodes that these tables are made by and rest on, in the order given; what no node makes is somebody else's. */
+export function leadingTo(nodes: readonly Node[], tables: readonly string[]): readonly Node[] {
+  const producers = new Map(nodes.flatMap((node) => producesOf(node).map((table) => [table, node] as const)));
+  const kept = new Set<Node>();
+  const visit = (table: string): void => {
+    const node = producers.get(table);
+    if (node === undefined || kept.has(node)) return;
+    kept.add(node);
+    for (const parent of node.depends) visit(parent);
+  };
+  for (const table of tables) visit(table);
+  return nodes.filter((node) => kept.has(node));
+}
+
 /**
  * One hash a node: its own logic, the parameters that it names with their values, its parents' fingerprints and the
  * engine's version. Equal fingerprints mean equal rows.

@@ -2,6 +2,7 @@
 import type { Book } from "../config/book.ts";
 import { basesOf, type KpiDefinition, useBeside } from "../config/kpi.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
+import { leadingTo } from "../models/graph.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
@@ -36,6 +37,33 @@ export async function validationNodes(
   cards: readonly AppliedScorecard[],
   options: ValidationOptions = {},
 ): Promise<readonly Node[]> {
+  return [
+    ...(await kpiNodes(book, kpis, cards, options)),
+    ...rankModels({ name: "score", source: "validation.score_observed" }),
+    ...rankTotals("score", "validation.score_part"),
+    testScorecards,
+    labelAgreementModel(book),
+  ];
+}
+
+/** Of {@link validationNodes} what the verdicts need: from the outcomes and the check of notices to
+ * validation.kpi_verdict. They read no score. */
+export async function verdictNodes(
+  book: Book,
+  kpis: readonly KpiDefinition[],
+  cards: readonly AppliedScorecard[],
+  options: ValidationOptions = {},
+): Promise<readonly Node[]> {
+  return leadingTo(await kpiNodes(book, kpis, cards, options), ["validation.notice_check", "validation.kpi_verdict"]);
+}
+
+/** Every model in SQL, and the steps and models in TypeScript that the verdicts rest on. */
+async function kpiNodes(
+  book: Book,
+  kpis: readonly KpiDefinition[],
+  cards: readonly AppliedScorecard[],
+  options: ValidationOptions,
+): Promise<readonly Node[]> {
   const notice = checkNotice(book);
   return [
     ...(await readModels("validation")),
@@ -55,10 +83,6 @@ export async function validationNodes(
     truncationModel(options.truncation),
     groupKpis,
     decideVerdicts({ lineage: lineageOf(book, kpis, options.inputs), live: liveKpis(cards), use: useOf(kpis) }),
-    ...rankModels({ name: "score", source: "validation.score_observed" }),
-    ...rankTotals("score", "validation.score_part"),
-    testScorecards,
-    labelAgreementModel(book),
   ];
 }
 
