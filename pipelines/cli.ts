@@ -6,16 +6,19 @@ import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
 import { diff } from "./commands/diff.ts";
+import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
 import { listKpis, showKpi } from "./commands/kpis.ts";
 import { plan } from "./commands/plan.ts";
 import { query } from "./commands/query.ts";
 import { refreshBook } from "./commands/refresh-book.ts";
 import { releases } from "./commands/releases.ts";
+import { rollback } from "./commands/rollback.ts";
 import { score } from "./commands/score.ts";
 import { serve } from "./commands/serve.ts";
 import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
+import { suggest } from "./commands/suggest.ts";
 import { testKpis } from "./commands/test.ts";
 import { verdicts } from "./commands/verdicts.ts";
 import { machineError } from "./lib/errors.ts";
@@ -145,6 +148,12 @@ verb("diff", "two versions of a scorecard, or drafts, side by side; exit 5 when 
   .option("--min-coverage <percent>", "at least this share of the weight has a value", amount, 70)
   .option("--leave-one-out", "what each KPI does for the second")
   .action((book, a, b, options) => diff(context, book, a, b, options));
+verb("suggest", "what history suggests: weights, thresholds, or a scorecard made from verdicts")
+  .argument(
+    "[what]",
+    "weights, thresholds or scorecard (a file for <book>/scorecards/); default: weights and thresholds",
+  )
+  .action((book, what, options) => suggest(context, book, what, options));
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")
@@ -154,6 +163,16 @@ verb("serve", "the site on 127.0.0.1")
   .action((book, options) => serve(context, book, options));
 verb("status", "one line for monitors").action((book, options) => status(context, book, options));
 verb("releases", "the releases that are kept").action((book, options) => releases(context, book, options));
+verb("rollback", "points current at an earlier release that is kept")
+  .argument("[run]", "its run_id (default: the one before the current)")
+  .action((book, run, options) => rollback(context, book, run, options));
+program
+  .command("doctor")
+  .description("whether this machine, and the state of a book, are fit for a refresh")
+  .argument("[book]", "a folder with assay.yaml, or NAME for data/NAME")
+  .option("--state <dir>", "where ledger, store and releases live (default: <book>/.assay)")
+  .option("--json", "print the answer as JSON")
+  .action((book, options) => doctor(context, book, options));
 program
   .command("bench", { hidden: true })
   .description("seconds, rows and memory of each step beside the limit of the same run")
