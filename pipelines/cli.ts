@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { audit } from "./commands/audit.ts";
 import { bench } from "./commands/bench.ts";
 import { benchScores } from "./commands/bench-scores.ts";
+import { benchValidation } from "./commands/bench-validation.ts";
 import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
@@ -181,7 +182,11 @@ program
   .option("--threads <n>", "of the engine", wholeNumber)
   .option("--wide", "reading one of 200 KPIs instead")
   .option("--scores", "16 scorecards over 10,000 accounts and 150 snapshots instead")
-  .action((options) => (options.scores === true ? benchScores(context) : bench(context, options)));
+  .option("--validation", "all verdicts of 10,000 accounts at 24 snapshots with 50 KPIs instead")
+  .action((options) => {
+    if (options.validation === true) return benchValidation(context);
+    return options.scores === true ? benchScores(context) : bench(context, options);
+  });
 
 /** Runs the command line; the only place that sets the exit code. */
 async function main(): Promise<number> {
