@@ -1,0 +1,364 @@
+/** The warehouse of one run: exports in, tables out, to a given depth. What readers see of it is published by refresh.ts. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Book } from "../config/book.ts";
+import { featureNodes } from "../features/compile.ts";
+import { qualityNodes } from "../features/quality.ts";
+import { truncationSample, truncationStep } from "../features/truncate.ts";
+import { usageRollUp } from "../features/usage-filter.ts";
+import { addDays, isoDate } from "../lib/clock.ts";
+import { refusedError, usageError } from "../lib/errors.ts";
+import { projectRoot } from "../lib/files.ts";
+import type { Log } from "../lib/log.ts";
+import { assayVersion } from "../lib/version.ts";
+import { type LoadResult, loadDeliveries } from "../load/load.ts";
+import { type RollUpResult, rollUp } from "../load/rollup.ts";
+import { stagingNodes } from "../load/stage.ts";
+import { fingerprint, layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
+import { readModels } from "../models/header.ts";
+import type { Model, Node } from "../models/model.ts";
+import { type RememberedRun, runRemembered } from "../models/remember.ts";
+import { type RunResult, runNodes } from "../models/run.ts";
+import { martNodes } from "../publish/marts.ts";
+import { scoreNodes } from "../scores/compile.ts";
+import { flagNodes } from "../scores/flags.ts";
+import { lintNode } from "../scores/lint-node.ts";
+import { readingNodes } from "../scores/readings.ts";
+import { validationNodes, verdictNodes } from "../validation/nodes.ts";
+import { Database } from "../warehouse/database.ts";
+import { literal, SqlDate } from "../warehouse/literal.ts";
+import type { Definitions } from "./definitions.ts";
+import {
+  notesOnExports,
+  notesOnHandWritten,
+  notesOnImmutable,
+  notesOnKpis,
+  notesOnTruncation,
+  notesOnUnfilled,
+  refuseEmptySpine,
+  refuseForeignUsage,
+} from "./findings.ts";
+
+/** Runs named steps and keeps what each took. */
+export interface Stopwatch {
+  readonly timed: <T>(title: string, work: (note: (text: string) => void) => Promise<T>) => Promise<T>;
+  /** Seconds of each step, in the order in which they ran. */
+  readonly seconds: Readonly<Record<string, number>>;
+  /** The same in CPU seconds of this process. */
+  readonly cpuSeconds: Readonly<Record<string, number>>;
+}
+
+export function stopwatch(log: Log): Stopwatch {
+  const seconds: Record<string, number> = {};
+  const cpuSeconds: Record<string, number> = {};
+  return {
+    seconds,
+    cpuSeconds,
+    timed: (title, work) => {
+      const started = performance.now();
+      const cpuStarted = cpuNow();
+      return log.step(title, work).finally(() => {
+        seconds[title] = (seconds[title] ?? 0) + (performance.now() - started) / 1000;
+        cpuSeconds[title] = (cpuSeconds[title] ?? 0) + cpuNow() - cpuStarted;
+      });
+    },
+  };
+}
+
+/** CPU seconds that this process has used, in all its threads. */
+function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** What every part of a run is given. */
+export interface RunContext {
+  readonly book: Book;
+  readonly state: string;
+  readonly definitions: Definitions;
+  /** Takes nothing over from an earlier run. */
+  readonly full: boolean;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly watch: Stopwatch;
+}
+
+export interface Inputs {
+  readonly load: LoadResult;
+  readonly asOf: string;
+}
+
+/** New deliveries go into the store; the day of the run follows from what there is. `asOf` overrides the book's. */
+export async function readInputs(run: RunContext, asOf: string | undefined): Promise<Inputs> {
+  const { book, state, log, now, watch } = run;
+  const load = await watch.timed("load exports", async (note) => {
+    const result = await loadDeliveries({ book, state, log, now });
+    note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
+    return result;
+  });
+  return { load, asOf: resolveAsOf(asOf ?? book.as_of, load, book, isoDate(now())) };
+}
+
+export const openWarehouse = (book: Book, folder: string): Promise<Database> =>
+  Database.open({
+    path: join(folder, "warehouse.duckdb"),
+    tempDirectory: join(folder, "spill"),
+    ...(book.threads === undefined ? {} : { threads: book.threads }),
+    ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
+  });
+
+export interface Warehouse {
+  /** Every node, in the order of the build. */
+  readonly nodes: readonly Node[];
+  readonly audits: RunResult["audits"];
+  readonly rolled: RollUpResult;
+  /** Months of features that the next run may take over. */
+  readonly remembered: readonly string[];
+  readonly duckdbVersion: string;
+}
+
+/**
+ * Builds the tables of a release into a fresh database. `depth` "verdicts" makes only what validation.kpi_verdict rests on: no
+ * scores, no marts, no notes of quality, no truncation test (rule L goes by lineage alone), and nothing is remembered.
+ */
+export async function buildWarehouse(
+  database: Database,
+  run: RunContext,
+  { load, asOf }: Inputs,
+  releaseId: string,
+  depth: "release" | "verdicts",
+): Promise<Warehouse> {
+  const { book, state, definitions, full, log, watch } = run;
+  const { kpis, inputs: kpiInputs } = definitions.kpis;
+  const usage = usageRollUp([...kpis, ...kpiInputs]);
+  const engine = String(await database.scalar("select library_version from pragma_version()"));
+  const macros = await readFile(macrosFile, "utf8");
+  await database.run(macros);
+  const params = paramsOf(book, asOf);
+  await database.run("create schema meta");
+  await database.run(`create table meta.params as select ${columnsOf(params)}`);
+  await database.run(
+    `create table meta.release as select ${columnsOf({
+      release_id: releaseId,
+      as_of: new SqlDate(asOf),
+      assay_version: assayVersion,
+      duckdb_version: engine,
+      config_sha256: book.config_sha256,
+      inputs_sha256: load.inputs_sha256,
+    })}`,
+  );
+
+  const staging = sortNodes(await stagingNodes(book, load), new Set());
+  const staged = await watch.timed("stage", () => runNodes(database, staging, log, () => performance.now()));
+  const rolled = await watch.timed("roll up usage", async (note) => {
+    const result = await rollUp({ database, book, load, state, log, usage, full });
+    note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
+    return result;
+  });
+
+  const rollUps = ["rollup.account_day", "rollup.user_day", ...(usage.last.length > 0 ? ["rollup.account_last"] : [])];
+  const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
+  const nodes = sortNodes(
+    depth === "release" ? await releaseNodes(book, definitions, macros) : await nodesToVerdicts(book, definitions),
+    given,
+  );
+  const inputs = new Map([...given].map((table) => [table, `${table}@${load.inputs_sha256}`] as const));
+  const prints = fingerprint([...staging, ...nodes], params, engine, inputs);
+  const results: RunResult[] = [staged];
+  await createRunTables(database);
+  await recordRun(database, staged, prints);
+  const remembered: string[] = [];
+  for (const [layer, group] of groupByLayer(nodes)) {
+    if (layer === "features" && depth === "release") {
+      const result = await watch.timed(layer, (note) =>
+        rememberFeatures({ database, nodes, group, state, params, rolled, full, engine, log, note }),
+      );
+      await recordRun(database, result, prints, result.months);
+      results.push(result);
+      remembered.push(...result.files);
+      continue;
+    }
+    const result = await watch.timed(layer, () => runNodes(database, group, log, () => performance.now()));
+    await recordRun(database, result, prints);
+    results.push(result);
+    if (layer !== "spine") continue;
+    await refuseEmptySpine(database, asOf, load);
+    await refuseForeignUsage(database, load);
+  }
+  return {
+    nodes: [...staging, ...nodes],
+    audits: results.flatMap((result) => result.audits),
+    rolled,
+    remembered,
+    duckdbVersion: engine,
+  };
+}
+
+/** All that a release holds after the roll-ups. */
+async function releaseNodes(book: Book, definitions: Definitions, macros: string): Promise<readonly Node[]> {
+  const { cards, flags } = definitions;
+  const { kpis, inputs } = definitions.kpis;
+  const spine = await readModels("spine");
+  const features = featureNodes(kpis, book, inputs);
+  const scoring = scoreNodes(cards, kpis, book);
+  return [
+    ...spine,
+    ...features,
+    ...(await qualityNodes(kpis, book, inputs)),
+    ...scoring,
+    ...readingNodes,
+    ...flagNodes(flags.flags),
+    truncationStep({ macros, spine, features, kpis: kpis.map(({ id }) => id) }),
+    ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample })),
+    ...(await martNodes()),
+    lintNode(cards, kpis, scoring),
+  ];
+}
+
+/** The part of {@link releaseNodes} that the verdicts rest on. */
+async function nodesToVerdicts(book: Book, { kpis: { kpis, inputs }, cards }: Definitions): Promise<readonly Node[]> {
+  const verdicts = await verdictNodes(book, kpis, cards, { inputs });
+  return leadingTo(
+    [...(await readModels("spine")), ...featureNodes(kpis, book, inputs), ...verdicts],
+    verdicts.flatMap(producesOf),
+  );
+}
+
+/** What the user should know of a finished warehouse, one sentence each. */
+export const notesOn = async (
+  database: Database,
+  { book, definitions }: RunContext,
+  { load }: Inputs,
+): Promise<readonly string[]> => [
+  ...(await notesOnExports(database, load)),
+  ...(await notesOnHandWritten(database)),
+  ...(await notesOnImmutable(database, book)),
+  ...(await notesOnKpis(database)),
+  ...(await notesOnUnfilled(database, definitions.kpis.kpis, definitions.kpis.inputs)),
+  ...(await notesOnTruncation(database)),
+];
+
+export const macrosFile = join(projectRoot, "sql", "warehouse", "00_macros.sql");
+const metaTables = ["meta.release", "meta.model_run", "meta.audit_result"];
+
+/** `latest` is midnight after the newest usage row. */
+function resolveAsOf(wanted: string, load: LoadResult, book: Book, today: string): string {
+  if (wanted !== "latest") {
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(wanted))
+      throw usageError(`as_of needs a date like 2026-01-31 or latest, found ${wanted}`);
+    if (wanted > today) throw usageError(`as_of: found ${wanted}, expected a date up to today, ${today}`);
+    return wanted;
+  }
+  if (load.last_event_at === null) {
+    throw refusedError(
+      `book ${book.book} has no usage row, so 'as_of: latest' has no date`,
+      "write a date, or add usage",
+    );
+  }
+  return addDays(load.last_event_at.slice(0, 10), 1);
+}
+
+/** The one-row table `meta.params`: what SQL may know of the configuration. */
+function paramsOf(book: Book, asOf: string) {
+  const { calendar } = book;
+  return {
+    book: book.book,
+    title: book.site.title,
+    as_of: new SqlDate(asOf),
+    window_days: calendar.window_days,
+    gap_days: calendar.gap_days,
+    horizon_days: calendar.horizon_days,
+    min_tenure_days: calendar.min_tenure_days,
+    reactivation_grace_days: calendar.reactivation_grace_days,
+    score_every: calendar.score_every,
+    validate_every: calendar.validate_every,
+    currency: book.currency,
+    primary_definition: book.churn.primary,
+    min_cell: book.site.min_cell,
+  };
+}
+
+const columnsOf = (row: Readonly<Record<string, string | number | SqlDate>>): string =>
+  Object.entries(row)
+    .map(([name, value]) => `${literal(value)} as ${name}`)
+    .join(", ");
+
+/** One entry a run of nodes of the same layer, in the sorted order. */
+function groupByLayer(nodes: readonly Node[]): readonly (readonly [string, readonly Node[]])[] {
+  const groups: [string, Node[]][] = [];
+  for (const node of nodes) {
+    const layer = layerOf(node.name);
+    const last = groups.at(-1);
+    if (last?.[0] === layer) last[1].push(node);
+    else groups.push([layer, [node]]);
+  }
+  return groups;
+}
+
+async function createRunTables(database: Database): Promise<void> {
+  await database.run(
+    "create table meta.model_run (model varchar, fingerprint varchar, row_count bigint, ms bigint, reused boolean, months_built bigint, months_reused bigint)",
+  );
+  await database.run(
+    "create table meta.audit_result (audit varchar, model varchar, failed_rows bigint, blocking boolean)",
+  );
+}
+
+async function recordRun(
+  database: Database,
+  result: RunResult,
+  prints: ReadonlyMap<string, string>,
+  months?: RememberedRun["months"],
+): Promise<void> {
+  const runs = result.runs.flatMap(({ name, tables, ms }) =>
+    tables.map((table) =>
+      [
+        table.name,
+        prints.get(name) ?? null,
+        table.rowCount,
+        Math.round(ms),
+        months?.get(name)?.built === 0,
+        months?.get(name)?.built ?? null,
+        months?.get(name)?.reused ?? null,
+      ]
+        .map(literal)
+        .join(", "),
+    ),
+  );
+  const audits = result.audits.map((a) => [a.audit, a.model, a.failedRows, a.blocking].map(literal).join(", "));
+  if (runs.length > 0) await database.run(`insert into meta.model_run values (${runs.join("), (")})`);
+  if (audits.length > 0) await database.run(`insert into meta.audit_result values (${audits.join("), (")})`);
+}
+
+/** The features, with the months of earlier runs that would come out the same. */
+async function rememberFeatures(work: {
+  readonly database: Database;
+  readonly nodes: readonly Node[];
+  readonly group: readonly Node[];
+  readonly state: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly rolled: RollUpResult;
+  readonly full: boolean;
+  readonly engine: string;
+  readonly log: Log;
+  readonly note: (text: string) => void;
+}): Promise<RememberedRun> {
+  const { database, nodes, group, state, params, rolled, full, engine, log, note } = work;
+  const { usage_event: _, ...rollUps } = rolled.store;
+  const result = await runRemembered({
+    database,
+    nodes: group,
+    calendar: nodes.filter((node): node is Model => node.kind === "table" && node.name === "spine.snapshot_day"),
+    folder: join(state, "store", "features"),
+    prepare: await readFile(macrosFile, "utf8"),
+    params,
+    engine,
+    rollUps: new Map(Object.entries(rollUps).map(([name, files]) => [`rollup.${name}`, files])),
+    full,
+    log,
+    now: () => performance.now(),
+  });
+  const sum = (of: "built" | "reused"): number => [...result.months.values()].reduce((n, months) => n + months[of], 0);
+  note(`${sum("built")} months of tables built, ${sum("reused")} reused`);
+  return result;
+}
