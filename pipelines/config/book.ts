@@ -5,10 +5,9 @@ import { z } from "zod";
 import { usageError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import { entities, entityIds, entityOf } from "./entities.ts";
+import { columnOptions, formats, id, rowFilter } from "./formats.ts";
 import { foundText, nearest, type Path, type Problem, readYaml, type YamlFile } from "./yaml.ts";
 
-/** What a user may call a source, a definition, a column of their own. */
-const id = z.string().regex(/^[a-z][a-z0-9_]*$/, "lower-case letters, digits and _, starting with a letter");
 const days = z.int().min(0);
 const duration = z.string().regex(/^\d+(s|m|h|d)$/, "a number and s, m, h or d, like 60s or 2d");
 const isoDate = z.iso.date("a calendar date like 2026-01-31");
@@ -18,25 +17,6 @@ export function durationSeconds(text: string): number {
   const unit = { s: 1, m: 60, h: 3600, d: 86_400 }[text.slice(-1) as "s" | "m" | "h" | "d"];
   return Number(text.slice(0, -1)) * unit;
 }
-
-const columnOptions = z.strictObject({
-  from: z.string().min(1).optional().describe("the column of the file; default: the same name"),
-  value: z
-    .union([z.string(), z.number(), z.boolean()])
-    .optional()
-    .describe("one value for every row, instead of a column"),
-  unit: z
-    .enum(["s", "ms", "us", "major", "minor"])
-    .optional()
-    .describe("s, ms, us: Unix time; major: an amount in dollars or euros, minor: in cents"),
-  format: z.string().min(1).optional().describe("a strptime format for dates and times that are not ISO"),
-  nulls: z.array(z.string()).optional().describe("texts that mean that nothing is known; default: those of the source"),
-  via: id.optional().describe("the source that knows which account this id belongs to"),
-  type: z
-    .enum(["text", "integer", "number", "money", "boolean", "date", "time"])
-    .optional()
-    .describe("the type of a column of your own; default text"),
-});
 
 const sourceFields = z.strictObject({
   entity: z.enum(entityIds).describe("what the rows of these files are"),
@@ -67,13 +47,21 @@ const sourceFields = z.strictObject({
   max_rejected: z.number().min(0).max(1).default(0.005),
   max_age: duration.optional(),
   on_stale: z.enum(["refuse", "warn"]).default("refuse"),
-  formats: z
-    .strictObject({
-      delimiter: z.string().min(1).optional(),
-      quote: z.string().length(1).optional(),
-      nulls: z.array(z.string()).min(1).default(["", "NULL", "null", "N/A", "\\N"]),
-    })
-    .prefault({}),
+  covers: z
+    .union([
+      z.enum(["span", "days"]),
+      z.strictObject({
+        from: z.literal("file_name"),
+        pattern: z
+          .string()
+          .regex(/\{(day|month|from)\}/, "a file name with {day}, {month}, or {from} and {to}, where they stand"),
+      }),
+    ])
+    .optional()
+    .describe("mode range: the days that a file replaces; default: from its first to its last"),
+  keep: rowFilter.default({}).describe("only rows that hold one of these texts in the column are rows of the source"),
+  drop: rowFilter.default({}).describe("rows that hold one of these texts in the column are no rows of the source"),
+  formats: formats.prefault({}),
 });
 
 /** Whether an entity's files are written by a person, who edits them in place. */
@@ -170,7 +158,6 @@ export const bookSchema = fields.transform((book) => ({
 
 type BookFields = z.output<typeof bookSchema>;
 export type Source = z.output<typeof sourceSchema>;
-export type ColumnOptions = z.output<typeof columnOptions>;
 export type ChurnDefinition = z.output<typeof churnDefinition>;
 export type Book = BookFields & {
   /** The folder that holds `assay.yaml`, absolute. */
@@ -316,11 +303,29 @@ function crossCheck(book: BookFields): readonly Problem[] {
           "found via, expected the account's own id in a file written by hand",
         );
     } else if (source.mode === "range") {
-      add(
-        [...path, "mode"],
-        "found range, expected append or snapshot: this version of Assay does not replace ranges of days yet",
-      );
+      if (entity.kind !== "fact") {
+        add(
+          [...path, "mode"],
+          `found range, expected append or snapshot: rows of ${entity.id} are of no day that could be replaced`,
+        );
+      }
+      if (source.delivered === undefined) {
+        add(
+          [...path, "mode"],
+          "found range without delivered, expected delivered: { from: file_name, pattern: ... } or an explicit first_seen",
+        );
+      }
     }
+    if (source.covers !== undefined && source.mode !== "range")
+      add([...path, "covers"], `found covers in mode ${source.mode}, expected it in mode range only`);
+    if (
+      typeof source.covers === "object" &&
+      /\{from\}/.test(source.covers.pattern) !== /\{to\}/.test(source.covers.pattern)
+    )
+      add([...path, "covers", "pattern"], "found one of {from} and {to}, expected both, or {day} or {month}");
+    const { delimiter, quote } = source.formats;
+    if (delimiter !== undefined && delimiter === quote)
+      add([...path, "formats", "quote"], `found ${foundText(quote)}, expected another sign than the delimiter`);
     if (source.mode === "snapshot") {
       if (source.key === undefined)
         add([...path, "mode"], "found snapshot without a key, expected key: [the columns that identify a row]");

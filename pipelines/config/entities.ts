@@ -4,6 +4,7 @@ export type ColumnType =
   | "integer" /* bigint */
   | "number" /* decimal(18,6) */
   | "money" /* bigint, minor units */
+  | "rate" /* decimal(28,12), what one unit of a currency is worth */
   | "boolean"
   | "date" /* a calendar date, UTC */
   | "time"; /* a timestamp, UTC */
@@ -24,7 +25,7 @@ export interface Entity {
   readonly id: string;
   /**
    * `state`: how something is now; its first version is split by what could be known (docs/exports.md, "What a snapshot may know"). `fact`: something
-   * that happened once. `map`: identities, known at all times. `hand`: a file that a person writes and edits in place; what
+   * that happened once. `map`: identities and exchange rates, known at all times. `hand`: a file that a person writes and edits in place; what
    * a row says counts from the edit on (docs/exports.md, "Files written by hand").
    */
   readonly kind: "state" | "fact" | "map" | "hand";
@@ -91,6 +92,10 @@ const all = [
   ),
   entity("account_key", "map", ["source text!", "source_id text!", "account_id text!", "from_on date"], {
     key: ["source", "source_id", "from_on"],
+    on: ["from_on"],
+  }),
+  entity("rate", "map", ["currency text!", "from_on date!", "rate rate!"], {
+    key: ["currency", "from_on"],
     on: ["from_on"],
   }),
   entity(
@@ -202,6 +207,7 @@ const all = [
       "due_on date @",
       "paid_on date @",
       "amount_minor money",
+      "currency text",
       "status text @paid_on",
     ],
     { on: ["issued_on"] },
@@ -265,6 +271,7 @@ export const sqlTypes: Readonly<Record<ColumnType, string>> = {
   integer: "bigint",
   number: "decimal(18,6)",
   money: "bigint",
+  rate: "decimal(28,12)",
   boolean: "boolean",
   date: "date",
   time: "timestamp",

@@ -30,6 +30,7 @@ const columnTypes: Readonly<
   integer: "bigint",
   number: "decimal(18, 6)",
   money: "bigint",
+  rate: "decimal(18, 6)",
   boolean: "boolean",
   date: "date",
   time: "timestamp",

@@ -1,9 +1,10 @@
 /** How one file of a source becomes typed rows: its header, the mapping onto the entity, and the SQL that reads it. */
 import { createReadStream } from "node:fs";
 import { createGunzip } from "node:zlib";
-import type { Book, ColumnOptions, Source } from "../config/book.ts";
+import type { Book, Source } from "../config/book.ts";
 import { minorDigits } from "../config/currency.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
+import type { ColumnOptions } from "../config/formats.ts";
 import { nearest } from "../config/yaml.ts";
 import { machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
@@ -238,7 +239,7 @@ export function readingSelect(
   targets: readonly BoundTarget[],
   currency: string,
 ): string {
-  const digits = minorDigits(currency);
+  const defaults = { ...source.formats, minorDigits: minorDigits(currency) };
   const raw = targets.flatMap((target, i) =>
     target.column === null ? [] : [`${rawValue(target.column, target)} as r${i}`],
   );
@@ -246,7 +247,7 @@ export function readingSelect(
     const { name, type, column, options } = target;
     const constant = options.value === undefined ? "null" : literal(String(options.value));
     const from = column === null ? constant : `r${i}`;
-    const cast = from === "null" ? from : castExpression(from, target.fileType, type, options, digits);
+    const cast = from === "null" ? from : castExpression(from, target.fileType, type, options, defaults);
     // An inclusive end names the last day; here an end is the first day after.
     const shifted = name === "ended_on" && source.inclusive ? `${cast} + 1` : cast;
     return `cast(${shifted} as ${sqlTypes[type]}) as ${quoteIdentifier(name)}`;

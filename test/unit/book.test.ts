@@ -150,10 +150,10 @@ describe("a mistake is told by file and line, key, what was found and what would
       "did you mean tier?",
     ],
     [
-      "a mode that is not built",
+      "a mode that does not fit the entity",
       "mode: snapshot",
       "mode: range",
-      /^assay\.yaml:8: sources\.subscriptions\.mode: found range, expected append or snapshot: .* does not replace ranges/,
+      /^assay\.yaml:8: sources\.subscriptions\.mode: found range, expected append or snapshot: rows of subscription are of no day/,
       undefined,
     ],
     [
