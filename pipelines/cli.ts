@@ -47,7 +47,7 @@ const date = (text: string): string => {
   return text;
 };
 const dates = (text: string): readonly string[] => text.split(",").map(date);
-const kinds = ["plain", "null", "tiny"] as const;
+const kinds = ["plain", "null", "tiny", "planted", "planted_null"] as const;
 const kind = (text: string): (typeof kinds)[number] => {
   if (!(kinds as readonly string[]).includes(text))
     throw new InvalidArgumentError(`expected one of ${kinds.join(", ")}.`);

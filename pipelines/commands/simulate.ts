@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { simulate } from "../simulate/simulate.ts";
+import { type SimulateOptions, simulate } from "../simulate/simulate.ts";
 import type { Context } from "./context.ts";
 
 /** Writes a book with known truth. */
@@ -10,7 +10,7 @@ export async function simulateBook(
     readonly accounts: number;
     readonly months: number;
     readonly seed: number;
-    readonly kind: "plain" | "null" | "tiny";
+    readonly kind: SimulateOptions["kind"];
     readonly json?: boolean;
   },
 ): Promise<void> {

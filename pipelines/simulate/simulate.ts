@@ -20,6 +20,7 @@ import { dealingTables } from "./dealings.ts";
 import { exportStatements } from "./exports.ts";
 import { personTables } from "./people.ts";
 import { context, type Kind, plans, truth } from "./plan.ts";
+import { type PlantedKind, plantedBook, plantedExports, plantedTables, plantedTruth } from "./planted.ts";
 import { randomMacros } from "./random.ts";
 import { signUpTable, trialUsage } from "./trials.ts";
 import { eventsPerExpected, rateTable, usageOfMonth, usageTable } from "./usage.ts";
@@ -36,12 +37,12 @@ const addMonths = (iso: string, months: number): string => {
 export interface SimulateOptions {
   /** The folder of the book; what an earlier run wrote there is replaced. */
   readonly out: string;
-  /** About how many accounts pay at any time; in 36 months about 2.75 times as many ever do. Of a tiny book: all accounts, 120. */
+  /** About how many accounts pay at any time; in 36 months about 2.75 times as many ever do. Of a planted book all accounts; of a tiny one they are 120. */
   readonly accounts: number;
   /** Calendar months with data, ending 2026-07-01. */
   readonly months: number;
   readonly seed: number;
-  readonly kind: Kind;
+  readonly kind: Kind | PlantedKind;
   /** Usage events to aim at, within about a tenth; default: what the accounts do, some 60 a month each. */
   readonly events?: number;
   /** How usage is delivered, one file a month; default Parquet. */
@@ -76,6 +77,7 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     history: kind === "tiny" ? 12 : 24,
     redesign: addMonths(start, Math.floor(months / 2)),
   };
+  if (kind === "planted" || kind === "planted_null") return simulatePlanted(options, { ...span, history: 36 }, kind);
   const plan = plans[kind];
   const history = options.accounts * openingShare;
   const ever = kind === "tiny" ? 120 : Math.round(history + options.accounts * monthlyArrivals * months);
@@ -127,6 +129,33 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
     });
     const events = Number(await database.scalar("select count(*) from usage"));
     return { events, accounts: ever };
+  } finally {
+    database.close();
+  }
+}
+
+/** The planted world: see planted.ts. */
+async function simulatePlanted(
+  { out, accounts, seed, threads, log }: SimulateOptions,
+  span: Span,
+  kind: PlantedKind,
+): Promise<{ events: number; accounts: number }> {
+  const database = await Database.open({ path: ":memory:", ...(threads === undefined ? {} : { threads }) });
+  try {
+    await log.step("accounts, months and rows", async () => {
+      await database.run(randomMacros(seed));
+      for (const statement of plantedTables(span, accounts, kind)) await database.run(statement);
+    });
+    await log.step("exports", async () => {
+      await rm(join(out, "truth.json"), { force: true });
+      await rm(join(out, "exports"), { recursive: true, force: true });
+      await mkdir(join(out, "exports"), { recursive: true });
+      for (const statement of plantedExports(span, join(out, "exports"))) await database.run(statement);
+      await writeFileAtomic(join(out, "assay.yaml"), plantedBook(kind, span));
+      const known = { kind, seed, kpis: plantedTruth(kind) };
+      await writeFileAtomic(join(out, "truth.json"), `${JSON.stringify(known, null, 2)}\n`);
+    });
+    return { events: Number(await database.scalar("select count(*) from planted_usage")), accounts };
   } finally {
     database.close();
   }
