@@ -28,6 +28,7 @@ import { validationNodes, verdictNodes } from "../validation/nodes.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import type { Definitions } from "./definitions.ts";
+import { type FeedFinding, feedStep, lookAtFeeds, refuseOffFeeds } from "./feeds.ts";
 import {
   notesOnExports,
   notesOnHandWritten,
@@ -85,10 +86,15 @@ export interface RunContext {
 
 export interface Inputs {
   readonly load: LoadResult;
+  /** What is off with the feeds tonight, and published all the same. */
+  readonly feeds: readonly FeedFinding[];
   readonly asOf: string;
 }
 
-/** New deliveries go into the store; the day of the run follows from what there is. `asOf` overrides the book's. */
+/**
+ * New deliveries go into the store; the day of the run follows from what there is. `asOf` overrides the book's. Refuses feeds
+ * that are off before anybody asks whether anything changed: a dead feed must not look like nothing to do.
+ */
 export async function readInputs(run: RunContext, asOf: string | undefined): Promise<Inputs> {
   const { book, state, log, now, watch } = run;
   const load = await watch.timed("load exports", async (note) => {
@@ -96,7 +102,10 @@ export async function readInputs(run: RunContext, asOf: string | undefined): Pro
     note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
     return result;
   });
-  return { load, asOf: resolveAsOf(asOf ?? book.as_of, load, book, isoDate(now())) };
+  // A date of one's own looks at the past; what is late tonight has no say in it.
+  const feeds = asOf === undefined ? await lookAtFeeds(book, load, now()) : [];
+  refuseOffFeeds(feeds);
+  return { load, feeds, asOf: resolveAsOf(asOf ?? book.as_of, load, book, isoDate(now())) };
 }
 
 export const openWarehouse = (book: Book, folder: string): Promise<Database> =>
@@ -124,7 +133,7 @@ export interface Warehouse {
 export async function buildWarehouse(
   database: Database,
   run: RunContext,
-  { load, asOf }: Inputs,
+  { load, feeds, asOf }: Inputs,
   releaseId: string,
   depth: "release" | "verdicts",
 ): Promise<Warehouse> {
@@ -159,7 +168,9 @@ export async function buildWarehouse(
   const rollUps = ["rollup.account_day", "rollup.user_day", ...(usage.last.length > 0 ? ["rollup.account_last"] : [])];
   const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
   const nodes = sortNodes(
-    depth === "release" ? await releaseNodes(book, definitions, macros) : await nodesToVerdicts(book, definitions),
+    depth === "release"
+      ? [...(await releaseNodes(book, definitions, macros)), feedStep(book, load, feeds)]
+      : await nodesToVerdicts(book, definitions),
     given,
   );
   const inputs = new Map([...given].map((table) => [table, `${table}@${load.inputs_sha256}`] as const));

@@ -3,7 +3,8 @@ import { type Book, durationSeconds } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
 import type { Delivery, LoadResult } from "../load/load.ts";
-import { Database } from "../warehouse/database.ts";
+import type { Step } from "../models/model.ts";
+import { Database, type Query } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 
 export interface FeedFinding {
@@ -81,10 +82,7 @@ async function checkAge(
   const age = newest == null ? null : (now.getTime() - Date.parse(`${newest.slice(0, 19).replace(" ", "T")}Z`)) / 1000;
   if (age !== null && age <= durationSeconds(source.max_age)) return [];
   const what = speaksOfItsDelivery(source) ? "its newest delivery" : "its newest row";
-  const found =
-    newest == null
-      ? "it has no row"
-      : `${what} is of ${newest.slice(0, 16).replace("T", " ")}, ${ageText(age as number)} ago`;
+  const found = newest == null ? "it has no row" : `${what} is of ${newest.slice(0, 16).replace("T", " ")}`;
   return [
     {
       source: id,
@@ -93,12 +91,6 @@ async function checkAge(
       refuses: refusesWhenOff(source),
     },
   ];
-}
-
-/** `3 days`, `5 hours`: the largest unit of which there are two. */
-function ageText(seconds: number): string {
-  if (seconds >= 2 * 86_400) return `${Math.floor(seconds / 86_400)} days`;
-  return seconds >= 2 * 3600 ? `${Math.floor(seconds / 3600)} hours` : `${Math.floor(seconds / 60)} minutes`;
 }
 
 /**
@@ -212,12 +204,12 @@ async function checkVolume(
  * Needs the scores.
  */
 export async function lookAtFall(
-  database: Database,
+  query: Query,
   book: Book,
   load: LoadResult,
   findings: readonly FeedFinding[],
 ): Promise<FeedFinding | null> {
-  const [fall] = await database.query<{ before: string; last: string; change: number }>(`
+  const [fall] = await query<{ before: string; last: string; change: number }>(`
     with dates as (
       select distinct a.snapshot_date
       from scores.account_score as a
@@ -246,7 +238,7 @@ export async function lookAtFall(
       and u.n >= 8
       and m.change < u.median - greatest(4 * 1.4826 * u.deviation, 0.01)`);
   if (fall === undefined) return null;
-  const parts = await database.query<{ entity: string | null; change: number }>(`
+  const parts = await query<{ entity: string | null; change: number }>(`
     with paired as (
       select p.kpi, p.snapshot_date, sum(p.contribution) as points
       from scores.score_part as p
@@ -291,3 +283,24 @@ const isBehind = (source: Source, lastEventAt: string | null, snapshot: string):
   !speaksOfItsDelivery(source) &&
   (lastEventAt === null ||
     Date.parse(`${snapshot}T00:00:00Z`) - Date.parse(`${lastEventAt.slice(0, 10)}T00:00:00Z`) > 3 * 86_400_000);
+
+/**
+ * marts.feed_finding: what is off with the feeds of this release, none in most nights. Reads the scores for the fall, and stops the
+ * release when that refuses. The sentences hold no time of the run, so equal inputs give equal rows.
+ */
+export const feedStep = (book: Book, load: LoadResult, findings: readonly FeedFinding[]): Step => ({
+  kind: "step",
+  name: "marts.look_at_feeds",
+  depends: ["features.kpi_source", "scores.account_score", "scores.score_part", "scores.scorecard"],
+  params: ["as_of"],
+  produces: ["marts.feed_finding"],
+  version: "1",
+  async run({ query, run }) {
+    const fall = await lookAtFall(query, book, load, findings);
+    const all = fall === null ? findings : [...findings, fall];
+    refuseOffFeeds(all);
+    await run("create table marts.feed_finding (source varchar, kind varchar, sentence varchar)");
+    const rows = all.map(({ source, kind, sentence }) => `(${[source, kind, sentence].map(literal).join(", ")})`);
+    if (rows.length > 0) await run(`insert into marts.feed_finding values ${rows.join(", ")}`);
+  },
+});

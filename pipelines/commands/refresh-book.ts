@@ -36,19 +36,20 @@ function fixedClock(text: string | undefined): (() => Date) | undefined {
   return () => at;
 }
 
-const toJson = ({ outcome, release, warnings, seconds, cpu_seconds }: RefreshResult) => ({
+const toJson = ({ outcome, release, warnings, marks, seconds, cpu_seconds }: RefreshResult) => ({
   outcome,
   release_id: release.manifest.release_id,
   run_id: release.manifest.run_id,
   as_of: release.manifest.as_of,
   folder: release.folder,
   warnings,
+  marks,
   seconds,
   cpu_seconds,
 });
 
 /** What one refresh did, in a few lines. */
-export function describe({ outcome, release, warnings }: RefreshResult): string {
+export function describe({ outcome, release, warnings, marks }: RefreshResult): string {
   const { release_id, as_of } = release.manifest;
   const id = release_id.slice(0, 12);
   const first = {
@@ -56,6 +57,6 @@ export function describe({ outcome, release, warnings }: RefreshResult): string 
     built: `built release ${id} as of ${as_of}; it is not the current one (--publish makes it so)`,
     unchanged: `nothing to do: exports, definitions and code are those of release ${id} (data to ${as_of})`,
   }[outcome];
-  const notes = outcome === "unchanged" ? [] : warnings.map((warning) => `note: ${warning}`);
+  const notes = (outcome === "unchanged" ? marks : warnings).map((warning) => `note: ${warning}`);
   return [first, ...notes, ...(outcome === "unchanged" ? [] : [`site: ${join(release.folder, "site")}`])].join("\n");
 }

@@ -3,7 +3,7 @@ import { cp, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
-import { AssayError, refusedError } from "../lib/errors.ts";
+import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
@@ -20,6 +20,7 @@ import {
   runIdOf,
   sweep,
   sweepStore,
+  writeLastRun,
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
 import { checkImmutability, recordOf } from "../scores/library.ts";
@@ -57,6 +58,8 @@ export interface RefreshResult {
   readonly outcome: "published" | "built" | "unchanged";
   readonly release: Release;
   readonly warnings: readonly string[];
+  /** The warnings that say what is off with a feed tonight; a run with nothing to do has them too. */
+  readonly marks: readonly string[];
   /** Seconds of each step, in the order in which they ran. */
   readonly seconds: Readonly<Record<string, number>>;
   /** The same in CPU seconds of this process: what the work costs however busy the machine is (the site builds in another). */
@@ -71,11 +74,26 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
   const { state, now } = options;
   const lock = await holdLock(state, now());
   try {
-    return await refreshLocked(options);
+    const result = await refreshLocked(options);
+    await writeLastRun(state, { at: now().toISOString(), outcome: result.outcome, ...idsOf(result.release) });
+    return result;
+  } catch (error) {
+    const told = machineError(error);
+    const sentence = told?.message ?? String(error).split("\n")[0] ?? "";
+    // A disk that is full may not take this either: the error itself is what matters.
+    await writeLastRun(state, {
+      at: now().toISOString(),
+      outcome: "failed",
+      exit_code: told?.exitCode ?? 1,
+      error: sentence,
+    }).catch(() => {});
+    throw error;
   } finally {
     lock.release();
   }
 }
+
+const idsOf = ({ manifest: { release_id, run_id } }: Release) => ({ release_id, run_id });
 
 async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const { book, state, log, now } = options;
@@ -91,17 +109,25 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
 
   const run: RunContext = { book, state, definitions, full: options.full === true, now, log, watch };
   const inputs = await readInputs(run, options.asOf);
-  warnings.push(...inputs.load.warnings);
+  const marks = inputs.feeds.map(({ sentence }) => sentence);
+  warnings.push(...inputs.load.warnings, ...marks);
   if (book.site.managers)
     warnings.push("site.managers is on, but the managers' site is not built yet: leadership's is");
 
   const code = await codeSha256();
   const releaseId = sha256(
-    canonicalJson([inputs.load.inputs_sha256, book.config_sha256, definitions.sha256, code, inputs.asOf]),
+    canonicalJson([
+      inputs.load.inputs_sha256,
+      book.config_sha256,
+      definitions.sha256,
+      code,
+      inputs.asOf,
+      ...(marks.length > 0 ? [marks] : []),
+    ]),
   );
   if (!run.full && current?.manifest.release_id === releaseId) {
     const { warnings } = current.manifest;
-    return { outcome: "unchanged", release: current, warnings, seconds, cpu_seconds: cpuSeconds };
+    return { outcome: "unchanged", release: current, warnings, marks, seconds, cpu_seconds: cpuSeconds };
   }
 
   const runId = freeRunId(state, runIdOf(now(), releaseId));
@@ -145,7 +171,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   await sweep(state, book.keep, build);
   await sweepStore(state);
   const outcome = becomesCurrent ? "published" : "built";
-  return { outcome, release: { folder, manifest }, warnings, seconds, cpu_seconds: cpuSeconds };
+  return { outcome, release: { folder, manifest }, warnings, marks, seconds, cpu_seconds: cpuSeconds };
 }
 
 /** Writes the report of the audits; a blocking one that failed stops the release. */

@@ -1,5 +1,5 @@
 import { guardRailError } from "../lib/errors.ts";
-import { findCurrentRelease } from "../publish/release.ts";
+import { findCurrentRelease, readLastRun } from "../publish/release.ts";
 import { expiredSentence } from "../scores/lint.ts";
 import { signOffs } from "./audit-scorecards.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
@@ -24,6 +24,7 @@ export async function status(
         (select count(*) from spine.account_snapshot where snapshot_date = (select as_of from meta.release)) as accounts`);
     const { as_of, release_id, built_at } = release.manifest;
     const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
+    const lastRun = await readLastRun(state);
     const expired = (await signOffs(database.query, context.now())).filter(({ is_expired }) => is_expired);
     const answer = {
       book: book.book,
@@ -32,6 +33,7 @@ export async function status(
       age_days: age,
       built_at,
       ...facts,
+      last_run: lastRun,
       expired_sign_offs: expired.map(({ scorecard, version, valid_until }) => ({ scorecard, version, valid_until })),
     };
     context.print(
@@ -39,6 +41,9 @@ export async function status(
         ? JSON.stringify(answer)
         : `${book.book}: release ${release_id.slice(0, 12)}, data to ${as_of} (${age} days ago), ${facts?.accounts} paying accounts, ` +
             `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected` +
+            (lastRun?.outcome === "failed"
+              ? `, and the last refresh failed at ${lastRun.at.slice(0, 16).replace("T", " ")} (exit ${lastRun.exit_code}: ${lastRun.error})`
+              : "") +
             (expired.length === 0
               ? ""
               : `, ${expired.length} expired ${expired.length === 1 ? "sign-off" : "sign-offs"}`),

@@ -46,7 +46,12 @@ const sourceFields = z.strictObject({
   settle: duration.optional().describe("default: 60s; 0s for a file written by hand"),
   max_rejected: z.number().min(0).max(1).default(0.005),
   max_age: duration.optional(),
-  on_stale: z.enum(["refuse", "warn"]).default("refuse"),
+  on_stale: z
+    .enum(["refuse", "warn"])
+    .optional()
+    .describe(
+      "what a source that is stale, empty or thin does to the release; default: refuse where max_age is promised, else warn",
+    ),
   covers: z
     .union([
       z.enum(["span", "days"]),

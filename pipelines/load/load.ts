@@ -180,7 +180,6 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       }
       sources[id] = await factsOf(database, store, source, own);
     }
-    checkFreshness(book, sources, options.now(), warnings);
     const lastEventAt = newestOf(usage.map(({ newest }) => newest)) ?? newestOf(usage.map(({ last }) => last));
     const facts = { deliveries, sources, newDeliveries, last_event_at: lastEventAt, warnings };
     for (const warning of warnings) log.warn(warning);
@@ -783,24 +782,6 @@ async function factsOf(
         ? await rememberRepeats(database, store, source.key, reason === null, source.latency_days, deliveries)
         : null,
   };
-}
-
-/** A source that promises to be fresh and is not: refused, or a warning if the book says so. */
-function checkFreshness(
-  book: Book,
-  sources: Readonly<Record<string, SourceFacts>>,
-  now: Date,
-  warnings: string[],
-): void {
-  for (const [id, { max_age: maxAge, on_stale: onStale }] of Object.entries(book.sources)) {
-    const last = sources[id]?.last_event_at;
-    if (maxAge === undefined || last === null || last === undefined) continue;
-    const age = (now.getTime() - Date.parse(`${last.replace(" ", "T")}Z`)) / 1000;
-    if (age <= durationSeconds(maxAge)) continue;
-    const message = `source ${id} is stale: its newest row is of ${last}, expected one within ${maxAge}`;
-    if (onStale === "refuse") throw refusedError(message);
-    warnings.push(message);
-  }
 }
 
 const newestOf = (times: readonly (string | null)[]): string | null =>

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { refusedError, usageError } from "../lib/errors.ts";
+import { writeFileAtomic } from "../lib/files.ts";
 import type { ArtefactFile } from "./artefacts.ts";
 
 /** A file below `out/`, for other systems. */
@@ -58,6 +59,28 @@ export interface Manifest {
 export interface Release {
   readonly folder: string;
   readonly manifest: Manifest;
+}
+
+/** How the last refresh of a state ended: `last-run.json`, for `assay status`. One that was killed has written nothing. */
+export interface LastRun {
+  readonly at: string;
+  readonly outcome: "published" | "built" | "unchanged" | "failed";
+  readonly release_id?: string;
+  readonly run_id?: string;
+  readonly exit_code?: number;
+  readonly error?: string;
+}
+
+const lastRunFile = (state: string): string => join(state, "last-run.json");
+
+export const writeLastRun = (state: string, run: LastRun): Promise<void> =>
+  writeFileAtomic(lastRunFile(state), `${JSON.stringify(run)}\n`);
+
+/** Null before the first refresh ended; a file that cannot be read says nothing. */
+export async function readLastRun(state: string): Promise<LastRun | null> {
+  return readFile(lastRunFile(state), "utf8")
+    .then((text) => JSON.parse(text) as LastRun)
+    .catch(() => null);
 }
 
 /** The time in the name sorts releases; the id tells two of one second apart. */

@@ -1,10 +1,10 @@
 -- model: marts.data_source
 -- grain: source
--- depends: features.kpi_source, meta.delivery
+-- depends: features.kpi_source, marts.feed_finding, meta.delivery
 -- audits: not_null(source); unique(source)
 -- Each source of the book: how much arrived and the last day that it speaks of. Tables that are dumped whole (accounts,
 -- subscriptions, users) speak of the day they were delivered, all others of their newest row. is_read: a KPI or the list
--- of paying accounts rests on it.
+-- of paying accounts rests on it. mark: what was off with it when the release was published all the same.
 with counted as (
   select
     source,
@@ -18,17 +18,24 @@ with counted as (
     cast(max(delivered_at) as date) as delivered_on
   from meta.delivery
   group by source
+),
+marked as (
+  select source, string_agg(sentence, '; ' order by kind) as mark
+  from marts.feed_finding
+  group by source
 )
 select
-  source,
-  entity,
-  n_deliveries,
-  rows_read,
-  rows_loaded,
-  rows_rejected,
-  first_day,
-  case when entity in ('account', 'subscription', 'user') then delivered_on else last_day end as last_day,
-  delivered_on,
-  entity in ('account', 'subscription') or entity in (select k.entity from features.kpi_source as k) as is_read
-from counted
-order by source
+  c.source,
+  c.entity,
+  c.n_deliveries,
+  c.rows_read,
+  c.rows_loaded,
+  c.rows_rejected,
+  c.first_day,
+  case when c.entity in ('account', 'subscription', 'user') then c.delivered_on else c.last_day end as last_day,
+  c.delivered_on,
+  c.entity in ('account', 'subscription') or c.entity in (select k.entity from features.kpi_source as k) as is_read,
+  m.mark
+from counted as c
+left join marked as m on m.source = c.source
+order by c.source

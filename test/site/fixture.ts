@@ -197,6 +197,8 @@ create table features.kpi_definition as select k.*, 'counted for the fixture' as
   'proactive' as side, 'higher' as healthier, 'did less' as says_less, 'did more' as says_more, 1 as version, 28 as window_days, 'count' as measure,
   'usage_event' as entity, cast(null as varchar) as formula, 'select account_id, count(*) from staging.usage_event group by account_id' as "sql"
   from (values ${kpis.map((k) => `(${literal(k[0])}, ${literal(`${k[1]}${label}`)})`).join(", ")}) as k (id, label);
+create schema if not exists marts;
+create table marts.feed_finding (source varchar, kind varchar, sentence varchar);
 create table features.kpi_source as select id as kpi, entity from features.kpi_definition;
 create table validation.kpi_verdict as select v.*, 'subscription_end' as definition, 'all' as group_kind, 'all' as segment,
   'A sentence about ' || v.kpi || '.' as sentence, null::varchar as reason, 0.44::double as late_auc, 0.01::double as p, 0.02::double as q,

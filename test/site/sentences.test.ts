@@ -158,7 +158,7 @@ describe("home", () => {
   });
 
   test("data: the oldest source that a KPI reads; a row of the day before is up to date", () => {
-    const source = (name: string, last_day: string | null, is_read = true) => ({
+    const source = (name: string, last_day: string | null, is_read = true, mark: string | null = null) => ({
       source: name,
       entity: name,
       n_deliveries: 1,
@@ -169,6 +169,7 @@ describe("home", () => {
       last_day,
       delivered_on: null,
       is_read,
+      mark,
     });
     const today = new Date("2026-01-05T12:00:00Z");
     expect(
@@ -185,6 +186,10 @@ describe("home", () => {
     ).toBe("Data to 1 Jan 2026. The oldest source is usage: it ends on 31 Dec 2025.");
     expect(plain(sentences.dataSentence([source("accounts", null)], release, today))).toContain(
       "none can be called old",
+    );
+    const stale = source("usage", "2025-12-31", true, "source usage is thin: 3 rows");
+    expect(plain(sentences.dataSentence([stale], release, today))).toMatch(
+      /31 Dec 2025\. Source usage is thin: 3 rows\.$/,
     );
   });
 });

@@ -101,6 +101,8 @@ export interface DataSource {
   readonly last_day: string | null;
   readonly delivered_on: string | null;
   readonly is_read: boolean;
+  /** What was off with it when the release was published all the same. */
+  readonly mark: string | null;
 }
 
 export interface Delivery {

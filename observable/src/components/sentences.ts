@@ -162,6 +162,9 @@ export function changeSentence(rows: readonly BandChange[], release: Release): S
   return say`Since ${date(first.before_on)}, ${count(riskier)} of ${count(both)} accounts moved to a riskier band and ${count(healthier)} to a healthier one, under one scorecard version.`;
 }
 
+/** A mark of the refresh as a sentence of its own. */
+export const sentenceOf = (mark: string): string => `${mark.slice(0, 1).toUpperCase()}${mark.slice(1)}.`;
+
 /**
  * How far the data goes and which source ends first. `today` is the reader's: the files must not depend on the day on
  * which they are read. as_of is the first instant that the data does not cover, so a row of the day before is up to date.
@@ -172,11 +175,14 @@ export function dataSentence(sources: readonly DataSource[], release: Release, t
   const age = daysBetween(release.as_of, today.toISOString());
   const ago = age <= 0 ? "" : age === 1 ? ", yesterday" : `, ${plural(age, "day")} ago`;
   const head = say`Data to ${date(release.as_of)}${[ago]}.`;
-  if (oldest === undefined) return [...head, " No source that a KPI reads carries dates, so none can be called old."];
+  const marks = sources.flatMap(({ mark }) => (mark === null ? [] : [` ${sentenceOf(mark)}`]));
+  if (oldest === undefined)
+    return [...head, ...marks, " No source that a KPI reads carries dates, so none can be called old."];
   const behind = daysBetween(oldest.last_day, release.as_of) - 1;
   return [
     ...head,
     ...say` The oldest source is ${oldest.source}: it ends on ${date(oldest.last_day)}${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
+    ...marks,
   ];
 }
 

@@ -3,7 +3,7 @@ import { type Column, dataTable } from "../figure.js";
 import { count, date, daysBetween, percent, plural } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
-import { dataSentence } from "../sentences.js";
+import { dataSentence, sentenceOf } from "../sentences.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface DataData {
@@ -30,6 +30,7 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
         ? say`No checks on the exports ran in this release.`
         : say`${count(odd.length)} of ${plural(data.data_check.length, "check")} on the exports found something odd; the rows stay in and are counted below.`,
     )}
+    ${markList(data.data_source)}
     ${section("Sources", sourceTable(data.data_source, release))}
     ${section(
       "Checks",
@@ -53,6 +54,13 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
     ${section("Files", data.delivery.length === 0 ? (html`<p class="empty">No file was delivered.</p>` as Node) : dataTable({ name: "deliveries", label: "Delivered files", rows: data.delivery, columns: deliveryColumns, search: true }))}
     ${sqlSection(data.statement, ["marts.data_source", "marts.data_check", "marts.reject", "marts.delivery"])}
   </div>` as HTMLElement;
+}
+
+/** What was off with a source when the release was published all the same. */
+function markList(rows: readonly DataSource[]): HTMLElement | null {
+  const marks = rows.flatMap(({ mark }) => (mark === null ? [] : [sentenceOf(mark)]));
+  if (marks.length === 0) return null;
+  return html`<ul class="notice" role="note">${marks.map((mark) => html`<li>${mark}</li>`)}</ul>` as HTMLElement;
 }
 
 function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement {
