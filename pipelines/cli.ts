@@ -21,6 +21,7 @@ import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
 import { suggest } from "./commands/suggest.ts";
 import { testKpis } from "./commands/test.ts";
+import { trial } from "./commands/trial.ts";
 import { verdicts } from "./commands/verdicts.ts";
 import { machineError } from "./lib/errors.ts";
 import { assayVersion } from "./lib/version.ts";
@@ -97,6 +98,19 @@ program
   .option("--kind <kind>", `one of ${kinds.join(", ")}`, kind, "plain" as const)
   .option("--json", "print the answer as JSON")
   .action((options) => simulateBook(context, options));
+program
+  .command("trial")
+  .description(
+    "planted truth against verdicts over many seeds: who was called what, beside the bars; exit 5 when one fails",
+  )
+  .option("--seeds <n>", "how many books", wholeNumber, 3)
+  .option("--from <seed>", "the first seed", wholeNumber, 1)
+  .option("--accounts <n>", "accounts of each book, as in simulate", wholeNumber, 1500)
+  .option("--kind <kind>", `one of ${kinds.join(", ")}`, kind, "planted" as const)
+  .option("--workers <n>", "books at a time, each on one thread", wholeNumber, 2)
+  .option("--file <file>", "results by seed, to go on with (default: data/trials/<kind>-<accounts>.jsonl)")
+  .option("--json", "print the answer as JSON")
+  .action((options) => trial(context, options));
 verb("refresh", "load, build, validate and publish: the main job")
   .option("--full", "build everything again, even when nothing changed")
   .option("--as-of <date>", "as the book stood on that date; does not move current", date)
@@ -187,6 +201,9 @@ program
     if (options.validation === true) return benchValidation(context);
     return options.scores === true ? benchScores(context) : bench(context, options);
   });
+
+// Exports, warehouses and reports hold customers' data: whatever is made is for its owner, unless the owner shares it.
+process.umask(0o077);
 
 /** Runs the command line; the only place that sets the exit code. */
 async function main(): Promise<number> {

@@ -415,6 +415,13 @@ export function plantedExports(span: Span, folder: string): readonly string[] {
   const years = Array.from({ length: Math.ceil(span.months / 12) }, (_, i) => i);
   return [
     to(
+      `accounts_${last}.parquet`,
+      `select account_id, cast(started_on as timestamp) as created_at
+       from planted_customer
+       where started_on <= ${date(last)}
+       order by account_no`,
+    ),
+    to(
       `subscriptions_${last}.parquet`,
       `select
          concat('S', account_id) as subscription_id, account_id, started_on,
@@ -574,6 +581,13 @@ calendar:
 
 exports_root: .
 sources:
+  accounts:
+    entity: account
+    files: exports/accounts_*.parquet
+    mode: snapshot
+    settle: 0s
+    key: [account_id]
+    delivered: { from: file_name, pattern: "accounts_{date}.parquet" }
   subscriptions:
     entity: subscription
     files: exports/subscriptions_*.parquet
