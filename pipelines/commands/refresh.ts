@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
@@ -231,7 +231,7 @@ async function writeRelease(work: {
     ...(options.asOf === undefined ? {} : { as_of_given: true }),
     definitions_sha256: definitions.sha256,
     kpis: definitions.kpiRecords,
-    store: { ...warehouse.rolled.store, features: warehouse.remembered },
+    store: { ...warehouse.rolled.store, features: warehouse.remembered, looks: warehouse.looks },
     scorecards: [
       ...known,
       ...recordOf(definitions.cards).filter(
@@ -273,7 +273,7 @@ async function addSite(build: string, manifest: Manifest, { log, watch }: RunCon
 async function writeCompiled(build: string, nodes: readonly Node[]): Promise<void> {
   const folder = join(build, "compiled");
   await mkdir(folder, { recursive: true });
-  await cp(macrosFile, join(folder, "00_macros.sql"));
+  await writeFile(join(folder, "00_macros.sql"), await readFile(macrosFile));
   const width = String(nodes.length).length;
   await Promise.all(
     nodes.map(async (node, i) => {

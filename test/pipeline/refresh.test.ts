@@ -1,6 +1,7 @@
 import {
   cpSync,
   existsSync,
+  lstatSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -53,6 +54,16 @@ describe("a release", () => {
       ["artefacts", "compiled", "manifest.json", "out", "report.json", "site", "warehouse.duckdb"].sort(),
     );
     expect(readdirSync(join(state(pristine), "builds"))).toEqual([]);
+  });
+
+  test("is for its owner only, as everything that a refresh makes", () => {
+    const made = readdirSync(state(pristine), { recursive: true, encoding: "utf8" });
+    const open = made.filter((name) => {
+      const found = lstatSync(join(state(pristine), name));
+      return !found.isSymbolicLink() && (found.mode & 0o077) !== 0;
+    });
+    expect(made.length).toBeGreaterThan(50);
+    expect(open).toEqual([]);
   });
 
   test("says what it is: status, releases, query", async () => {
