@@ -136,7 +136,7 @@ async function runMeasured(database: Database, sorted: readonly Node[]): Promise
   return nodes;
 }
 
-const given = new Set([
+export const given = new Set([
   "spine.account_period",
   "spine.account_snapshot",
   "features.account_kpi",
@@ -150,7 +150,7 @@ const given = new Set([
 const idOf = (k: number): string => `kpi_${String(k).padStart(2, "0")}`;
 
 /** Ten kinds of KPI in turn; those of usage count events, so that rule 9 is asked of them. */
-const definitionsOf = (n: number): readonly KpiDefinition[] =>
+export const definitionsOf = (n: number): readonly KpiDefinition[] =>
   Array.from({ length: n }, (_, k) =>
     kpiSchema.parse({
       id: idOf(k),
@@ -168,7 +168,7 @@ const definitionsOf = (n: number): readonly KpiDefinition[] =>
     }),
   );
 
-const panelBook = (kpis: readonly KpiDefinition[]) => ({
+export const panelBook = (kpis: readonly KpiDefinition[]) => ({
   ...bookSchema.parse({
     book: "panel",
     sources: { usage: { entity: "usage_event", files: "x.csv", columns: {} } },
@@ -184,7 +184,7 @@ const panelBook = (kpis: readonly KpiDefinition[]) => ({
  * mean and makes leaving more or less likely; a fifth of the KPIs follow it closely, a fifth loosely, the rest not at all.
  * All dates are labelled: the history goes on for half a year after the last one.
  */
-async function makePanel(database: Database, { accounts, snapshots, kpis }: PanelSize): Promise<void> {
+export async function makePanel(database: Database, { accounts, snapshots, kpis }: PanelSize): Promise<void> {
   await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
   const uniform = (...of: readonly (string | number)[]): string =>
     `((hash(${of.join(", ")}) % 999983 + 0.5e0) / 999983e0)`;

@@ -4,7 +4,7 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
-import { fitLogistic } from "./newton.ts";
+import { fitLogistic, type LinearForm } from "./newton.ts";
 import { doubleLiteral, tenDigits, writeTable } from "./tables.ts";
 
 /** A term of the model: a variable, for all accounts or for those of one segment only. */
@@ -63,8 +63,8 @@ export interface Scaled extends Term {
   readonly sd: number;
 }
 
-/** The covariates of the labelled rows of a definition with mean and standard deviation; constant ones are dropped. */
-export async function scaleTerms(
+/** The terms over the labelled rows of a definition with mean and standard deviation; constant ones included. */
+async function scaleTerms(
   query: StepContext["query"],
   definition: string,
   terms: readonly Term[],
@@ -82,9 +82,47 @@ export async function scaleTerms(
       })
       .join(", ")} from ${rows}`,
   );
-  return terms
-    .map((term, i) => ({ ...term, mean: mean(i), sd: spreads?.[`s${i}`] as number }))
-    .filter((term) => term.sd > 1e-9);
+  return terms.map((term, i) => ({ ...term, mean: mean(i), sd: spreads?.[`s${i}`] as number }));
+}
+
+/** A term that does not vary is no covariate. */
+export const varies = ({ sd }: Scaled): boolean => sd > 1e-9;
+
+/**
+ * The covariates as linear forms of the plain variables' own, by segment: a dummy is a constant there, and a variable within a
+ * segment is that variable or a constant. The rows of a fit then need one column a variable, and `part`, the segment's place.
+ */
+export function designOf(scaled: readonly Scaled[], segments: readonly string[]): BaselineDesign {
+  const plain = scaled.filter(({ segment }) => segment === null);
+  const columns = plain.filter(varies);
+  const covariates = scaled.filter(varies);
+  const parts = segments.map((own) =>
+    covariates.map(({ variable, segment, mean, sd }): LinearForm => {
+      const at = columns.findIndex((column) => column.variable === variable);
+      if (segment === null) return { constant: 0, factors: new Map([[at, 1]]) };
+      if (segment !== own) return { constant: -mean / sd, factors: new Map() };
+      if (variable === "one") return { constant: (1 - mean) / sd, factors: new Map() };
+      const base = plain.find((term) => term.variable === variable) as Scaled;
+      return { constant: (base.mean - mean) / sd, factors: at < 0 ? new Map() : new Map([[at, base.sd / sd]]) };
+    }),
+  );
+  return { columns, covariates, parts };
+}
+
+export interface BaselineDesign {
+  /** The variables that vary: what the rows of a fit carry. */
+  readonly columns: readonly Scaled[];
+  readonly covariates: readonly Scaled[];
+  readonly parts: readonly (readonly LinearForm[])[];
+}
+
+/** The select of {@link BaselineDesign}'s rows: observation_no, account_no, block, part, y and x0, x1, ... */
+export function designRows(definition: string, { columns }: BaselineDesign, segments: readonly string[]): string {
+  const place = segments.map((segment, i) => `when ${literal(segment)} then ${i}`).join(" ");
+  return `select observation_no, account_no, block, case segment ${place} end as part, y${columns
+    .map((term, i) => `, ${standardised(term)} as x${i}`)
+    .join("")}
+from validation.baseline_row where definition = ${literal(definition)} and y is not null`;
 }
 
 /** The standardised covariate as SQL. */
@@ -122,10 +160,11 @@ export const fitBaseline: Step = {
   name: "validation.fit_baseline",
   depends: ["validation.baseline_row", "validation.definition"],
   params: [],
-  produces: ["validation.baseline_coefficient", "validation.baseline_fit"],
-  version: "1",
+  produces: ["validation.baseline_coefficient", "validation.baseline_fit", "validation.baseline_term"],
+  version: "2",
   async run(context) {
     const coefficients: { definition: string; variable: string; segment: string | null; coefficient: number }[] = [];
+    const scaled: { definition: string; variable: string; segment: string | null; mean: number; sd: number }[] = [];
     const fits: {
       definition: string;
       method: BaselineMethod;
@@ -139,6 +178,7 @@ export const fitBaseline: Step = {
       const { definition, n_rows, n_event_rows, n_churned } = labels;
       const fit = await fitOne(context, labels);
       coefficients.push(...fit.coefficients.map((row) => ({ definition, ...row })));
+      scaled.push(...fit.terms.map(({ variable, segment, mean, sd }) => ({ definition, variable, segment, mean, sd })));
       fits.push({
         definition,
         method: fit.method,
@@ -158,6 +198,12 @@ export const fitBaseline: Step = {
     );
     await writeTable(
       context,
+      "validation.baseline_term",
+      { definition: "varchar", variable: "varchar", segment: "varchar", mean: "double", sd: "double" },
+      scaled,
+    );
+    await writeTable(
+      context,
       "validation.baseline_fit",
       {
         definition: "varchar",
@@ -173,30 +219,32 @@ export const fitBaseline: Step = {
   },
 };
 
-async function fitOne({ query }: StepContext, labels: LabelCounts) {
+async function fitOne({ query, run }: StepContext, labels: LabelCounts) {
   const { definition, n_rows, n_event_rows } = labels;
-  const none = { method: "none" as const, ridge: null, passes: null, coefficients: [] };
+  const none = { method: "none" as const, ridge: null, passes: null, coefficients: [], terms: [] as readonly Scaled[] };
   if (n_event_rows === 0 || n_event_rows === n_rows) return none;
   const segments = await pooledSegments(query, definition);
+  const terms = await scaleTerms(query, definition, baselineTerms(segments, labels.has_seats ? "seats" : "mrr", true));
+  const withoutInteractions = terms.filter(({ variable, segment }) => segment === null || variable === "one");
   for (const { method, interactions, ridge } of attempts) {
-    const terms = await scaleTerms(
-      query,
-      definition,
-      baselineTerms(segments, labels.has_seats ? "seats" : "mrr", interactions),
+    const design = designOf(interactions ? terms : withoutInteractions, segments);
+    const { covariates: used } = design;
+    if (used.length === 0) return none;
+    const rows = "validation_fit_row";
+    await run(
+      `create or replace temp table ${rows} as select 'baseline' as fit, * replace (0 as block) from (${designRows(definition, design, segments)}) as r`,
     );
-    if (terms.length === 0) return none;
-    const covariates = terms.map((_, i) => `x${i}`);
     const fits = await fitLogistic(query, {
-      rows: `select 'baseline' as fit, account_no, 0 as block, y, ${terms
-        .map((term, i) => `${standardised(term)} as x${i}`)
-        .join(", ")} from validation.baseline_row where definition = ${literal(definition)} and y is not null`,
-      covariates,
+      rows: `select * from ${rows}`,
+      covariates: used.map((_, i) => `b${i}`),
+      design: { columns: design.columns.map((_, i) => `x${i}`), parts: design.parts },
       ridge,
     });
+    await run(`drop table ${rows}`);
     const fit = fits.get("baseline");
     if (fit === undefined || !fit.isConverged || fit.isSeparated) continue;
-    const slopes = terms.map((term, i) => (fit.coefficients.get(`x${i}`) as number) / term.sd);
-    const intercept = terms.reduce(
+    const slopes = used.map((term, i) => (fit.coefficients.get(`b${i}`) as number) / term.sd);
+    const intercept = used.reduce(
       (sum, term, i) => sum - (slopes[i] as number) * term.mean,
       fit.effects.get(0) as number,
     );
@@ -206,12 +254,13 @@ async function fitOne({ query }: StepContext, labels: LabelCounts) {
       passes: fit.passes,
       coefficients: [
         { variable: "one", segment: null, coefficient: tenDigits(intercept) },
-        ...terms.map(({ variable, segment }, i) => ({
+        ...used.map(({ variable, segment }, i) => ({
           variable,
           segment,
           coefficient: tenDigits(slopes[i] as number),
         })),
       ],
+      terms,
     };
   }
   // Strata of age alone: the predictor is log tenure and has three bins.
@@ -220,5 +269,6 @@ async function fitOne({ query }: StepContext, labels: LabelCounts) {
     ridge: null,
     passes: null,
     coefficients: [{ variable: "tenure", segment: null, coefficient: 1 }],
+    terms,
   };
 }

@@ -4,35 +4,98 @@ import { literal } from "../warehouse/literal.ts";
 import {
   baselineTerms,
   countLabels,
+  designOf,
+  designRows,
   type LabelCounts,
   pooledSegments,
   type Scaled,
-  scaleTerms,
   standardised,
+  varies,
 } from "./baseline.ts";
-import { fitLogistic } from "./newton.ts";
+import { fitLogistic, type LogisticProblem } from "./newton.ts";
 import { tenDigits, writeTable } from "./tables.ts";
 
 /** A covariate of the baseline model under the name that the rows of a fit give it. */
 type Covariate = Scaled & { readonly name: string };
 
-/** The baseline's covariates for a fit with KPIs beside them; with interactions where the baseline could be fitted so. */
-export async function baselineCovariates(
+/** The terms beside which KPIs are fitted: with interactions where the baseline could be fitted so. Constant ones included. */
+async function baselineScale(
   query: StepContext["query"],
   { definition, has_seats }: LabelCounts,
-): Promise<readonly Covariate[]> {
+): Promise<{ readonly terms: readonly Scaled[]; readonly segments: readonly string[] }> {
   const [fit] = await query<{ method: string }>(
     `select method from validation.baseline_fit where definition = ${literal(definition)}`,
   );
   const segments = await pooledSegments(query, definition);
-  const terms = baselineTerms(segments, has_seats ? "seats" : "mrr", fit?.method === "full");
-  const scaled = await scaleTerms(query, definition, terms);
-  return scaled.map((term, i) => ({ ...term, name: `x${i}` }));
+  const scales = await query<{ variable: string; segment: string | null; mean: number; sd: number }>(
+    `select variable, segment, mean, sd from validation.baseline_term where definition = ${literal(definition)}`,
+  );
+  const keyOf = (variable: string, segment: string | null): string => JSON.stringify([variable, segment]);
+  const known = new Map(scales.map((row) => [keyOf(row.variable, row.segment), row]));
+  const terms = baselineTerms(segments, has_seats ? "seats" : "mrr", fit?.method === "full").flatMap((term) => {
+    const scale = known.get(keyOf(term.variable, term.segment));
+    return scale === undefined ? [] : [{ ...term, mean: scale.mean, sd: scale.sd }];
+  });
+  return { terms, segments };
+}
+
+/** The baseline's covariates, standardised over all labelled rows of the definition, for a fit with other variables beside them. */
+export async function baselineCovariates(
+  query: StepContext["query"],
+  labels: LabelCounts,
+): Promise<readonly Covariate[]> {
+  const { terms } = await baselineScale(query, labels);
+  return terms.filter(varies).map((term, i) => ({ ...term, name: `x${i}` }));
 }
 
 /** The covariates as further columns of a select over validation.baseline_row, each after a comma. */
 export const columnsOf = (covariates: readonly Covariate[]): string =>
   covariates.map((term) => `, ${standardised(term)} as ${term.name}`).join("");
+
+/** What fits with KPIs beside the baseline share. */
+export interface Beside {
+  /** A temporary table, one row a labelled observation: observation_no, account_no, block, part, y and `columns`. */
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** The problem but for its rows, which have `columns` and the variables named here; the last one's z is wanted. */
+  readonly problem: (...variables: readonly string[]) => Omit<LogisticProblem, "rows">;
+}
+
+/**
+ * The baseline of one definition laid out once for all fits beside it. They begin where the baseline and the blocks alone end:
+ * a KPI moves that little, and the passes are what a fit costs.
+ */
+export async function layBaseline({ query, run }: StepContext, labels: LabelCounts): Promise<Beside> {
+  const { definition } = labels;
+  const table = "baseline_beside";
+  const { terms, segments } = await baselineScale(query, labels);
+  const design = designOf(terms, segments);
+  const columns = design.columns.map((_, i) => `x${i}`);
+  const covariates = design.covariates.map((_, j) => `b${j}`);
+  await run(`create or replace temp table ${table} as ${designRows(definition, design, segments)}`);
+  const alone = (
+    await fitLogistic(query, {
+      rows: `select 1 as fit, * from ${table}`,
+      covariates,
+      design: { columns, parts: design.parts },
+      ridge: 1e-3,
+    })
+  ).get("1");
+  const problem = (...variables: readonly string[]): Omit<LogisticProblem, "rows"> => ({
+    covariates: [...covariates, ...variables],
+    design: {
+      columns: [...columns, ...variables],
+      parts: design.parts.map((forms) => [
+        ...forms,
+        ...variables.map((_, k) => ({ constant: 0, factors: new Map([[columns.length + k, 1]]) })),
+      ]),
+    },
+    ridge: 1e-3,
+    wald: variables.at(-1) as string,
+    ...(alone === undefined || !alone.isConverged || alone.isSeparated ? {} : { start: alone }),
+  });
+  return { table, columns, problem };
+}
 
 /**
  * Per KPI and definition: y on the baseline covariates, block dummies and the rank-normal KPI over complete cases, ridge
@@ -45,13 +108,14 @@ export const fitLens: Step = {
   depends: [
     "validation.baseline_fit",
     "validation.baseline_row",
+    "validation.baseline_term",
     "validation.definition",
     "validation.kpi_placed",
     "validation.kpi_coverage",
   ],
   params: [],
   produces: ["validation.kpi_lens"],
-  version: "1",
+  version: "2",
   async run(context) {
     const { query, run } = context;
     const rows: { definition: string; kpi: string; z_logit: number | null; passes: number; is_converged: boolean }[] =
@@ -59,22 +123,27 @@ export const fitLens: Step = {
     for (const labels of await countLabels(query)) {
       const { definition } = labels;
       if (labels.n_event_rows === 0 || labels.n_event_rows === labels.n_rows) continue;
-      const covariates = await baselineCovariates(query, labels);
-      const usable = `select kpi from validation.kpi_coverage where definition = ${literal(definition)} and n_distinct > 1`;
-      // Every pass reads all rows: they are put side by side once.
+      const usable = await query<{ kpi: string }>(
+        `select kpi from validation.kpi_coverage where definition = ${literal(definition)} and n_distinct > 1 order by kpi`,
+      );
+      if (usable.length === 0) continue;
+      const { table, columns, problem } = await layBaseline(context, labels);
+      // Every pass reads all rows: what it reads is narrow.
       await run(`
-create or replace temp table lens_row as
-select k.kpi as fit, r.account_no, r.block, r.y, k.x as kpi_x${columnsOf(covariates)}
+create or replace temp table lens_value as
+select u.fit, k.observation_no, k.x
 from validation.kpi_placed as k
-inner join validation.baseline_row as r on r.definition = k.definition and r.observation_no = k.observation_no
-where k.definition = ${literal(definition)} and k.kpi in (${usable})`);
+inner join (values ${usable.map(({ kpi }, i) => `(${literal(kpi)}, ${i})`).join(", ")}) as u(kpi, fit) on u.kpi = k.kpi
+where k.definition = ${literal(definition)}`);
       const fits = await fitLogistic(query, {
-        rows: "select * from lens_row",
-        covariates: [...covariates.map(({ name }) => name), "kpi_x"],
-        ridge: 1e-3,
-        wald: "kpi_x",
+        rows: `select v.fit, r.account_no, r.block, r.part, r.y, v.x as kpi_x${columns.map((name) => `, r.${name}`).join("")}
+    from lens_value as v
+    inner join ${table} as r on r.observation_no = v.observation_no`,
+        ...problem("kpi_x"),
       });
-      for (const [kpi, result] of fits) {
+      for (const [i, { kpi }] of usable.entries()) {
+        const result = fits.get(String(i));
+        if (result === undefined) continue;
         rows.push({
           definition,
           kpi,
@@ -83,8 +152,8 @@ where k.definition = ${literal(definition)} and k.kpi in (${usable})`);
           is_converged: result.isConverged,
         });
       }
+      await run(`drop table lens_value; drop table ${table}`);
     }
-    await run("drop table if exists lens_row");
     await writeTable(
       context,
       "validation.kpi_lens",

@@ -7,13 +7,39 @@ import { literal } from "../warehouse/literal.ts";
 import { cholesky, solveFactored } from "./linear.ts";
 import { doubleLiteral } from "./tables.ts";
 
+/**
+ * Covariates that are linear in fewer columns within each part of the rows, as interactions with a segment are. The engine
+ * then sums over the columns only, and the covariates' sums follow from those: exactly, and for a fraction of the cost.
+ */
+export interface Design {
+  /** The double columns of the rows, in place of one a covariate. */
+  readonly columns: readonly string[];
+  /** By part (0, 1, ...: the rows' integer column `part`), then by covariate: its constant and its factor of each column. */
+  readonly parts: readonly (readonly LinearForm[])[];
+}
+
+export interface LinearForm {
+  readonly constant: number;
+  /** By index in the columns; those left out are 0. */
+  readonly factors: ReadonlyMap<number, number>;
+}
+
+/** Where the first pass begins. The solution does not depend on it, the number of passes does. */
+export interface LogisticStart {
+  readonly effects: ReadonlyMap<number, number>;
+  /** Covariates left out start at 0. */
+  readonly coefficients: ReadonlyMap<string, number>;
+}
+
 export interface LogisticProblem {
   /**
-   * A select with the columns fit (text: independent fits on the same covariates), account_no, block (integer), y (0 or
-   * 1) and one double column a covariate, standardised, never null.
+   * A select with the columns fit (text or integer: independent fits on the same covariates), account_no, block (integer),
+   * y (0 or 1) and one double column a covariate, standardised, never null; with a design its columns and `part` instead.
    */
   readonly rows: string;
   readonly covariates: readonly string[];
+  readonly design?: Design;
+  readonly start?: LogisticStart;
   /**
    * Lambda: the fit maximises mean log-likelihood - (lambda / 2) sum b^2. The intercept is free; a block's effect counts
    * in the units of its standardised dummy.
@@ -41,20 +67,20 @@ export interface LogisticFit {
 
 const maxPasses = 50;
 
+/** Sums over the rows of one block. */
 interface BlockSums {
-  readonly block: number;
-  readonly n: number;
-  readonly events: number;
-  readonly w: number;
-  readonly residual: number;
-  readonly logLikelihood: number;
-  readonly gradient: readonly number[];
-  readonly cross: readonly number[];
+  w: number;
+  residual: number;
+  logLikelihood: number;
+  readonly gradient: Float64Array;
+  readonly cross: Float64Array;
   /** Upper triangle of X'WX, row by row. */
-  readonly hessian: readonly number[];
+  readonly hessian: Float64Array;
 }
 
 interface FitState {
+  /** As the rows have it. */
+  readonly key: string | number;
   readonly blocks: readonly number[];
   readonly shares: readonly number[];
   readonly n: number;
@@ -70,25 +96,36 @@ interface FitState {
   factor: readonly Float64Array[] | undefined;
 }
 
-/** Fits every `fit` of the rows; a fit without both classes is left out of the result. */
+/** Fits every `fit` of the rows; a fit without both classes is left out of the result. Its keys are the fits as text. */
 export async function fitLogistic(query: Query, problem: LogisticProblem): Promise<ReadonlyMap<string, LogisticFit>> {
-  const { covariates, ridge } = problem;
+  const { covariates, ridge, start } = problem;
   const p = covariates.length;
-  const shape = await query<{ fit: string; block: number; n: number; events: number }>(
+  const design = problem.design ?? plainDesign(covariates);
+  const shape = await query<{ fit: string | number; block: number; n: number; events: number }>(
     `select fit, block, count(*) as n, sum(y) as events from (${problem.rows}) as r group by fit, block order by fit, block`,
   );
+  const rowsOf = new Map<string | number, (typeof shape)[number][]>();
+  for (const row of shape) {
+    const rows = rowsOf.get(row.fit);
+    if (rows === undefined) rowsOf.set(row.fit, [row]);
+    else rows.push(row);
+  }
   const states = new Map<string, FitState>();
-  for (const fit of new Set(shape.map((row) => row.fit))) {
-    const rows = shape.filter((row) => row.fit === fit);
+  for (const [fit, rows] of rowsOf) {
     const n = rows.reduce((sum, row) => sum + row.n, 0);
     const events = rows.reduce((sum, row) => sum + row.events, 0);
     if (events === 0 || events === n) continue;
-    states.set(fit, {
-      blocks: rows.map((row) => row.block),
+    const blocks = rows.map((row) => row.block);
+    states.set(String(fit), {
+      key: fit,
+      blocks,
       shares: rows.map((row) => row.n / n),
       n,
       events,
-      beta: [Math.log(events / (n - events)), ...new Array<number>(rows.length - 1 + p).fill(0)],
+      beta: [
+        ...startingEffects(blocks, start, Math.log(events / (n - events))),
+        ...covariates.map((name) => start?.coefficients.get(name) ?? 0),
+      ],
       accepted: undefined,
       halvings: 0,
       passes: 0,
@@ -101,11 +138,12 @@ export async function fitLogistic(query: Query, problem: LogisticProblem): Promi
   for (let pass = 1; pass <= maxPasses; pass += 1) {
     const open = [...states].filter(([, state]) => !state.isDone);
     if (open.length === 0) break;
-    const sums = await passOver(query, problem, open);
-    for (const [fit, state] of open) advance(state, sums.get(fit) ?? [], p, ridge, pass);
+    const sums = await passOver(query, problem, design, open);
+    for (const [fit, state] of open) advance(state, sums.get(fit) ?? new Map(), p, ridge, pass);
   }
   const results = new Map<string, LogisticFit>();
-  const errors = problem.wald === undefined ? new Map<string, number>() : await clusteredErrors(query, problem, states);
+  const errors =
+    problem.wald === undefined ? new Map<string, number>() : await clusteredErrors(query, problem, design, states);
   for (const [fit, state] of states) {
     const effects = blockEffects(state);
     const own = state.beta.slice(state.blocks.length);
@@ -130,6 +168,22 @@ export async function fitLogistic(query: Query, problem: LogisticProblem): Promi
   return results;
 }
 
+/** Every covariate a column of its own, and one part. */
+const plainDesign = (covariates: readonly string[]): Design => ({
+  columns: covariates,
+  parts: [covariates.map((_, j) => ({ constant: 0, factors: new Map([[j, 1]]) }))],
+});
+
+/** The intercept, which is the first block's effect, and the distances of the other blocks from it. */
+function startingEffects(
+  blocks: readonly number[],
+  start: LogisticStart | undefined,
+  logOdds: number,
+): readonly number[] {
+  const [first, ...others] = blocks.map((block) => start?.effects.get(block) ?? logOdds);
+  return [first as number, ...others.map((effect) => effect - (first as number))];
+}
+
 const blockEffects = (state: FitState): number[] =>
   state.blocks.map((_, i) => (state.beta[0] as number) + (i === 0 ? 0 : (state.beta[i] as number)));
 
@@ -141,12 +195,17 @@ function penaltyOf(state: FitState, j: number): number {
   return share * (1 - share);
 }
 
-function advance(state: FitState, sums: readonly BlockSums[], p: number, ridge: number, pass: number): void {
+function advance(
+  state: FitState,
+  byBlock: ReadonlyMap<number, BlockSums>,
+  p: number,
+  ridge: number,
+  pass: number,
+): void {
   const nBlocks = state.blocks.length;
   const size = nBlocks + p;
-  const byBlock = new Map(sums.map((row) => [row.block, row]));
   state.passes = pass;
-  const logLikelihood = sums.reduce((sum, row) => sum + row.logLikelihood, 0);
+  const logLikelihood = [...byBlock.values()].reduce((sum, row) => sum + row.logLikelihood, 0);
   const penalty = state.beta.reduce((sum, b, j) => sum + penaltyOf(state, j) * b * b, 0);
   const objective = logLikelihood / state.n - (ridge / 2) * penalty;
   if (state.accepted !== undefined && !(objective >= state.accepted.objective - 1e-14)) {
@@ -211,78 +270,160 @@ function advance(state: FitState, sums: readonly BlockSums[], p: number, ridge: 
   state.beta = state.beta.map((b, j) => b + (step[j] as number));
 }
 
-function tablesOf(
-  fits: readonly (readonly [
-    string,
-    { effects: readonly number[]; slopes: readonly number[]; blocks: readonly number[] },
-  ])[],
-  p: number,
-): string {
-  const slopes = fits.map(([fit, t]) => `(${[literal(fit), ...t.slopes.map(doubleLiteral)].join(", ")})`);
-  const effects = fits.flatMap(([fit, t]) =>
-    t.blocks.map((block, i) => `(${literal(fit)}, ${block}, ${doubleLiteral(t.effects[i] as number)})`),
-  );
-  const names = ["fit", ...Array.from({ length: p }, (_, j) => `b${j}`)];
-  return `slope(${names.join(", ")}) as (values ${slopes.join(", ")}),\neffect(fit, block, a) as (values ${effects.join(", ")})`;
+/** A linear function of the covariates per fit: its value per block at covariates 0, and its slopes. */
+interface Linear {
+  readonly key: string | number;
+  readonly blocks: readonly number[];
+  readonly effects: readonly number[];
+  readonly slopes: readonly number[];
 }
 
-const predictorOf = (covariates: readonly string[]): string =>
-  ["e.a", ...covariates.map((name, j) => `s.b${j} * r.${name}`)].join(" + ");
+/**
+ * Two tables of values that a select over the rows joins: `<name>_slope` (fit, part, c, b0, ...) and `<name>_effect` (fit, block, a).
+ * The function of a row is then a + c + sum of b x column.
+ */
+function tablesOf(name: string, functions: readonly Linear[], { columns, parts }: Design): string {
+  const effects = functions.flatMap(({ key, blocks, effects: values }) =>
+    blocks.map((block, i) => `(${literal(key)}, ${block}, ${doubleLiteral(values[i] as number)})`),
+  );
+  const slopes = functions.flatMap(({ key, slopes: values }) =>
+    parts.map((forms, part) => {
+      let constant = 0;
+      const factors = new Array<number>(columns.length).fill(0);
+      for (const [j, form] of forms.entries()) {
+        constant += (values[j] as number) * form.constant;
+        for (const [k, factor] of form.factors) factors[k] = (factors[k] as number) + (values[j] as number) * factor;
+      }
+      return `(${[literal(key), part, ...[constant, ...factors].map(doubleLiteral)].join(", ")})`;
+    }),
+  );
+  const names = ["fit", "part", "c", ...columns.map((_, k) => `b${k}`)];
+  return `${name}_slope(${names.join(", ")}) as (values ${slopes.join(", ")}),
+${name}_effect(fit, block, a) as (values ${effects.join(", ")})`;
+}
+
+/** The joins for {@link tablesOf}, and the function as SQL. */
+function linearOf(name: string, alias: string, { columns, parts }: Design) {
+  const samePart = parts.length === 1 ? "" : ` and ${alias}s.part = r.part`;
+  return {
+    join: `inner join ${name}_slope as ${alias}s on ${alias}s.fit = r.fit${samePart}
+  inner join ${name}_effect as ${alias}e on ${alias}e.fit = r.fit and ${alias}e.block = r.block`,
+    sql: [`${alias}e.a + ${alias}s.c`, ...columns.map((column, k) => `${alias}s.b${k} * r.${column}`)].join(" + "),
+  };
+}
+
+const predictorsOf = (states: readonly FitState[]): readonly Linear[] =>
+  states.map((state) => ({
+    key: state.key,
+    blocks: state.blocks,
+    effects: blockEffects(state),
+    slopes: state.beta.slice(state.blocks.length),
+  }));
 
 async function passOver(
   query: Query,
   { rows, covariates }: LogisticProblem,
+  design: Design,
   open: readonly (readonly [string, FitState])[],
-): Promise<ReadonlyMap<string, readonly BlockSums[]>> {
-  const p = covariates.length;
-  const tables = tablesOf(
-    open.map(([fit, state]) => [
-      fit,
-      { blocks: state.blocks, effects: blockEffects(state), slopes: state.beta.slice(state.blocks.length) },
-    ]),
-    p,
-  );
+): Promise<ReadonlyMap<string, ReadonlyMap<number, BlockSums>>> {
+  const { columns, parts } = design;
+  const part = parts.length === 1 ? "" : ", part";
+  const predictor = linearOf("own", "o", design);
+  const q = columns.length;
   const sums: string[] = [];
   // Plain sums steer the steps; the gradient decides where they end, so its rounding errors are compensated.
-  for (const name of covariates) sums.push(`fsum((y - mu) * ${name})`);
-  for (const name of covariates) sums.push(`sum(w * ${name})`);
-  for (let a = 0; a < p; a += 1) {
-    for (let b = a; b < p; b += 1) sums.push(`sum(w * ${covariates[a]} * ${covariates[b]})`);
+  for (const name of columns) sums.push(`fsum(residual * ${name})`);
+  for (const name of columns) sums.push(`sum(w * ${name})`);
+  for (let a = 0; a < q; a += 1) {
+    for (let b = a; b < q; b += 1) sums.push(`sum(w * ${columns[a]} * ${columns[b]})`);
   }
-  const result = await query<{ fit: string; block: number; n: number; events: number } & Record<string, number>>(`
-with ${tables},
+  const result = await query<{ fit: string | number; block: number; part?: number } & Record<string, number>>(`
+with ${tablesOf("own", predictorsOf(open.map(([, state]) => state)), design)},
 scored as (
-  select r.*, ${predictorOf(covariates)} as eta
+  select r.*, ${predictor.sql} as eta
   from (${rows}) as r
-  inner join slope as s on s.fit = r.fit
-  inner join effect as e on e.fit = r.fit and e.block = r.block
+  ${predictor.join}
+),
+split as (
+  -- exp of -|eta| alone: the larger share and the smaller one follow from it, and neither overflows.
+  select *, exp(-abs(eta)) as odds, eta >= 0e0 as is_likely from scored
 ),
 weighted as (
-  select *, 1e0 / (1e0 + exp(-eta)) as mu, 1e0 / (1e0 + exp(-eta)) * (1e0 / (1e0 + exp(eta))) as w,
-    case when y = 1 then eta else -eta end as margin
-  from scored
+  select *,
+    odds / ((1e0 + odds) * (1e0 + odds)) as w,
+    y - case when is_likely then 1e0 else odds end / (1e0 + odds) as residual,
+    case when is_likely = (y = 1) then 0e0 else -abs(eta) end - ln(1e0 + odds) as margin
+  from split
 )
-select fit, block, count(*) as n, sum(y) as events, sum(w) as s_w, fsum(y - mu) as s_r,
-  fsum(least(margin, 0e0) - ln(1e0 + exp(-abs(margin)))) as s_l${sums.map((sum, i) => `, ${sum} as s${i}`).join("")}
-from weighted group by fit, block order by fit, block`);
-  const out = new Map<string, BlockSums[]>();
+select fit, block${part}, sum(w) as s_w, fsum(residual) as s_r,
+  fsum(margin) as s_l${sums.map((sum, i) => `, ${sum} as s${i}`).join("")}
+from weighted group by fit, block${part} order by fit, block${part}`);
+  const out = new Map<string, Map<number, BlockSums>>();
+  const p = covariates.length;
   for (const row of result) {
-    const at = (i: number) => row[`s${i}`] as number;
-    const list = out.get(row.fit) ?? [];
-    list.push({
-      block: row.block,
-      n: row.n,
-      events: row.events,
-      w: row.s_w as number,
-      residual: row.s_r as number,
-      logLikelihood: row.s_l as number,
-      gradient: covariates.map((_, j) => at(j)),
-      cross: covariates.map((_, j) => at(p + j)),
-      hessian: Array.from({ length: (p * (p + 1)) / 2 }, (_, j) => at(2 * p + j)),
-    });
-    out.set(row.fit, list);
+    const blocks = out.get(String(row.fit)) ?? new Map<number, BlockSums>();
+    out.set(String(row.fit), blocks);
+    const block = blocks.get(row.block) ?? emptySums(p);
+    blocks.set(row.block, block);
+    const found = Float64Array.from(sums, (_, i) => row[`s${i}`] as number);
+    addPart(block, found, row, q, parts[row.part ?? 0] as readonly LinearForm[]);
   }
   return out;
+}
+
+const emptySums = (p: number): BlockSums => ({
+  w: 0,
+  residual: 0,
+  logLikelihood: 0,
+  gradient: new Float64Array(p),
+  cross: new Float64Array(p),
+  hessian: new Float64Array((p * (p + 1)) / 2),
+});
+
+/**
+ * Adds the sums of one part of a block: with x = c + F v for covariates x and columns v, sum of w x x' is
+ * c c' sum w + c (F sum w v)' + (F sum w v) c' + F (sum w v v') F'.
+ */
+function addPart(
+  block: BlockSums,
+  sums: Float64Array,
+  { s_w, s_r, s_l }: Readonly<Record<string, number>>,
+  q: number,
+  forms: readonly LinearForm[],
+): void {
+  const w = s_w as number;
+  const at = (i: number): number => sums[i] as number;
+  block.w += w;
+  block.residual += s_r as number;
+  block.logLikelihood += s_l as number;
+  const place = (a: number, b: number): number =>
+    a <= b ? 2 * q + a * q - (a * (a - 1)) / 2 + (b - a) : 2 * q + b * q - (b * (b - 1)) / 2 + (a - b);
+  // By covariate: sum of w times it, and of w times it times each column.
+  const weighted = forms.map(({ constant, factors }) => {
+    let alone = constant * w;
+    const beside = new Float64Array(q);
+    for (let k = 0; k < q; k += 1) beside[k] = constant * at(q + k);
+    for (const [l, factor] of factors) {
+      alone += factor * at(q + l);
+      for (let k = 0; k < q; k += 1) beside[k] = (beside[k] as number) + factor * at(place(l, k));
+    }
+    return { alone, beside };
+  });
+  let position = 0;
+  for (const [i, { constant, factors }] of forms.entries()) {
+    let gradient = constant * (s_r as number);
+    for (const [k, factor] of factors) gradient += factor * at(k);
+    block.gradient[i] = (block.gradient[i] as number) + gradient;
+    const own = weighted[i] as (typeof weighted)[number];
+    block.cross[i] = (block.cross[i] as number) + own.alone;
+    for (let j = i; j < forms.length; j += 1) {
+      const other = forms[j] as LinearForm;
+      let sum = own.alone * other.constant;
+      for (const [k, factor] of other.factors) sum += factor * (own.beside[k] as number);
+      block.hessian[position] = (block.hessian[position] as number) + sum;
+      position += 1;
+    }
+  }
 }
 
 /**
@@ -291,43 +432,31 @@ from weighted group by fit, block order by fit, block`);
  */
 async function clusteredErrors(
   query: Query,
-  problem: LogisticProblem,
+  { covariates, rows, wald }: LogisticProblem,
+  design: Design,
   states: ReadonlyMap<string, FitState>,
 ): Promise<ReadonlyMap<string, number>> {
-  const { covariates, rows, wald } = problem;
-  const p = covariates.length;
   const at = covariates.indexOf(wald as string);
   if (at < 0) throw new Error(`${wald} is not a covariate`);
-  const done = [...states].filter(([, state]) => state.isConverged && state.factor !== undefined);
+  const done = [...states.values()].filter((state) => state.isConverged && state.factor !== undefined);
   if (done.length === 0) return new Map();
-  const directions = done.map(([fit, state]) => {
+  const directions = done.map((state): Linear => {
     const unit = new Array<number>(state.beta.length).fill(0);
     unit[state.blocks.length + at] = 1;
     const h = solveFactored(state.factor as readonly Float64Array[], unit);
     const effects = state.blocks.map((_, i) => (h[0] as number) + (i === 0 ? 0 : (h[i] as number)));
-    return [fit, { blocks: state.blocks, effects, slopes: h.slice(state.blocks.length) }] as const;
+    return { key: state.key, blocks: state.blocks, effects, slopes: h.slice(state.blocks.length) };
   });
-  const fitted = done.map(
-    ([fit, state]) =>
-      [
-        fit,
-        { blocks: state.blocks, effects: blockEffects(state), slopes: state.beta.slice(state.blocks.length) },
-      ] as const,
-  );
-  const renamed = tablesOf(directions, p)
-    .replace(/^slope/, "slope_h")
-    .replace("\neffect(", "\neffect_h(");
-  const result = await query<{ fit: string; squares: number; accounts: number; n: number }>(`
-with ${tablesOf(fitted, p)},
-${renamed},
+  const predictor = linearOf("own", "o", design);
+  const direction = linearOf("toward", "t", design);
+  const result = await query<{ fit: string | number; squares: number; accounts: number; n: number }>(`
+with ${tablesOf("own", predictorsOf(done), design)},
+${tablesOf("toward", directions, design)},
 scored as (
-  select r.fit, r.account_no, r.y, ${predictorOf(covariates)} as eta,
-    ${["eh.a", ...covariates.map((name, j) => `sh.b${j} * r.${name}`)].join(" + ")} as direction
+  select r.fit, r.account_no, r.y, ${predictor.sql} as eta, ${direction.sql} as direction
   from (${rows}) as r
-  inner join slope as s on s.fit = r.fit
-  inner join effect as e on e.fit = r.fit and e.block = r.block
-  inner join slope_h as sh on sh.fit = r.fit
-  inner join effect_h as eh on eh.fit = r.fit and eh.block = r.block
+  ${predictor.join}
+  ${direction.join}
 ),
 by_account as (
   select fit, account_no, count(*) as n, fsum((y - 1e0 / (1e0 + exp(-eta))) * direction) as u
@@ -336,9 +465,12 @@ by_account as (
 select fit, fsum(u * u) as squares, count(*) as accounts, sum(n) as n from by_account group by fit`);
   const errors = new Map<string, number>();
   for (const row of result) {
-    const k = (states.get(row.fit) as FitState).beta.length;
+    const k = (states.get(String(row.fit)) as FitState).beta.length;
     if (row.accounts < 2 || row.n <= k) continue;
-    errors.set(row.fit, Math.sqrt(row.squares * (row.accounts / (row.accounts - 1)) * ((row.n - 1) / (row.n - k))));
+    errors.set(
+      String(row.fit),
+      Math.sqrt(row.squares * (row.accounts / (row.accounts - 1)) * ((row.n - 1) / (row.n - k))),
+    );
   }
   return errors;
 }

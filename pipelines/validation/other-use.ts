@@ -2,7 +2,7 @@
 import type { StepContext } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
-import { baselineCovariates, columnsOf } from "./lens.ts";
+import { layBaseline } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
 import { tenDigits } from "./tables.ts";
 
@@ -71,22 +71,16 @@ select
   ) as spearman
 from moment
 order by kpi`);
-  const covariates = await baselineCovariates(query, labels);
+  const { table, columns, problem } = await layBaseline(context, labels);
   await run(`
 create or replace temp table use_fit_row as
 select
-  u.kpi as fit, r.account_no, r.block, r.y, u.kpi_x,
-  normal_quantile((u.use_rank + 1) / (2e0 * u.n_rows)) as use_x${columnsOf(covariates)}
+  u.kpi as fit, r.account_no, r.block, r.part, r.y, u.kpi_x,
+  normal_quantile((u.use_rank + 1) / (2e0 * u.n_rows)) as use_x${columns.map((name) => `, r.${name}`).join("")}
 from use_row as u
-inner join validation.baseline_row as r on r.definition = ${literal(definition)} and r.observation_no = u.observation_no`);
-  const fits = await fitLogistic(query, {
-    rows: "select * from use_fit_row",
-    covariates: [...covariates.map(({ name }) => name), "use_x", "kpi_x"],
-    ridge: 1e-3,
-    wald: "kpi_x",
-  });
-  await run("drop table use_fit_row");
-  await run("drop table use_row");
+inner join ${table} as r on r.observation_no = u.observation_no`);
+  const fits = await fitLogistic(query, { rows: "select * from use_fit_row", ...problem("use_x", "kpi_x") });
+  await run(`drop table use_fit_row; drop table use_row; drop table ${table}`);
   return new Map(
     correlated.map(({ kpi, spearman }) => {
       const z = fits.get(kpi)?.z ?? null;

@@ -5,7 +5,7 @@
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
-import { baselineCovariates, columnsOf } from "./lens.ts";
+import { type Beside, layBaseline } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
 import { tenDigits, writeTable } from "./tables.ts";
 
@@ -111,10 +111,19 @@ export async function pairFactsOf(context: StepContext, definition: string): Pro
     `select kpi, other, spearman from validation.kpi_rank_pair where definition = ${literal(definition)}`,
   );
   const spearman = new Map(pairs.flatMap((p) => [both(p.kpi, p.other, p.spearman), both(p.other, p.kpi, p.spearman)]));
+  let laid: Promise<Beside | null> | undefined;
+  const layOnce = async (): Promise<Beside | null> => {
+    const labels = (await countLabels(query)).find((row) => row.definition === definition);
+    return labels === undefined ? null : layBaseline(context, labels);
+  };
   return {
     spearmanOf: (a, b) => spearman.get(`${a} ${b}`) ?? null,
     differenceZOf: (a, b) => differenceZ(query, definition, a, b),
-    incrementalZOf: (id, kept) => incrementalZ(context, definition, id, kept),
+    incrementalZOf: async (id, kept) => {
+      laid ??= layOnce();
+      const beside = await laid;
+      return beside === null ? null : incrementalZ(context, definition, beside, id, kept);
+    },
   };
 }
 
@@ -144,32 +153,24 @@ select exact_sum(d * d) as squares, count(case when d <> 0 then 1 end) as n from
 
 /** As the lens (lens.ts), over the rows on which both KPIs have a value, with the kept one as a further covariate. */
 async function incrementalZ(
-  context: StepContext,
+  { query, run }: StepContext,
   definition: string,
+  { table, columns, problem }: Beside,
   id: string,
   kept: string,
 ): Promise<number | null> {
-  const { query, run } = context;
-  const labels = (await countLabels(query)).find((row) => row.definition === definition);
-  if (labels === undefined) return null;
-  const covariates = await baselineCovariates(query, labels);
   await run(`
 create or replace temp table pair_row as
 select
-  'pair' as fit, r.account_no, r.block, r.y, own.x as kpi_x, kept.x as kept_x${columnsOf(covariates)}
+  1 as fit, r.account_no, r.block, r.part, r.y, own.x as kpi_x, kept.x as kept_x${columns.map((name) => `, r.${name}`).join("")}
 from validation.kpi_placed as own
 inner join validation.kpi_placed as kept
   on kept.definition = own.definition and kept.observation_no = own.observation_no and kept.kpi = ${literal(kept)}
-inner join validation.baseline_row as r on r.definition = own.definition and r.observation_no = own.observation_no
+inner join ${table} as r on r.observation_no = own.observation_no
 where own.definition = ${literal(definition)} and own.kpi = ${literal(id)}`);
-  const fits = await fitLogistic(query, {
-    rows: "select * from pair_row",
-    covariates: [...covariates.map(({ name }) => name), "kept_x", "kpi_x"],
-    ridge: 1e-3,
-    wald: "kpi_x",
-  });
+  const fits = await fitLogistic(query, { rows: "select * from pair_row", ...problem("kept_x", "kpi_x") });
   await run("drop table pair_row");
-  const z = fits.get("pair")?.z ?? null;
+  const z = fits.get("1")?.z ?? null;
   return z === null ? null : tenDigits(z);
 }
 
