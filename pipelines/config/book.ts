@@ -18,10 +18,15 @@ export function durationSeconds(text: string): number {
   return Number(text.slice(0, -1)) * unit;
 }
 
+/** What a book reads lies below the folder that it names: a path cannot lead out of it. */
+const filePattern = z
+  .string()
+  .regex(/^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[^\0]+$/, "a path below exports_root, without a leading / and without ..");
+
 const sourceFields = z.strictObject({
   entity: z.enum(entityIds).describe("what the rows of these files are"),
   files: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .union([filePattern, z.array(filePattern).min(1)])
     .describe("a file or glob, or several, below exports_root; of a file written by hand below the book"),
   mode: z
     .enum(["append", "snapshot", "range"])

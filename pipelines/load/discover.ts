@@ -1,6 +1,7 @@
 import type { BigIntStats } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { refusedError } from "../lib/errors.ts";
 
 export interface FoundFile {
   /** Below the root, with forward slashes: the name that people see. */
@@ -15,15 +16,19 @@ export interface FoundFile {
 export const stampOf = (facts: { readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string =>
   `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`;
 
-/** The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. */
+/**
+ * The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. A link
+ * that leads out of the root is refused: whoever may drop a file there could otherwise have any file of the machine read.
+ */
 export async function findFiles(root: string, patterns: readonly string[]): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();
+  const home = await realpath(root).catch(() => root);
   for (const pattern of patterns) {
     const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
     const magic = parts.findIndex((part) => /[*?{[]/.test(part));
     const fixed = magic === -1 ? parts.slice(0, -1) : parts.slice(0, magic);
     const expression = globExpression(parts.join("/"));
-    const base = pattern.startsWith("/") ? `/${fixed.join("/")}` : join(root, ...fixed);
+    const base = join(root, ...fixed);
     const deep = magic !== -1 && (parts.length - magic > 1 || parts.includes("**"));
     let entries: readonly string[];
     try {
@@ -39,6 +44,10 @@ export async function findFiles(root: string, patterns: readonly string[]): Prom
       const path = join(base, entry);
       const facts = await statOf(path);
       if (facts === null || !facts.isFile()) continue;
+      const target = await realpath(path);
+      if (!target.startsWith(home.endsWith(sep) ? home : `${home}${sep}`)) {
+        throw refusedError(`${name} is a link that leads to ${target}, expected a file below ${root}`);
+      }
       found.set(name, {
         name,
         path,
