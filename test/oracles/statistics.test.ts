@@ -32,6 +32,14 @@ interface Golden {
   /** account, stratum, segment, size, y, x (with gaps), heavy (many ties), ushape */
   readonly rows: readonly (readonly [number, number, string, number, number, number | null, number, number])[];
   readonly auc: Readonly<Record<"x" | "heavy" | "x_one_stratum", RankGolden>>;
+  /** A value that is the outcome itself: Hanley and McNeil's error at the shrunk A. */
+  readonly perfect: {
+    readonly churned: number;
+    readonly staying: number;
+    readonly centre: number;
+    readonly se: number;
+    readonly z: number;
+  };
   readonly shape: Readonly<Record<"ushape" | "heavy", { chi2: number; df: number; p: number; bins: number[] }>>;
   readonly families: { readonly p: number[]; readonly bh: number[]; readonly by: number[] };
   readonly normal: readonly [number, number][];
@@ -75,6 +83,7 @@ select 'd' as definition, subject, 'main' as statistic, account_no, 0 as block, 
   select 'x' as subject, account_no, stratum, x as value, y from rows where x is not null
   union all select 'heavy', account_no, stratum, heavy, y from rows
   union all select 'x_one_stratum', account_no, 0, x, y from rows where x is not null
+  union all select 'perfect', account_no, stratum, y, y from rows
 );
 create table validation.kpi_value as
 select observation_no, 'ushape' as kpi, ushape as value from rows union all select observation_no, 'heavy', heavy from rows;
@@ -123,6 +132,24 @@ describe("stratified AUC with clustered variance", () => {
     }
     const sum = await database.scalar<number>("select sum(psi) from validation.t_influence where subject = 'x'");
     expect(Math.abs(sum as number)).toBeLessThan(1e-12);
+  });
+});
+
+describe("a perfect separator", () => {
+  it("has the error that Hanley and McNeil's formula plans for", async () => {
+    const [row] = await database.query<{
+      auc: number;
+      centre: number;
+      se: number;
+      z: number;
+      n_churned: number;
+      n_staying: number;
+    }>("select auc, centre, se, z, n_churned, n_staying from validation.t_auc where subject = 'perfect'");
+    const { churned, staying, centre, se, z } = golden.perfect;
+    expect([row?.auc, row?.n_churned, row?.n_staying]).toEqual([1, churned, staying]);
+    close(row?.centre, centre);
+    close(row?.se, se);
+    close(row?.z, z);
   });
 });
 
