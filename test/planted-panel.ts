@@ -217,6 +217,8 @@ create table scores.account_override (account_id varchar, snapshot_date date, sc
 create table staging.churn_event (account_id varchar, occurred_on date, reason varchar, is_voluntary boolean, is_reactivation boolean, visible_on date, superseded_on date, source varchar);
 create table staging.account (account_id varchar, name varchar, created_at timestamp, churned varchar, segment varchar, visible_on date, superseded_on date, source varchar);
 create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar, seats integer, mrr_minor bigint, currency varchar);
+create table staging.engagement (account_id varchar, occurred_at timestamp, kind varchar, status varchar, visible_on date, superseded_on date, source varchar);
+create table staging.disposition (account_id varchar, kind varchar, disposition varchar, said_by varchar, said_on date, line_no bigint, source varchar, visible_on date, superseded_on date);
 create table staging.ticket (account_id varchar, opened_at timestamp, visible_on date, superseded_on date, source varchar);
 create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
 create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);
@@ -262,6 +264,12 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
     ]),
   );
   for (const statement of options.before ?? []) await database.run(statement);
+  for (const [end, value] of [
+    ["from", 0],
+    ["to", 100],
+  ]) {
+    await database.run(`alter table scores.scorecard add column scale_${end} decimal(18,6) default ${value}`);
+  }
   const book: Book = {
     ...bookSchema.parse({
       book: "panel",
@@ -298,6 +306,8 @@ const given = [
   "staging.churn_event",
   "staging.account",
   "staging.subscription",
+  "staging.engagement",
+  "staging.disposition",
   "staging.ticket",
   "staging.usage_event",
   "staging.source_arrival",

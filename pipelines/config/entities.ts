@@ -250,6 +250,12 @@ const all = [
     key: ["account_id", "said_by", "said_on"],
     on: ["said_on"],
   }),
+  entity(
+    "disposition",
+    "hand",
+    ["account_id text!", "kind text!", "disposition text!", "said_by text", "said_on date", "note text"],
+    { key: ["account_id", "kind"], on: ["said_on"] },
+  ),
 ] as const;
 
 /** Everything a book's files can be mapped to, by id (docs/exports.md, "Entities"). */

@@ -8,13 +8,13 @@ import type { Model, Node } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { fitBaseline } from "./baseline.ts";
 import { decideVerdicts, type LiveKpi } from "./decide.ts";
+import { historyNodes } from "./history.ts";
 import { labelAgreementModel } from "./labels.ts";
 import { fitLens } from "./lens.ts";
 import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
 import { makePeriods } from "./periods.ts";
 import { rankModels, rankTotals } from "./rank.ts";
 import { groupKpis } from "./redundancy.ts";
-import { testScorecards } from "./scorecards.ts";
 import { testShape } from "./shape.ts";
 
 export interface ValidationOptions {
@@ -39,9 +39,7 @@ export async function validationNodes(
 ): Promise<readonly Node[]> {
   return [
     ...(await kpiNodes(book, kpis, cards, options)),
-    ...rankModels({ name: "score", source: "validation.score_observed" }),
-    ...rankTotals("score", "validation.score_part"),
-    testScorecards,
+    ...historyNodes(),
     labelAgreementModel(book),
   ];
 }

@@ -80,42 +80,85 @@ interface StatisticRow {
   readonly scorecard: string;
   readonly version: number;
   readonly purpose: string | null;
-  readonly period: "all" | "out_of_time";
-  readonly n_asked: number;
+  readonly period: string;
+  readonly slice: string;
+  readonly sample: string;
+  readonly first_on: string | null;
+  readonly last_on: string | null;
+  readonly n_rows: number;
   readonly coverage: number | null;
   readonly n_churned: number;
   readonly n_staying: number;
+  readonly base_rate: number | null;
   readonly auc: number | null;
   readonly centre: number | null;
   readonly auc_se: number | null;
   readonly average_precision: number | null;
+  readonly precision_se: number | null;
   readonly lift_10: number | null;
+  readonly lift_se: number | null;
+  readonly brier: number | null;
+  readonly brier_low: number | null;
+  readonly brier_high: number | null;
+  readonly slope: number | null;
+  readonly slope_low: number | null;
+  readonly slope_high: number | null;
   readonly simple_auc: number | null;
   readonly difference: number | null;
-  readonly difference_se: number | null;
-  readonly median_months_of_warning: number | null;
-  readonly share_1m: number | null;
-  readonly share_3m: number | null;
+  readonly difference_low: number | null;
+  readonly difference_high: number | null;
+}
+
+/** Copied from validation.scorecard_statistic as they stand. */
+const departureColumns = {
+  n_departures: "bigint",
+  caught_share: "double",
+  caught_low: "double",
+  caught_high: "double",
+  green_share: "double",
+  green_low: "double",
+  green_high: "double",
+  n_warned: "bigint",
+  median_months_of_warning: "double",
+  share_1m: "double",
+  share_3m: "double",
+  n_stayers: "bigint",
+  stayer_median_months: "double",
+  stayer_share_1m: "double",
+  stayer_share_3m: "double",
+} as const;
+
+const ninety = 1.6448536269514722;
+
+/** An interval of a ratio above 0 on the scale of its logarithm: a share of it is as likely too low as too high. */
+function ratioInterval(value: number | null, se: number | null): { low: number | null; high: number | null } {
+  if (value === null || se === null || value <= 0) return { low: null, high: null };
+  const factor = Math.exp((ninety * se) / value);
+  return { low: value / factor, high: value * factor };
 }
 
 /**
- * validation.scorecard_test. The state is judged out of time only; the row `all` holds numbers that may flatter, because a
- * version may have been made on the same rows. Intervals are 90 %.
+ * validation.scorecard_test: a line for each part of history on which a version is looked at, and for each period of the
+ * parts out_of_time and in_sample. The state is judged out of time only; what is in_sample may flatter, because the version may
+ * have been made on the same rows. Intervals are 90 %, those of shares of departures 95 %.
  */
 export const testScorecards: Step = {
   kind: "step",
   name: "validation.test_scorecards",
-  depends: ["validation.scorecard_statistic"],
+  depends: ["validation.scorecard_statistic", "validation.scorecard_calibration"],
   params: ["gap_days", "horizon_days"],
   produces: ["validation.scorecard_test"],
-  version: "1",
+  version: "2",
   async run(context) {
     const [params] = await context.query<{ gap_days: number; horizon_days: number }>(
       "select gap_days, horizon_days from meta.params",
     );
-    const rows = await context.query<StatisticRow>(
-      "select * from validation.scorecard_statistic order by scorecard, version, period",
-    );
+    const rows = await context.query<StatisticRow>(`
+select s.*, c.brier, c.brier_low, c.brier_high, c.slope, c.slope_low, c.slope_high
+from validation.scorecard_statistic as s
+left join validation.scorecard_calibration as c
+  on c.scorecard = s.scorecard and c.version = s.version and c.period = s.period and s.sample = 'out_of_time'
+order by s.scorecard, s.version, s.slice`);
     await writeTable(
       context,
       "validation.scorecard_test",
@@ -123,6 +166,9 @@ export const testScorecards: Step = {
         scorecard: "varchar",
         version: "integer",
         period: "varchar",
+        sample: "varchar",
+        first_on: "date",
+        last_on: "date",
         state: "varchar",
         sentence: "varchar",
         auc: "double",
@@ -131,21 +177,30 @@ export const testScorecards: Step = {
         coverage: "double",
         n_rows: "bigint",
         n_churned: "bigint",
+        n_staying: "bigint",
+        base_rate: "double",
         average_precision: "double",
+        average_precision_low: "double",
+        average_precision_high: "double",
         lift_10: "double",
+        lift_10_low: "double",
+        lift_10_high: "double",
         brier: "double",
+        brier_low: "double",
+        brier_high: "double",
         slope: "double",
+        slope_low: "double",
+        slope_high: "double",
         simple_auc: "double",
         difference: "double",
         difference_low: "double",
         difference_high: "double",
-        median_months_of_warning: "double",
-        share_1m: "double",
-        share_3m: "double",
+        ...departureColumns,
       },
       rows.map((row) => {
-        const { low, high } = aucInterval(row.centre, row.auc_se, 1.645);
-        const half = row.difference_se === null ? null : 1.645 * row.difference_se;
+        const { low, high } = aucInterval(row.centre, row.auc_se, ninety);
+        const precision = aucInterval(row.average_precision, row.precision_se, ninety);
+        const lift = ratioInterval(row.lift_10, row.lift_se);
         const evidence: ScorecardEvidence = {
           churned: row.n_churned,
           staying: row.n_staying,
@@ -155,36 +210,23 @@ export const testScorecards: Step = {
           high,
           simpleAuc: row.simple_auc,
           difference: row.difference,
-          differenceLow: row.difference === null || half === null ? null : row.difference - half,
-          differenceHigh: row.difference === null || half === null ? null : row.difference + half,
+          differenceLow: row.difference_low,
+          differenceHigh: row.difference_high,
           gapDays: params?.gap_days ?? 0,
           horizonDays: params?.horizon_days ?? 0,
           purpose: row.purpose,
         };
         const isJudged = row.period === "out_of_time";
         return {
-          scorecard: row.scorecard,
-          version: row.version,
-          period: row.period,
+          ...row,
           state: isJudged ? stateOf(evidence) : null,
           sentence: isJudged ? stateSentence(evidence) : null,
-          auc: row.auc,
           auc_low: twelveDigits(low),
           auc_high: twelveDigits(high),
-          coverage: row.coverage,
-          n_rows: row.n_asked,
-          n_churned: row.n_churned,
-          average_precision: row.average_precision,
-          lift_10: row.lift_10,
-          brier: null,
-          slope: null,
-          simple_auc: row.simple_auc,
-          difference: row.difference,
-          difference_low: twelveDigits(evidence.differenceLow),
-          difference_high: twelveDigits(evidence.differenceHigh),
-          median_months_of_warning: row.median_months_of_warning,
-          share_1m: row.share_1m,
-          share_3m: row.share_3m,
+          average_precision_low: twelveDigits(precision.low),
+          average_precision_high: twelveDigits(precision.high),
+          lift_10_low: twelveDigits(lift.low),
+          lift_10_high: twelveDigits(lift.high),
         };
       }),
     );

@@ -116,9 +116,8 @@ describe("two versions", () => {
   });
   test("rank as the validation of scorecards has it", async () => {
     const [stored] = await database.query<{ auc: number; simple: number; difference: number; se: number; n: number }>(
-      "select 1 - b.auc as auc, simple_auc as simple, difference, difference_se as se, b.n_churned as n from validation.scorecard_statistic as s " +
-        "inner join validation.score_auc as b on b.subject = s.scorecard || '@' || s.version and b.statistic = 'paired_out_of_time' " +
-        "where s.scorecard = 'freshsuccess_40_30_30' and s.period = 'out_of_time'",
+      "select auc, other_auc as simple, difference, difference_se as se, n_churned as n from validation.scorecard_difference " +
+        "where scorecard = 'freshsuccess_40_30_30' and other = 'naive_baseline' and period = 'out_of_time'",
     );
     const found = await json<Compared>((context) =>
       diff(context, book, "naive_baseline", "freshsuccess_40_30_30@1", { state, redLift: 0, json: true }),
