@@ -144,6 +144,7 @@ verb("score", "the scores of a release, with their parts for one account")
   .option("--leave-one-out", "what each KPI does for the scorecard: scores and ranking without it")
   .action((book, options) => score(context, book, options));
 verb("audit", "what is wrong with a release that no refresh stops for")
+  .option("--labels", "the definitions of churn beside each other, and the verdicts that hang on one")
   .option("--truncation", "does any KPI know more than could be known then? cuts the data, computes again, compares")
   .option("--dates <list>", "with --truncation: these snapshots, like 2026-01-05,2026-02-02", dates)
   .option("--all", "with --truncation: every snapshot")

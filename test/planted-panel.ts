@@ -217,9 +217,13 @@ create table scores.account_override (account_id varchar, snapshot_date date, sc
 create table staging.churn_event (account_id varchar, occurred_on date, reason varchar, is_voluntary boolean, is_reactivation boolean, visible_on date, superseded_on date, source varchar);
 create table staging.account (account_id varchar, name varchar, created_at timestamp, churned varchar, segment varchar, visible_on date, superseded_on date, source varchar);
 create table staging.subscription (account_id varchar, subscription_id varchar, started_on date, ended_on date, notice_on date, notice_days integer, visible_on date, superseded_on date, source varchar, seats integer, mrr_minor bigint, currency varchar);
+create table staging.play (account_id varchar, started_on date, play varchar, visible_on date, superseded_on date, source varchar);
 create table staging.engagement (account_id varchar, occurred_at timestamp, kind varchar, status varchar, visible_on date, superseded_on date, source varchar);
 create table staging.disposition (account_id varchar, kind varchar, disposition varchar, said_by varchar, said_on date, line_no bigint, source varchar, visible_on date, superseded_on date);
-create table staging.ticket (account_id varchar, opened_at timestamp, visible_on date, superseded_on date, source varchar);
+create table staging.ticket (account_id varchar, opened_at timestamp, closed_at timestamp, known_at timestamp, visible_on date, superseded_on date, source varchar);
+create table staging.survey_response (account_id varchar, responded_at timestamp, visible_on date, superseded_on date, source varchar);
+create table scores.scorecard_weight (scorecard varchar, version integer, kpi varchar, share decimal(18,6));
+create table scores.score_part (account_id varchar, snapshot_date date, scorecard varchar, version integer, part_no integer, kind varchar, kpi varchar, points decimal(18,6), weight decimal(18,6), contribution decimal(18,6));
 create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
 create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);
 create table staging.source_repeat (source varchar, n_repeats bigint, n_corrections bigint);
@@ -270,6 +274,14 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
   ]) {
     await database.run(`alter table scores.scorecard add column scale_${end} decimal(18,6) default ${value}`);
   }
+  for (const column of [
+    "is_assigned boolean default true",
+    "assign_order integer default 1",
+    "in_force_from date",
+    "combine varchar default 'weighted_mean'",
+  ]) {
+    await database.run(`alter table scores.scorecard add column ${column}`);
+  }
   const book: Book = {
     ...bookSchema.parse({
       book: "panel",
@@ -303,9 +315,13 @@ const given = [
   "scores.scorecard",
   "scores.account_override",
   "scores.account_score",
+  "scores.score_part",
+  "scores.scorecard_weight",
+  "staging.survey_response",
   "staging.churn_event",
   "staging.account",
   "staging.subscription",
+  "staging.play",
   "staging.engagement",
   "staging.disposition",
   "staging.ticket",

@@ -1,5 +1,6 @@
 import { guardRailError, usageError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
+import { dataSection, labelSection } from "./audit-labels.ts";
 import { hasAuditTables, knownSection, lintSection, overrideSection, signOffSection } from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
@@ -15,6 +16,8 @@ export async function audit(
   name: string,
   options: BookOptions & {
     readonly json?: boolean;
+    /** The definitions of churn beside each other, and the verdicts that hang on one. */
+    readonly labels?: boolean;
     readonly truncation?: boolean;
     /** Snapshots for the truncation test; by default a few spread over history. */
     readonly dates?: readonly string[];
@@ -36,7 +39,9 @@ export async function audit(
       await knownSection(query),
       await overrideSection(query),
       await failedAudits(query),
+      await dataSection(query),
     ];
+    if (options.labels) sections.push(await labelSection(query));
     if (options.truncation || options.all || options.dates !== undefined) {
       const dates = options.all ? "all" : options.dates;
       sections.push(truncationSection(await auditTruncation({ book, state, log: context.log, dates })));

@@ -5,11 +5,10 @@ import type { Model } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 
 /**
- * validation.label_agreement: per pair of definitions (`definition` < `other`) the accounts that both, only the one and
- * only the other call churned at any time, and the median days between their first dates. An account counts by events
- * when the event table names it at all: whoever came back had left. A flag has no date, so a pair with one has no days.
+ * Who is churned by each definition: an account counts by events when the event table names it at all, since whoever came
+ * back had left. A flag has no date.
  */
-export function labelAgreementModel(book: Book): Model {
+function churnedAccounts(book: Book): { readonly sql: string; readonly depends: ReadonlySet<string> } {
   const parts: string[] = [];
   const depends = new Set(["validation.definition"]);
   for (const [id, definition] of Object.entries(book.churn.definitions).sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -40,6 +39,15 @@ where account_id is not null and superseded_on is null
   and lower(cast(${quoteIdentifier(definition.column)} as varchar)) in ('true', 't', 'yes', 'y', '1', 'churned')
 group by account_id`);
   }
+  return { sql: parts.join("\nunion all\n"), depends };
+}
+
+/**
+ * validation.label_agreement: per pair of definitions (`definition` < `other`) the accounts that both, only the one and
+ * only the other call churned at any time, and the median days between their first dates (null where one is a flag).
+ */
+export function labelAgreementModel(book: Book): Model {
+  const { sql, depends } = churnedAccounts(book);
   return {
     kind: "table",
     name: "validation.label_agreement",
@@ -50,7 +58,7 @@ group by account_id`);
     portable: false,
     sql: `
 with churned as (
-${parts.join("\nunion all\n")}
+${sql}
 ),
 pair as (
   select a.definition, b.definition as other
@@ -85,5 +93,54 @@ select
 from pair as p
 left join compared as c on c.definition = p.definition and c.other = p.other
 group by p.definition, p.other`.trim(),
+  };
+}
+
+/**
+ * validation.label_definition: per definition the accounts that it calls churned at any time, of all accounts that the exports
+ * name, and those with a complete outcome window that it counts as left and as stayed (null for a flag).
+ */
+export function labelDefinitionModel(book: Book): Model {
+  const { sql, depends } = churnedAccounts(book);
+  return {
+    kind: "table",
+    name: "validation.label_definition",
+    grain: ["definition"],
+    depends: [...new Set([...depends, "spine.account_period", "staging.account", "validation.outcome"])],
+    params: [],
+    audits: [],
+    portable: false,
+    sql: `
+with churned as (
+${sql}
+),
+known as (
+  select account_id from staging.account where account_id is not null
+  union
+  select account_id from spine.account_period
+),
+counted as (
+  select definition, count(distinct account_id) as n_churned from churned group by definition
+),
+tested as (
+  select
+    definition,
+    count(distinct case when y = 1 then account_id end) as n_churned,
+    count(distinct case when y = 0 then account_id end) as n_staying
+  from validation.outcome
+  where y is not null
+  group by definition
+)
+select
+  d.definition,
+  d.type,
+  d.is_primary,
+  (select count(*) from known) as n_accounts,
+  coalesce(c.n_churned, 0) as n_churned,
+  case when d.has_outcome then coalesce(t.n_churned, 0) end as n_tested_churned,
+  case when d.has_outcome then coalesce(t.n_staying, 0) end as n_tested_staying
+from validation.definition as d
+left join counted as c on c.definition = d.definition
+left join tested as t on t.definition = d.definition`.trim(),
   };
 }

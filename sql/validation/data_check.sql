@@ -1,7 +1,8 @@
 -- model: validation.data_check
 -- grain: check
 -- depends: raw.usage_event, spine.account_period, staging.account, staging.account_identity, staging.churn_event,
---   staging.source_arrival, staging.source_repeat, staging.subscription, staging.ticket
+--   staging.engagement, staging.source_arrival, staging.source_repeat, staging.subscription, staging.survey_response,
+--   staging.ticket
 -- params: as_of, currency
 -- Oddities of the exports, counted and never mended: rows as delivered, repeats included. Usage is counted per day first,
 -- so that its volume is read once.
@@ -46,6 +47,20 @@ known_account as (
   select account_id from staging.account where account_id is not null
   union
   select account_id from staging.subscription where account_id is not null
+),
+ticket_day as (
+  select distinct cast(t.opened_at as date) as opened_on
+  from staging.ticket as t
+  cross join meta.params as p
+  where t.superseded_on is null and cast(t.opened_at as date) < p.as_of
+),
+ticket_gap as (
+  -- Where tickets come on four days of five, a week without any is no quiet week.
+  select
+    opened_on + 1 as gap_from,
+    lead(opened_on) over (order by opened_on) - opened_on - 1 as n_days,
+    count(*) over () >= 0.8 * (max(opened_on) over () - min(opened_on) over () + 1) as is_steady
+  from ticket_day
 ),
 found as (
   select 'usage_before_subscription' as id, u.ref as example, u.n_rows as n
@@ -95,6 +110,34 @@ found as (
   inner join account_end as e on e.account_id = t.account_id
   where t.superseded_on is null and cast(t.opened_at as date) >= e.left_on
   union all
+  select 'tickets_known_before_they_happened', t.account_id, 1
+  from staging.ticket as t
+  where t.superseded_on is null and t.known_at < t.opened_at
+  union all
+  select 'tickets_closed_before_they_opened', t.account_id, 1
+  from staging.ticket as t
+  where t.superseded_on is null and t.closed_at < t.opened_at
+  union all
+  select 'contacts_before_sign_up', c.account_id, 1
+  from staging.engagement as c
+  inner join sign_up as s on s.account_id = c.account_id
+  where c.superseded_on is null and c.occurred_at < s.created_at
+  union all
+  select 'contacts_after_leaving', c.account_id, 1
+  from staging.engagement as c
+  inner join account_end as e on e.account_id = c.account_id
+  where c.superseded_on is null and cast(c.occurred_at as date) >= e.left_on
+  union all
+  select 'surveys_before_sign_up', v.account_id, 1
+  from staging.survey_response as v
+  inner join sign_up as s on s.account_id = v.account_id
+  where v.superseded_on is null and v.responded_at < s.created_at
+  union all
+  select 'surveys_after_leaving', v.account_id, 1
+  from staging.survey_response as v
+  inner join account_end as e on e.account_id = v.account_id
+  where v.superseded_on is null and cast(v.responded_at as date) >= e.left_on
+  union all
   select 'tickets_without_account', t.account_id, 1
   from staging.ticket as t
   where t.superseded_on is null
@@ -131,6 +174,10 @@ found as (
     ) as a
   ) as d
   where d.n_days > 0
+  union all
+  select 'days_without_tickets', cast(g.gap_from as varchar), g.n_days
+  from ticket_gap as g
+  where g.is_steady and g.n_days >= 7
 ),
 counted as (
   select id, cast(sum(n) as bigint) as n from found group by id
@@ -161,13 +208,20 @@ from (values
   ('repeated_rows', 'rows that came again with the same key'),
   ('tickets_before_sign_up', 'tickets opened before the account signed up'),
   ('tickets_after_leaving', 'tickets of accounts that had left for good'),
+  ('tickets_known_before_they_happened', 'tickets that arrived before they were opened'),
+  ('tickets_closed_before_they_opened', 'tickets closed before they were opened'),
+  ('contacts_before_sign_up', 'contacts before the account signed up'),
+  ('contacts_after_leaving', 'contacts with accounts that had left for good'),
+  ('surveys_before_sign_up', 'survey answers before the account signed up'),
+  ('surveys_after_leaving', 'survey answers of accounts that had left for good'),
   ('tickets_without_account', 'tickets of an account that no export names'),
   ('subscriptions_without_account', 'subscriptions of an account that the accounts do not name'),
   ('subscriptions_ending_before_they_start', 'subscriptions that end before they start'),
   ('negative_seats_or_money', 'subscriptions with negative seats or money'),
   ('money_in_another_currency', 'subscriptions in another currency than that of the book (their money is left out)'),
   ('churn_events_before_sign_up', 'churn events before the account signed up'),
-  ('days_without_usage', 'days without any usage row, between the first and the last')
+  ('days_without_usage', 'days without any usage row, between the first and the last'),
+  ('days_without_tickets', 'days in stretches of a week or more without any ticket')
 ) as w(id, what)
 left join counted as c on c.id = w.id
 left join example as e on e.id = w.id

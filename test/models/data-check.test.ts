@@ -37,6 +37,12 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
           ('subs', 'a', 's5', '2024-02-10', null, 1, -1, null)`,
         `insert into staging.ticket (account_id, opened_at, superseded_on) values
           ('a', '2024-01-04 10:00', null), ('b', '2024-01-05 11:00', null), ('b', '2024-01-05 12:00', null), ('a', '2024-06-01', null), (null, '2024-03-01', null), ('a', '2024-01-01', '2024-02-01')`,
+        `insert into staging.ticket (account_id, opened_at, closed_at, known_at) values
+          ('b', '2024-02-02 10:00', '2024-02-02 09:00', '2024-02-02 09:30')`,
+        `insert into staging.engagement (account_id, occurred_at) values
+          ('a', '2024-01-04'), ('a', '2024-02-01'), ('a', '2024-06-01 08:00'), ('b', '2024-12-01')`,
+        `insert into staging.survey_response (account_id, responded_at) values
+          ('b', '2024-01-05 11:59'), ('b', '2024-01-06'), ('a', '2024-07-01'), ('a', null)`,
         "insert into staging.churn_event (account_id, occurred_on) values ('a', '2024-01-04'), ('b', '2024-01-05')",
       ],
     },
@@ -58,6 +64,14 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
     tickets_before_sign_up: [2, "a, b"],
     tickets_after_leaving: [1, "a"],
     tickets_without_account: [1, null],
+    tickets_known_before_they_happened: [1, "b"],
+    tickets_closed_before_they_opened: [1, "b"],
+    contacts_before_sign_up: [1, "a"],
+    contacts_after_leaving: [1, "a"],
+    surveys_before_sign_up: [1, "b"],
+    surveys_after_leaving: [1, "a"],
+    // Tickets are rare here: their gaps say nothing.
+    days_without_tickets: [0, null],
     churn_events_before_sign_up: [1, "a"],
     subscriptions_without_account: [1, "z"],
     subscriptions_ending_before_they_start: [1, "z"],
@@ -66,4 +80,27 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
     // Usage on 4, 9, 10 January, 31 May, 1 and 3 June 2024; that on 31 December, the date of the report, does not count.
     days_without_usage: [4 + 141 + 1, "2024-01-05, 2024-01-11, 2024-06-02"],
   });
+});
+
+it("counts days without tickets where these come nearly every day, in stretches of a week or more", async () => {
+  const days = (from: string, n: number): string =>
+    `select 'a', date '${from}' + cast(i as integer) from range(${n}) as t(i)`;
+  const database = await validatePanel(
+    panel,
+    {
+      before: [
+        `insert into staging.ticket (account_id, opened_at) ${days("2024-02-01", 40)}`,
+        // 40 days, a gap of 7, 40 days, a gap of 6, and one that began after the report.
+        `insert into staging.ticket (account_id, opened_at) ${days("2024-03-19", 40)}`,
+        `insert into staging.ticket (account_id, opened_at) ${days("2024-05-04", 5)}`,
+        "insert into staging.ticket (account_id, opened_at) values ('a', '2025-01-31')",
+      ],
+    },
+    ["validation.data_check"],
+  );
+  const rows = await database.query(
+    `select n, examples from validation.data_check where "check" = 'days_without_tickets'`,
+  );
+  database.close();
+  expect(rows).toEqual([{ n: 7, examples: "2024-03-12" }]);
 });

@@ -1,0 +1,12 @@
+/** Advice that history gives: how many KPIs, which weights and cut-offs, gates, and what holds of the folklore. */
+import type { Book } from "../config/book.ts";
+import type { Node } from "../models/model.ts";
+import { adviseOnKpis } from "./advice-curve.ts";
+import { labelAgreementModel, labelDefinitionModel } from "./labels.ts";
+
+/** The nodes after the verdicts that read them, the scores and the spine. */
+export const adviceNodes = (book: Book): readonly Node[] => [
+  labelAgreementModel(book),
+  labelDefinitionModel(book),
+  adviseOnKpis,
+];
