@@ -24,10 +24,10 @@ import { scoreNodes } from "../scores/compile.ts";
 import { flagNodes } from "../scores/flags.ts";
 import { lintNode } from "../scores/lint-node.ts";
 import { readingNodes } from "../scores/readings.ts";
-import { validationNodes, verdictNodes } from "../validation/nodes.ts";
+import { type ValidationOptions, validationNodes, verdictNodes } from "../validation/nodes.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
-import type { Definitions } from "./definitions.ts";
+import { codeSha256, type Definitions } from "./definitions.ts";
 import { type FeedFinding, feedStep, lookAtFeeds, refuseOffFeeds } from "./feeds.ts";
 import {
   notesOnExports,
@@ -123,6 +123,8 @@ export interface Warehouse {
   readonly rolled: RollUpResult;
   /** Months of features that the next run may take over. */
   readonly remembered: readonly string[];
+  /** Looks at past month starts that it may take over. */
+  readonly looks: readonly string[];
   readonly duckdbVersion: string;
 }
 
@@ -167,9 +169,17 @@ export async function buildWarehouse(
 
   const rollUps = ["rollup.account_day", "rollup.user_day", ...(usage.last.length > 0 ? ["rollup.account_last"] : [])];
   const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
+  const looks: string[] = [];
+  const lookingBack = {
+    folder: join(state, "store", "looks"),
+    macros,
+    identity: `${await codeSha256()} ${engine}`,
+    full,
+    keep: (files: readonly string[]) => looks.push(...files),
+  };
   const nodes = sortNodes(
     depth === "release"
-      ? [...(await releaseNodes(book, definitions, macros)), feedStep(book, load, feeds)]
+      ? [...(await releaseNodes(book, definitions, lookingBack)), feedStep(book, load, feeds)]
       : await nodesToVerdicts(book, definitions),
     given,
   );
@@ -201,12 +211,17 @@ export async function buildWarehouse(
     audits: results.flatMap((result) => result.audits),
     rolled,
     remembered,
+    looks,
     duckdbVersion: engine,
   };
 }
 
 /** All that a release holds after the roll-ups. */
-async function releaseNodes(book: Book, definitions: Definitions, macros: string): Promise<readonly Node[]> {
+async function releaseNodes(
+  book: Book,
+  definitions: Definitions,
+  looks: Omit<NonNullable<ValidationOptions["looks"]>, "spine">,
+): Promise<readonly Node[]> {
   const { cards, flags } = definitions;
   const { kpis, inputs } = definitions.kpis;
   const spine = await readModels("spine");
@@ -219,8 +234,8 @@ async function releaseNodes(book: Book, definitions: Definitions, macros: string
     ...scoring,
     ...readingNodes,
     ...flagNodes(flags.flags),
-    truncationStep({ macros, spine, features, kpis: kpis.map(({ id }) => id) }),
-    ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample })),
+    truncationStep({ macros: looks.macros, spine, features, kpis: kpis.map(({ id }) => id) }),
+    ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample, looks: { ...looks, spine } })),
     ...(await martNodes()),
     lintNode(cards, kpis, scoring),
   ];

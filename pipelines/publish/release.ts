@@ -42,6 +42,8 @@ export interface Manifest {
     readonly account_last?: readonly string[];
     /** Months of features that the next refresh may take over: names below `store/features/`. */
     readonly features?: readonly string[];
+    /** Verdicts as of past month starts that the next refresh may take over: names below `store/looks/`. */
+    readonly looks?: readonly string[];
   };
   /** Every scorecard version that this release or an earlier one used: a number never changes its content. */
   readonly scorecards: readonly {
@@ -140,6 +142,10 @@ export async function sweepStore(state: string): Promise<void> {
   await sweepFolder(
     join(state, "store", "features"),
     stores.flatMap((store) => store.features ?? []),
+  );
+  await sweepFolder(
+    join(state, "store", "looks"),
+    stores.flatMap((store) => store.looks ?? []),
   );
 }
 

@@ -6,15 +6,17 @@ import { leadingTo } from "../models/graph.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { adviceNodes } from "./advice.ts";
 import { fitBaseline } from "./baseline.ts";
-import { decideVerdicts, type LiveKpi } from "./decide.ts";
-import { historyNodes } from "./history.ts";
-import { labelAgreementModel } from "./labels.ts";
+import { testControls } from "./controls.ts";
+import { decideVerdicts, type LiveKpi, verdictColumns, writeUntested } from "./decide.ts";
 import { fitLens } from "./lens.ts";
 import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
 import { makePeriods } from "./periods.ts";
 import { rankModels, rankTotals } from "./rank.ts";
 import { groupKpis } from "./redundancy.ts";
+import { type LookBackOptions, lookBack } from "./rhythm.ts";
+import { testScorecards } from "./scorecards.ts";
 import { testShape } from "./shape.ts";
 
 export interface ValidationOptions {
@@ -25,6 +27,15 @@ export interface ValidationOptions {
   readonly truncation?: string;
   /** KPIs that the book's read without being its own: what they count decides the lineage. */
   readonly inputs?: readonly KpiDefinition[];
+  /** With it, labels are those of the last month start; without, today's. */
+  readonly looks?: Omit<LookBackOptions, "nodesOf" | "primary" | "untested">;
+}
+
+/** How much beside the whole book and its segments. */
+interface Extent {
+  readonly looks?: boolean;
+  /** Cohorts and interventions. */
+  readonly beside?: boolean;
 }
 
 /**
@@ -37,10 +48,21 @@ export async function validationNodes(
   cards: readonly AppliedScorecard[],
   options: ValidationOptions = {},
 ): Promise<readonly Node[]> {
+  const { looks } = options;
   return [
-    ...(await kpiNodes(book, kpis, cards, options)),
-    ...historyNodes(),
-    labelAgreementModel(book),
+    ...(await kpiNodes(book, kpis, cards, options, { looks: looks !== undefined, beside: true })),
+    ...rankModels({ name: "cohort", source: "validation.cohort_observed" }),
+    ...rankTotals("cohort", "validation.cohort_part"),
+    ...rankModels({ name: "unplayed", source: "validation.unplayed_observed" }),
+    ...rankTotals("unplayed", "validation.unplayed_part"),
+    ...rankModels({ name: "control", source: "validation.control_observed" }),
+    ...rankTotals("control", "validation.control_part"),
+    testControls,
+    ...(looks === undefined ? [] : [await lookBackNode(book, kpis, cards, options, looks)]),
+    ...rankModels({ name: "score", source: "validation.score_observed" }),
+    ...rankTotals("score", "validation.score_part"),
+    testScorecards,
+    ...adviceNodes(book),
   ];
 }
 
@@ -55,12 +77,44 @@ export async function verdictNodes(
   return leadingTo(await kpiNodes(book, kpis, cards, options), ["validation.notice_check", "validation.kpi_verdict"]);
 }
 
+/** The looks at past month starts: the nodes of each definition's verdicts, run again as of these days. */
+async function lookBackNode(
+  book: Book,
+  kpis: readonly KpiDefinition[],
+  cards: readonly AppliedScorecard[],
+  options: ValidationOptions,
+  looks: NonNullable<ValidationOptions["looks"]>,
+): Promise<Node> {
+  const nodesOf = new Map<string, readonly Node[]>();
+  const definitions = Object.entries(book.churn.definitions).sort(([a], [b]) => (a < b ? -1 : 1));
+  // A flag makes no outcomes, but what reads its column leaks.
+  const flags = Object.fromEntries(definitions.filter(([, { type }]) => type === "account_flag"));
+  for (const [id, definition] of definitions) {
+    if (definition.type === "account_flag") continue;
+    const alone = { ...book, churn: { ...book.churn, definitions: { [id]: definition, ...flags } } };
+    const nodes = await kpiNodes(alone, kpis, cards, options);
+    nodesOf.set(id, leadingTo(nodes, ["validation.kpi_verdict"]));
+  }
+  const lineage = lineageOf(book, kpis, options.inputs);
+  return lookBack(
+    {
+      ...looks,
+      nodesOf,
+      primary: book.churn.primary,
+      untested: (context, definition, lookOn) =>
+        writeUntested(context, { definition, lookOn, lineage, truncation: options.truncation }),
+    },
+    verdictColumns,
+  );
+}
+
 /** Every model in SQL, and the steps and models in TypeScript that the verdicts rest on. */
 async function kpiNodes(
   book: Book,
   kpis: readonly KpiDefinition[],
   cards: readonly AppliedScorecard[],
   options: ValidationOptions,
+  extent: Extent = {},
 ): Promise<readonly Node[]> {
   const notice = checkNotice(book);
   return [
@@ -80,7 +134,12 @@ async function kpiNodes(
     kpiArrivalModel(book, kpis, options.inputs),
     truncationModel(options.truncation),
     groupKpis,
-    decideVerdicts({ lineage: lineageOf(book, kpis, options.inputs), live: liveKpis(cards), use: useOf(kpis) }),
+    decideVerdicts({
+      lineage: lineageOf(book, kpis, options.inputs),
+      live: liveKpis(cards),
+      use: useOf(kpis),
+      ...extent,
+    }),
   ];
 }
 

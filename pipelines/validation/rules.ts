@@ -277,7 +277,7 @@ const towardsLate = (e: Evidence): number | null =>
 const isLate = (e: Evidence): boolean => below(e.q.late, 0.05) && atLeast(offCentre(e.lateAuc), 0.1);
 
 /** Declared healthy values go with leaving. */
-const isContradicted = (e: Evidence): boolean =>
+export const isContradicted = (e: Pick<Statistics, "auc" | "healthier">): boolean =>
   e.auc !== null && ((e.healthier === "higher" && e.auc > 0.5) || (e.healthier === "lower" && e.auc < 0.5));
 
 /** The KPI goes with other use, and holding that use turns its sign in the lens. */
@@ -493,12 +493,23 @@ export function strengthOf(distance: number): Strength {
   return o < 0.05 ? "slight" : o < 0.1 ? "modest" : o < 0.25 ? "strong" : "check for leakage";
 }
 
-export type Badge = "out_of_time_confirmed" | "high_missing" | "tenure_proxy" | "arrival_times_unknown" | "exploratory";
+export type Badge =
+  | "out_of_time_confirmed"
+  | "high_missing"
+  | "tenure_proxy"
+  | "intervention_contaminated"
+  | "arrival_times_unknown"
+  | "exploratory";
 
 /** Marks beside a verdict; none changes it. */
 export function badgesOf(
   e: Statistics,
-  facts: { readonly spearmanTenure: number | null; readonly arrivalKnown: boolean | null },
+  facts: {
+    readonly spearmanTenure: number | null;
+    readonly arrivalKnown: boolean | null;
+    /** Plays start far more often in the KPI's riskiest fifth than elsewhere (validation.kpi_intervention). */
+    readonly isContaminated?: boolean;
+  },
 ): readonly Badge[] {
   const badges: Badge[] = [];
   const k = Math.min(e.churned, e.staying);
@@ -515,6 +526,7 @@ export function badgesOf(
   }
   if (below(e.coverage, 0.7)) badges.push("high_missing");
   if (facts.spearmanTenure !== null && Math.abs(facts.spearmanTenure) >= 0.5) badges.push("tenure_proxy");
+  if (facts.isContaminated === true) badges.push("intervention_contaminated");
   if (facts.arrivalKnown === false) badges.push("arrival_times_unknown");
   return badges;
 }

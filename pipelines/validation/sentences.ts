@@ -4,6 +4,7 @@ import {
   type Decision,
   type Evidence,
   isTooSmallToMatter,
+  type Leak,
   oppositeSegments,
   type Strength,
   strengthOf,
@@ -61,7 +62,7 @@ export function percent(share: number | null): string {
 const shortOf = (share: number | null): string =>
   share === null ? "not known" : String(Math.floor(100 * share + 1e-9));
 
-const count = (value: number): string => value.toLocaleString("en-US");
+export const count = (value: number): string => value.toLocaleString("en-US");
 
 /** A date within a sentence: 1 March 2025. */
 export function dateInWords(iso: string): string {
@@ -71,10 +72,14 @@ export function dateInWords(iso: string): string {
 }
 
 /** Pairs of 100 that the KPI sorts: 100 (1/2 + |A - 1/2|). */
-const sorted = (auc: number | null): string => (auc === null ? "not known" : pairs(0.5 + Math.abs(auc - 0.5)));
+export const sorted = (auc: number | null): string => (auc === null ? "not known" : pairs(0.5 + Math.abs(auc - 0.5)));
 
 /** An interval of A on the scale of sorted pairs in the direction of `auc`. */
-function sortedInterval(auc: number | null, low: number | null, high: number | null): { lo: string; hi: string } {
+export function sortedInterval(
+  auc: number | null,
+  low: number | null,
+  high: number | null,
+): { lo: string; hi: string } {
   if (auc === null || low === null || high === null) return { lo: "not known", hi: "not known" };
   return auc < 0.5 ? { lo: pairs(1 - high), hi: pairs(1 - low) } : { lo: pairs(low), hi: pairs(high) };
 }
@@ -134,10 +139,7 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
     case "not_tested":
       return notTested(decision.reason as string, e, w);
     case "leaks":
-      if (e.leak?.kind === "lineage") {
-        return `Not usable: it is made from ${e.leak.table}, which records the decision itself.`;
-      }
-      return `Not usable: ${count(e.leak?.changed ?? 0)} values change when later rows are removed.`;
+      return leakSentence(e.leak);
     case "too_good":
       return `Sorts ${sorted(e.auc)} of 100 pairs. Single early signals usually sort 55 to 70; treat as information from the future until shown otherwise.`;
     case "late_only":
@@ -198,6 +200,15 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
     case "confounded_by_use":
       return `Looks ${isLow(e) ? "healthy" : "like a warning"} alone (${sorted(e.auc)} of 100 pairs), but among accounts with the same use otherwise it points the other way: it rides on use.`;
   }
+}
+
+/** Rule L: from where the KPI knows the future. */
+export function leakSentence(leak: Leak | null): string {
+  if (leak?.kind === "lineage") return `Not usable: it is made from ${leak.table}, which records the decision itself.`;
+  const changed = leak?.changed ?? 0;
+  return changed === 1
+    ? "Not usable: 1 value changes when later rows are removed."
+    : `Not usable: ${count(changed)} values change when later rows are removed.`;
 }
 
 /** A rank correlation: .95, -.72. */

@@ -30,7 +30,7 @@ describe("planted truth", () => {
 
   it("finds each planted role", async () => {
     const rows = await database.query<{ kpi: string; verdict: string }>(
-      "select kpi, verdict from validation.kpi_verdict",
+      "select kpi, verdict from validation.kpi_verdict where group_kind = 'all'",
     );
     const verdict = Object.fromEntries(rows.map((row) => [row.kpi, row.verdict]));
     expect(verdict).toMatchObject({
@@ -50,7 +50,7 @@ describe("planted truth", () => {
 
   it("has one row a KPI with every number that a claim rests on", async () => {
     const [row] = await database.query<Record<string, unknown>>(
-      "select * from validation.kpi_verdict where kpi = 'causal'",
+      "select * from validation.kpi_verdict where kpi = 'causal' and group_kind = 'all'",
     );
     expect(row).toMatchObject({
       group_kind: "all",
@@ -68,7 +68,7 @@ describe("planted truth", () => {
 
   it("keeps one of the twins and says which, with their rank correlation", async () => {
     const [row] = await database.query<Record<string, unknown>>(
-      "select verdict, rule, redundant_with, label, sentence, action_group from validation.kpi_verdict where kpi = 'twin'",
+      "select verdict, rule, redundant_with, label, sentence, action_group from validation.kpi_verdict where kpi = 'twin' and group_kind = 'all'",
     );
     expect(row).toEqual({
       verdict: "redundant",
@@ -184,7 +184,7 @@ where s.y is not null and s.bin <> len(list_filter(c.cuts, lambda cut: cut < s.p
 select i.kpi, sqrt(count(case when i.psi <> 0 then 1 end) / (count(case when i.psi <> 0 then 1 end) - 1.0) * sum(i.psi * i.psi)) as se,
   any_value(v.auc_se) as wanted
 from validation.account_influence as i
-inner join validation.kpi_verdict as v on v.kpi = i.kpi and v.definition = i.definition
+inner join validation.kpi_verdict as v on v.kpi = i.kpi and v.definition = i.definition and v.group_kind = 'all'
 where i.statistic = 'main' group by i.kpi`);
     expect(rows.length).toBe(12);
     for (const { se, wanted } of rows) expect(se).toBeCloseTo(wanted, 9);
@@ -268,7 +268,7 @@ describe("histories that can tell nothing", () => {
       sentence: string;
       p: number | null;
       small_print: string | null;
-    }>("select kpi, rule, reason, sentence, p, small_print from validation.kpi_verdict order by kpi");
+    }>("select kpi, rule, reason, sentence, p, small_print from validation.kpi_verdict where group_kind = 'all' order by kpi");
     database.close();
     return rows;
   };
@@ -370,7 +370,7 @@ from validation.baseline_row`),
     }));
     const database = await validatePanel({ ...panel, rows }, {}, ["validation.kpi_verdict"]);
     const [row] = await database.query<{ rule: string; verdict: string; sentence: string }>(
-      "select rule, verdict, sentence from validation.kpi_verdict where kpi = 'noise_a'",
+      "select rule, verdict, sentence from validation.kpi_verdict where kpi = 'noise_a' and group_kind = 'all'",
     );
     database.close();
     expect(row).toMatchObject({ rule: "5", verdict: "unstable_segment" });

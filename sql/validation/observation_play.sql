@@ -1,0 +1,13 @@
+-- model: validation.observation_play
+-- grain: observation_no
+-- depends: staging.play, validation.observation
+-- params: gap_days, horizon_days
+-- audits: unique(observation_no)
+-- Account-months in which somebody stepped in: a play starts in [s, s + gap + horizon).
+select o.observation_no
+from validation.observation as o
+inner join staging.play as p on p.account_id = o.account_id and p.started_on >= o.snapshot_date
+cross join meta.params as m
+where p.started_on < o.snapshot_date + m.gap_days + m.horizon_days
+  and p.superseded_on is null
+group by o.observation_no
