@@ -9,6 +9,7 @@ interface VerdictRow extends ReportRow {
   readonly rule: string;
   readonly auc_low: number | null;
   readonly auc_high: number | null;
+  readonly n_accounts: number | null;
   readonly badges: string;
 }
 
@@ -42,7 +43,8 @@ export async function readVerdicts(database: Database): Promise<Verdicts> {
     "select cast(as_of as varchar) as as_of, primary_definition from meta.params",
   );
   const verdictRows = await database.query<VerdictRow>(`
-    select kpi, label, sentence, verdict, rule, action_group, auc, auc_low, auc_high, auc_se, n_churned, detectable_auc, badges
+    select kpi, label, sentence, verdict, rule, action_group, auc, auc_low, auc_high, auc_se, n_churned, n_accounts,
+      detectable_auc, badges
     from validation.kpi_verdict
     where definition = (select primary_definition from meta.params) and group_kind = 'all'
     order by kpi`);
@@ -88,13 +90,25 @@ export function describeVerdicts(answer: Verdicts): string {
     lines.push(group.toUpperCase());
     for (const row of rows) {
       lines.push(`  ${row.kpi.padEnd(width)}  ${wrap(`${row.label}. ${row.sentence}`, 112 - width, indent)}`);
-      if (row.badges !== "") lines.push(`${indent}(${row.badges.replaceAll("_", " ")})`);
+      const beside = [evidenceOf(row), row.badges.replaceAll("_", " ")].filter((text) => text !== "");
+      if (beside.length > 0) lines.push(`${indent}${wrap(`(${beside.join("; ")})`, 112 - width, indent)}`);
     }
     lines.push("");
   }
   lines.push(wrap(answer.power, 116, ""));
   if (answer.reveal !== null) lines.push("", answer.reveal);
   return lines.join("\n");
+}
+
+/** What a verdict rests on: pairs of 100 in the direction of A with their interval, and the accounts; empty where nothing was tested. */
+export function evidenceOf({ verdict, auc, auc_low, auc_high, n_churned, n_accounts }: VerdictRow): string {
+  if (verdict === "not_tested" || auc === null || auc_low === null || auc_high === null) return "";
+  const [least, most] = auc < 0.5 ? [1 - auc_high, 1 - auc_low] : [auc_low, auc_high];
+  const of100 = (share: number) => Math.round(100 * share);
+  return (
+    `${of100(0.5 + Math.abs(auc - 0.5))} of 100 pairs, 95 % interval ${of100(least)}-${of100(most)}; ` +
+    `${n_churned} of ${n_accounts} accounts churned`
+  );
 }
 
 /** Where no KPI could be tested there is nothing to group: each reason once, with the KPIs that it holds for. */

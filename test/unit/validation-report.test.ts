@@ -34,10 +34,12 @@ describe("report", () => {
     ]);
   });
   it("says what could have been seen", () => {
-    expect(powerSentence([row("a", "Use", 0.4), row("b", "Use", 0.4, { detectable_auc: 0.6, auc_se: 0.04 })])).toBe(
+    expect(powerSentence([row("a", "Use", 0.4), row("b", "Use", 0.4, { detectable_auc: 0.6, auc_se: 0.016 })])).toBe(
       "200 accounts with a complete history left: a KPI that sorts 59 of 100 like-for-like pairs (50 is a coin toss) would be called four times in five; a smaller one may be missed. For most KPIs a link of 55 can be ruled out where there is none.",
     );
     expect(powerSentence([row("a", "Use", 0.4, { auc_se: 0.031 })])).toContain("A link of 55 cannot be ruled out");
+    // At .025 the interval of a KPI that is exactly a coin toss ends below 55, but few are so near to one.
+    expect(powerSentence([row("a", "Use", 0.4, { auc_se: 0.025 })])).toContain("A link of 55 cannot be ruled out");
     expect(powerSentence([row("a", "Not known", null, { n_churned: 12, detectable_auc: null })])).toBe(
       "No KPI could be tested: 12 accounts with a complete history left, 50 are needed, and 200 to see a link of 59 of 100 pairs.",
     );
