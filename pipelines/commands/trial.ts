@@ -101,7 +101,7 @@ async function readResults(file: string): Promise<readonly SeedResult[]> {
   });
 }
 
-/** One book, simulated in `folder`, built up to its verdicts on one thread, and removed. */
+/** One book, simulated in `folder`, built up to its verdicts, and removed. */
 export async function trySeed(options: {
   readonly kind: TrialOptions["kind"];
   readonly accounts: number;
@@ -109,43 +109,54 @@ export async function trySeed(options: {
   readonly code: string;
   readonly folder: string;
 }): Promise<SeedResult> {
-  const { kind, accounts, seed, code, folder } = options;
+  const { folder, ...named } = options;
   const started = performance.now();
   try {
-    await simulate({ out: folder, accounts, months: 36, seed, kind, threads: 1, log: silentLog });
-    const book = { ...(await readBook(folder, { cwd: folder, env: {} })), threads: 1 };
-    const state = join(folder, ".assay");
-    await mkdir(state, { recursive: true });
-    const run: RunContext = {
-      book,
-      state,
-      definitions: await resolveDefinitions(book),
-      full: true,
-      now: () => afterTheData,
-      log: silentLog,
-      watch: stopwatch(silentLog),
+    await simulate({ ...named, out: folder, months: 36, threads: 1, log: silentLog });
+    const { kpis, duckdb } = await judgeBook(folder);
+    return {
+      ...named,
+      assay: assayVersion,
+      duckdb,
+      churned: Math.max(0, ...kpis.map(({ churned }) => churned)),
+      seconds: Math.round((performance.now() - started) / 100) / 10,
+      kpis,
     };
-    const database = await openWarehouse(book, state);
-    try {
-      const warehouse = await buildWarehouse(database, run, await readInputs(run, undefined), "trial", "verdicts");
-      const truth = JSON.parse(await readFile(join(folder, "truth.json"), "utf8")) as Truth;
-      const kpis = await readKpis(database, truth);
-      return {
-        kind,
-        accounts,
-        seed,
-        code,
-        assay: assayVersion,
-        duckdb: warehouse.duckdbVersion,
-        churned: Math.max(0, ...kpis.map(({ churned }) => churned)),
-        seconds: Math.round((performance.now() - started) / 100) / 10,
-        kpis,
-      };
-    } finally {
-      database.close();
-    }
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Builds a simulated book up to its verdicts, on one thread and into `<folder>/.assay`, beside what its truth.json says. */
+export async function judgeBook(
+  folder: string,
+): Promise<{ readonly kpis: readonly KpiResult[]; readonly duckdb: string }> {
+  const book = { ...(await readBook(folder, { cwd: folder, env: {} })), threads: 1 };
+  const state = join(folder, ".assay");
+  await rm(state, { recursive: true, force: true });
+  await mkdir(state, { recursive: true });
+  const run: RunContext = {
+    book,
+    state,
+    definitions: await resolveDefinitions(book),
+    full: true,
+    now: () => afterTheData,
+    log: silentLog,
+    watch: stopwatch(silentLog),
+  };
+  const database = await openWarehouse(book, state);
+  try {
+    const { duckdbVersion } = await buildWarehouse(
+      database,
+      run,
+      await readInputs(run, undefined),
+      "trial",
+      "verdicts",
+    );
+    const truth = JSON.parse(await readFile(join(folder, "truth.json"), "utf8")) as Truth;
+    return { kpis: await readKpis(database, truth), duckdb: duckdbVersion };
+  } finally {
+    database.close();
   }
 }
 
