@@ -1,5 +1,5 @@
 import { isoDate } from "../lib/clock.ts";
-import { type PendingSource, pendingDeliveries } from "../load/load.ts";
+import { type PendingSource, pendingDeliveries } from "../load/recognise.ts";
 import { findCurrentRelease, type Manifest } from "../publish/release.ts";
 import { kpisOf } from "../scores/card.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";

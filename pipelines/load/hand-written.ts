@@ -8,7 +8,7 @@ import { addDays } from "../lib/clock.ts";
 import { parseAudits } from "../models/audits.ts";
 import type { Model } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import type { Delivery } from "./load.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** How far a delivery of usage reaches, and when it was first seen. */
 export interface UsageSeen {

@@ -27,13 +27,37 @@ export interface Reading {
   readonly rows_read: number;
   readonly rows_loaded: number;
   readonly rows_rejected: number;
+  readonly rows_left_out?: number;
+  readonly header_lines?: number;
+  /** Mode range: the days that the file's name says it covers. */
+  readonly covers?: { readonly from: string; readonly to: string };
   readonly first_event_at: string | null;
   readonly last_event_at: string | null;
   /** Columns of the file that no mapping reads. */
   readonly ignored: readonly string[];
 }
 
-export type LedgerLine = Arrival | Reading;
+/** A delivery that a person has withdrawn: from then on it has never come, and its bytes never come again. */
+export interface Withdrawal {
+  readonly kind: "withdrawal";
+  readonly delivery_id: string;
+  readonly source: string;
+  readonly file: string;
+  readonly sha256: string;
+  readonly withdrawn_at: string;
+}
+
+export type LedgerLine = Arrival | Reading | Withdrawal;
+
+/** The lines of deliveries that stand. */
+export function standing(lines: readonly LedgerLine[]): readonly (Arrival | Reading)[] {
+  const gone = new Set(lines.flatMap((line) => (line.kind === "withdrawal" ? [line.delivery_id] : [])));
+  return lines.flatMap((line) => (line.kind === "withdrawal" || gone.has(line.delivery_id) ? [] : [line]));
+}
+
+/** The SHA-256 of what was withdrawn from a source. */
+export const withdrawnBytes = (lines: readonly LedgerLine[], source: string): ReadonlySet<string> =>
+  new Set(lines.flatMap((line) => (line.kind === "withdrawal" && line.source === source ? [line.sha256] : [])));
 
 /**
  * Reads the ledger in the order of writing. A line that a crash cut short is no JSON and was never answered for: it is

@@ -1,19 +1,18 @@
 /** How one file of a source becomes typed rows: its header, the mapping onto the entity, and the SQL that reads it. */
-import { createReadStream } from "node:fs";
-import { createGunzip } from "node:zlib";
 import type { Book, Source } from "../config/book.ts";
 import { minorDigits } from "../config/currency.ts";
 import { type ColumnType, entityOf, sqlTypes } from "../config/entities.ts";
 import type { ColumnOptions } from "../config/formats.ts";
 import { nearest } from "../config/yaml.ts";
-import { machineError, refusedError } from "../lib/errors.ts";
+import { refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
-import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { castExpression, expectedText, outOfRange } from "./casts.ts";
+import { eventTime } from "./delivery.ts";
+import type { FileShape } from "./shape.ts";
 
 /** Part of every reading's name: a change of what the same bytes and mapping give is a new number. */
-export const loaderVersion = 1;
+export const loaderVersion = 2;
 
 /**
  * How event-sized rows are written: delta encodings, and no dictionary where most values differ. Against the engine's defaults a quarter
@@ -67,118 +66,6 @@ export function readingName(book: Book, source: Source, bytesSha256: string): st
   return sha256(canonicalJson([bytesSha256, mapping, dates])).slice(0, 32);
 }
 
-/** What a file turned out to be, before any of its rows is read. */
-export interface FileShape {
-  /** `from` clause that yields the columns `c0`, `c1`, ... in the file's own order. */
-  readonly from: string;
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Lines of the file before its first record: 1 for a header, 0 for Parquet. */
-  readonly headerLines: number;
-  readonly isText: boolean;
-}
-
-/** Looks at the header of a file. Throws a refusal when there is none or the file is not what its name says. */
-export async function lookAt(database: Database, path: string, shown: string, source: Source): Promise<FileShape> {
-  try {
-    return /\.(parquet|pq)$/i.test(path) ? await lookAtParquet(database, path) : await lookAtText(path, source);
-  } catch (error) {
-    throw unreadable(shown, error);
-  }
-}
-
-/** DuckDB's complaint about a file as one sentence. */
-export function unreadable(shown: string, error: unknown): Error {
-  // The machine's own trouble, a full disk above all, is not the file's.
-  const trouble = machineError(error);
-  if (trouble?.exitCode === 2) return trouble;
-  const message = error instanceof Error ? error.message : String(error);
-  if (/not utf-8 encoded|not valid for encoding utf-8/.test(message))
-    return refusedError(`${shown}: cannot be read: expected UTF-8 text, found another encoding`);
-  return refusedError(`${shown}: cannot be read: ${(message.split("\n")[0] ?? "").replace(/^[A-Za-z ]+ Error: /, "")}`);
-}
-
-async function lookAtParquet(database: Database, path: string): Promise<FileShape> {
-  const file = `read_parquet([${literal(path)}], file_row_number = false)`;
-  const columns = await database.describe(`select * from ${file}`);
-  const renamed = columns.map(({ name }, i) => `${quoteIdentifier(name)} as c${i}`).join(", ");
-  return { from: `(select ${renamed} from ${file})`, columns, headerLines: 0, isText: false };
-}
-
-async function lookAtText(path: string, source: Source): Promise<FileShape> {
-  const quote = source.formats.quote ?? '"';
-  const header = await firstLine(path);
-  if (header.trim() === "") throw new Error("it has no header line");
-  const delimiter = source.formats.delimiter ?? likelyDelimiter(header, quote);
-  const names = splitRecord(header, delimiter, quote);
-  const options = [
-    "auto_detect = false",
-    "header = true",
-    `delim = ${literal(delimiter)}`,
-    `quote = ${literal(quote)}`,
-    `escape = ${literal(quote)}`,
-    `nullstr = [${source.formats.nulls.map(literal).join(", ")}]`,
-    `columns = {${names.map((_, i) => `'c${i}': 'varchar'`).join(", ")}}`,
-    "store_rejects = true",
-    "rejects_table = 'broken_line'",
-    "rejects_scan = 'broken_scan'",
-    "rejects_limit = 0",
-  ];
-  return {
-    from: `read_csv(${literal(path)}, ${options.join(", ")})`,
-    columns: names.map((name) => ({ name, type: "VARCHAR" })),
-    headerLines: 1,
-    isText: true,
-  };
-}
-
-/** The first line of a text file, without its byte order mark. Bytes further down are for the reading itself to judge. */
-async function firstLine(path: string): Promise<string> {
-  const file = createReadStream(path);
-  const bytes = /\.gz$/i.test(path) ? file.pipe(createGunzip()) : file;
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of bytes as AsyncIterable<Buffer>) {
-      const end = chunk.indexOf("\n");
-      chunks.push(end === -1 ? chunk : chunk.subarray(0, end));
-      if (end !== -1 || chunks.length > 100) break;
-    }
-  } finally {
-    file.destroy();
-  }
-  return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks)).replace(/\r$/, "");
-}
-
-/** Of comma, semicolon, tab and bar, the one that splits a header into most names; comma on a tie. */
-export function likelyDelimiter(header: string, quote: string): string {
-  const counts = [",", ";", "\t", "|"].map((delimiter) => ({
-    delimiter,
-    n: splitRecord(header, delimiter, quote).length,
-  }));
-  return counts.reduce((best, next) => (next.n > best.n ? next : best)).delimiter;
-}
-
-/** The fields of one line; quotes are doubled inside quotes. */
-export function splitRecord(line: string, delimiter: string, quote: string): readonly string[] {
-  const fields: string[] = [];
-  let field = "";
-  let quoted = false;
-  for (let i = 0; i < line.length; i += 1) {
-    if (quoted) {
-      if (line[i] !== quote) field += line[i];
-      else if (line[i + 1] === quote) {
-        field += quote;
-        i += 1;
-      } else quoted = false;
-    } else if (line[i] === quote && field === "") quoted = true;
-    else if (line.startsWith(delimiter, i)) {
-      fields.push(field);
-      field = "";
-      i += delimiter.length - 1;
-    } else field += line[i];
-  }
-  return [...fields, field].map((name) => name.trim());
-}
-
 export interface BoundTarget extends Target {
   /** `c3`, the column of the file; null when one value stands for all rows or the file has no such column. */
   readonly column: string | null;
@@ -202,11 +89,19 @@ export function bind(
     const at = names.indexOf(wanted);
     if (at === -1 && (target.required || target.isDeclared)) {
       const near = nearest(wanted, names);
-      throw refusedError(
-        `${shown}: column ${wanted} is missing, expected it for ${target.name} of source ${sourceId}, found ${names.join(", ")}`,
+      throw missingColumn(
+        wanted,
+        `${target.name} of source ${sourceId}`,
+        shape,
+        shown,
         near === undefined
           ? undefined
           : `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`,
+      );
+    }
+    if (at !== -1 && names.includes(wanted, at + 1)) {
+      throw refusedError(
+        `${shown}: column ${wanted} stands ${names.filter((name) => name === wanted).length} times in the header, expected it once for ${target.name} of source ${sourceId}`,
       );
     }
     if (at !== -1) used.add(at);
@@ -214,10 +109,19 @@ export function bind(
       ...target,
       column: at === -1 ? null : `c${at}`,
       fileColumn: wanted,
-      fileType: at === -1 ? "VARCHAR" : (shape.columns[at]?.type ?? "VARCHAR"),
+      fileType: at === -1 || target.options.map !== undefined ? "VARCHAR" : (shape.columns[at]?.type ?? "VARCHAR"),
     };
   });
   return { targets, ignored: names.filter((_, i) => !used.has(i)) };
+}
+
+const shownNames = 30;
+
+export function missingColumn(name: string, use: string, { columns }: FileShape, shown: string, hint?: string): Error {
+  const names = columns.slice(0, shownNames).map((column) => column.name);
+  const more = columns.length > shownNames ? ` and ${columns.length - shownNames} more` : "";
+  const found = names.length === 0 ? "none" : `${names.join(", ").slice(0, 2000)}${more}`;
+  return refusedError(`${shown}: column ${name} is missing, expected it for ${use}, found ${found}`, hint);
 }
 
 /** What can be wrong with a row, as SQL. */
@@ -233,15 +137,19 @@ interface Check {
  * The select that reads a file once: typed columns, `_line` (null: the record's place says it, see `load.ts`) and `_reject`,
  * null for a good row and otherwise the list of what is wrong with it.
  */
-export function readingSelect(
-  source: Source,
-  shape: FileShape,
-  targets: readonly BoundTarget[],
-  currency: string,
-): string {
+export function readingSelect(reading: {
+  readonly source: Source;
+  readonly sourceId: string;
+  readonly shape: FileShape;
+  readonly targets: readonly BoundTarget[];
+  readonly currency: string;
+  readonly covers: { readonly from: string; readonly to: string } | null;
+  readonly shown: string;
+}): string {
+  const { source, shape, targets, currency, covers } = reading;
   const defaults = { ...source.formats, minorDigits: minorDigits(currency) };
   const raw = targets.flatMap((target, i) =>
-    target.column === null ? [] : [`${rawValue(target.column, target)} as r${i}`],
+    target.column === null ? [] : [`${rawValue(target.column, target, source, shape)} as r${i}`],
   );
   const typed = targets.map((target, i) => {
     const { name, type, column, options } = target;
@@ -262,13 +170,46 @@ export function readingSelect(
       value: "null",
     });
   }
+  if (covers !== null) {
+    const day = `cast(${eventTime(entityOf(source.entity))} as date)`;
+    checks.push({
+      when: `${day} not between date ${literal(covers.from)} and date ${literal(covers.to)}`,
+      column: entityOf(source.entity).eventColumns.join(", "),
+      reason: `expected a day from ${covers.from} to ${covers.to}, as the file's name says`,
+      value: `cast(${day} as varchar)`,
+    });
+  }
   const passed = targets.flatMap((target, i) => (target.column === null ? [] : [`r${i}`]));
   return (
-    `with file_row as (select ${[...raw, "1 as one"].join(", ")} from ${shape.from} as file), ` +
-    `typed_row as (select ${[...typed, ...passed].join(", ")} from file_row) ` +
+    `with file_row as (select ${[...raw, `${leftOutExpression(reading)} as _left_out`].join(", ")} from ${shape.from} as file), ` +
+    `typed_row as (select ${[...typed, ...passed, "_left_out"].join(", ")} from file_row) ` +
     `select ${targets.map(({ name }) => quoteIdentifier(name)).join(", ")}, cast(null as bigint) as _line, ` +
-    `${rejectExpression(checks)} as _reject from typed_row`
+    `${rejectExpression(checks)} as _reject, _left_out from typed_row`
   );
+}
+
+/** Whether `keep` or `drop` says that a row is none of the source's; a value that is missing is kept by neither and dropped by neither. */
+function leftOutExpression({
+  source,
+  sourceId,
+  shape,
+  shown,
+}: {
+  readonly source: Source;
+  readonly sourceId: string;
+  readonly shape: FileShape;
+  readonly shown: string;
+}): string {
+  const condition = (key: "keep" | "drop"): readonly string[] =>
+    Object.entries(source[key]).map(([name, texts]) => {
+      const at = shape.columns.findIndex((column) => column.name === name);
+      if (at === -1) throw missingColumn(name, `${key} of source ${sourceId}`, shape, shown);
+      const list = (typeof texts === "string" ? [texts] : texts).map(literal).join(", ");
+      const found = `coalesce(cast(c${at} as varchar) in (${list}), false)`;
+      return key === "keep" ? `not ${found}` : found;
+    });
+  const conditions = [...condition("keep"), ...condition("drop")];
+  return conditions.length === 0 ? "false" : conditions.join(" or ");
 }
 
 function checksOf({ name, type, column, required, fileColumn }: BoundTarget, raw: string): readonly Check[] {
@@ -306,11 +247,31 @@ function rejectExpression(checks: readonly Check[]): string {
   return `case when ${any} then list_filter([${found.join(", ")}], lambda wrong: wrong is not null) end`;
 }
 
-/** The value of the file with the column's own words for "nothing" taken out; NaN and infinities are nothing too. */
-function rawValue(column: string, { fileType, options, type }: BoundTarget): string {
+/**
+ * The value of the file with the words for "nothing" taken out and those of `map` put in; NaN and infinities are nothing too. The nulls of
+ * the source have left CSV already while it was split.
+ */
+function rawValue(
+  column: string,
+  { fileType, options, type }: BoundTarget,
+  { formats }: Source,
+  shape: FileShape,
+): string {
+  const plain = options.map === undefined ? column : `cast(${column} as varchar)`;
+  const given = withoutNothing(plain, { fileType, options, type }, shape.type === "json" ? formats.nulls : []);
+  if (options.map === undefined) return given;
+  const cases = Object.entries(options.map).map(([from, to]) => `when ${literal(from)} then ${literal(to)}`);
+  return `case ${given} ${cases.join(" ")} else ${given} end`;
+}
+
+function withoutNothing(
+  column: string,
+  { fileType, options, type }: Pick<BoundTarget, "fileType" | "options" | "type">,
+  nulls: readonly string[],
+): string {
   const isText = fileType === "VARCHAR";
   if (fileType === "DOUBLE" || fileType === "FLOAT") return `case when isfinite(${column}) then ${column} end`;
-  const tokens = [...(options.nulls ?? [])];
+  const tokens = [...nulls, ...(options.nulls ?? [])];
   if (isText && (type === "integer" || type === "number" || type === "money"))
     tokens.push("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity");
   if (tokens.length === 0) return column;

@@ -12,7 +12,7 @@ import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
-import { type Delivery, fileList, type LoadResult } from "./load.ts";
+import { type Delivery, fileList, type LoadResult } from "./delivery.ts";
 import { storeFormat } from "./reading.ts";
 import { visibleOn } from "./visible.ts";
 

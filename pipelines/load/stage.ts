@@ -10,8 +10,8 @@ import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
+import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
-import { type Delivery, eventTime, fileList, type LoadResult } from "./load.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
 import { visibleOn } from "./visible.ts";
@@ -99,6 +99,7 @@ function deliveryTable(load: LoadResult): Model {
         ["rows_read", "bigint"],
         ["rows_loaded", "bigint"],
         ["rows_rejected", "bigint"],
+        ["rows_left_out", "bigint"],
         ["first_event_at", "timestamp"],
         ["last_event_at", "timestamp"],
         ["ignored_columns", "varchar"],
@@ -114,6 +115,7 @@ function deliveryTable(load: LoadResult): Model {
         delivery.rows_read,
         delivery.rows_loaded,
         delivery.rows_rejected,
+        delivery.rows_left_out,
         delivery.first_event_at,
         delivery.last_event_at,
         delivery.ignored.join(", "),
@@ -262,8 +264,8 @@ function rawPart(
     return filled.has(name) ? `stored.${quoted}` : `cast(null as ${sqlType}) as ${quoted}`;
   });
   const rows = deliveries.map(
-    ({ rows, delivery_id, no, delivered_at, file }) =>
-      `  (${literal(rows)}, ${literal(delivery_id)}, ${no}, timestamp ${literal(timestampText(delivered_at))}, ${/\.(parquet|pq)$/i.test(file) ? 0 : 1})`,
+    ({ rows, delivery_id, no, delivered_at, header_lines }) =>
+      `  (${literal(rows)}, ${literal(delivery_id)}, ${no}, timestamp ${literal(timestampText(delivered_at))}, ${header_lines})`,
   );
   return `select
   ${mapped.join(",\n  ")},

@@ -349,17 +349,6 @@ describe("the contract of a source", () => {
       message: expect.stringMatching(/^source tickets: no file matches none_\*\.csv/),
     });
   });
-
-  it("refuses a stale source, or warns where the book says so", async () => {
-    const made = await book("usage: { entity: usage_event, files: usage.csv, max_age: 2d }", {});
-    await expect(made.load("2024-02-03T12:00:00Z")).rejects.toMatchObject({
-      exitCode: 3,
-      message: "source usage is stale: its newest row is of 2024-02-01 10:00:00, expected one within 2d",
-    });
-    expect((await made.load("2024-02-03T09:00:00Z")).warnings).toEqual([]);
-    const mild = await book("usage: { entity: usage_event, files: usage.csv, max_age: 2d, on_stale: warn }", {});
-    expect((await mild.load("2024-02-03T12:00:00Z")).warnings).toEqual([expect.stringContaining("stale")]);
-  });
 });
 
 describe("the ledger remembers", () => {

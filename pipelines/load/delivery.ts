@@ -1,0 +1,80 @@
+/** What was accepted of the exports, and in which order: the answer of a load, and what all that follows reads. */
+import type { Book } from "../config/book.ts";
+import type { Entity } from "../config/entities.ts";
+import type { Log } from "../lib/log.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import type { Repeats } from "./repeats.ts";
+
+/** An accepted export file, as the current mapping reads it. */
+export interface Delivery {
+  readonly delivery_id: string;
+  readonly source: string;
+  readonly entity: string;
+  readonly file: string;
+  readonly sha256: string;
+  /** Its place among the deliveries of its source, from 1: by (delivered_at, file, order of arrival). */
+  readonly no: number;
+  readonly delivered_at: string;
+  readonly rows_read: number;
+  readonly rows_loaded: number;
+  readonly rows_rejected: number;
+  /** Rows of the file that `keep`, `drop` or `skip_rows` say are none of the source. */
+  readonly rows_left_out: number;
+  /** Lines of the file before its first row. */
+  readonly header_lines: number;
+  /** Mode range: the days [from, to] that it replaces where its rows do not say so; null otherwise. */
+  readonly covers: { readonly from: string; readonly to: string } | null;
+  readonly first_event_at: string | null;
+  readonly last_event_at: string | null;
+  readonly ignored: readonly string[];
+  /** Absolute paths in the store: rows; rows per day; rejected values, if any. */
+  readonly rows: string;
+  readonly days: string;
+  readonly rejects: string | null;
+  /** False when the file is gone and only an older mapping has read it. */
+  readonly isCurrentReading: boolean;
+  /** Of a file written by hand: the first snapshot that it may inform; null when nothing had been shown before it came. */
+  readonly effective_on?: string | null;
+}
+
+/** What is known of a source as a whole. */
+export interface SourceFacts {
+  readonly entity: string;
+  /** `known_at` tells when rows arrived; otherwise a row is visible on its own day + 1 + latency_days. */
+  readonly arrivalKnown: boolean;
+  readonly arrivalReason: string;
+  readonly last_event_at: string | null;
+  /** Rows that repeat a declared key, of usage only: the other entities' are found in staging. */
+  readonly repeats: Repeats | null;
+}
+
+export interface LoadResult {
+  /** All accepted ones of this book, by source and then by `no`. */
+  readonly deliveries: readonly Delivery[];
+  readonly sources: Readonly<Record<string, SourceFacts>>;
+  readonly newDeliveries: number;
+  /** Hash of what was delivered and in which order, as far as a snapshot may see it. */
+  readonly inputs_sha256: string;
+  /** The newest usage row: `2026-01-31 23:59:59`. Rows dated after the day that follows their arrival do not count. */
+  readonly last_event_at: string | null;
+  readonly warnings: readonly string[];
+}
+
+export interface LoadOptions {
+  readonly book: Book;
+  readonly state: string;
+  readonly log: Log;
+  readonly now: () => Date;
+  /** Instead of each source's own `settle`. */
+  readonly settleSeconds?: number;
+}
+
+/** A list of files as `read_parquet` takes it. */
+export const fileList = (paths: readonly string[]): string => `[${paths.map(literal).join(", ")}]`;
+
+/** When a row of an entity happened, as a timestamp: the earliest of its event columns. */
+export function eventTime(entity: Entity, prefix = ""): string {
+  const columns = entity.eventColumns.map((name) => `cast(${prefix}${quoteIdentifier(name)} as timestamp)`);
+  if (columns.length === 0) return "cast(null as timestamp)";
+  return columns.length === 1 ? (columns[0] as string) : `least(${columns.join(", ")})`;
+}

@@ -1,0 +1,141 @@
+/** Compares the files of the exports folder with the ledger and the store. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type Book, durationSeconds, isWrittenByHand, type Source } from "../config/book.ts";
+import { sha256File } from "../lib/files.ts";
+import type { LoadOptions } from "./delivery.ts";
+import { type FoundFile, findFiles } from "./discover.ts";
+import { type Arrival, type LedgerLine, readLedger, standing, withdrawnBytes } from "./ledger.ts";
+import { readingName } from "./reading.ts";
+
+export const filesOf = ({ files }: Source): readonly string[] => (typeof files === "string" ? [files] : files);
+export const rootOf = (book: Book, { entity }: Source): string =>
+  isWrittenByHand(entity) ? book.folder : book.exports_root;
+
+/** A file is taken when it has stood still for `settle`. */
+export function isSettled(
+  file: FoundFile,
+  source: Source,
+  { now, settleSeconds }: Pick<LoadOptions, "now" | "settleSeconds">,
+): boolean {
+  const settle = settleSeconds ?? durationSeconds(source.settle);
+  return settle === 0 || now().getTime() - file.modifiedMs >= settle * 1000;
+}
+
+export const isUntouched = (file: FoundFile, sourceId: string, lines: readonly LedgerLine[]): boolean =>
+  lines.some((line) => line.kind === "arrival" && line.source === sourceId && line.stamp === file.stamp);
+
+/** What the ledger and the store know of a file. */
+export interface Recognised {
+  readonly sha256: string;
+  /** The arrival of these bytes, if there was one: of any name in an append source, of this name otherwise. */
+  readonly known: Arrival | undefined;
+  /** How many times the source delivered a file of this name. */
+  readonly nOfName: number;
+  /** The name of its rows in the store, and whether they are there. */
+  readonly reading: string;
+  readonly isStored: boolean;
+  /** These bytes were withdrawn from the source: they are not taken. */
+  readonly isWithdrawn: boolean;
+}
+
+export async function recognise(of: {
+  readonly book: Book;
+  readonly store: string;
+  readonly sourceId: string;
+  readonly source: Source;
+  readonly file: FoundFile;
+  readonly lines: readonly LedgerLine[];
+  readonly hash?: (file: FoundFile) => Promise<string>;
+}): Promise<Recognised> {
+  const { book, store, sourceId, source, file, lines, hash = ({ path }) => sha256File(path) } = of;
+  const ofSource = (line: LedgerLine): line is Arrival => line.kind === "arrival" && line.source === sourceId;
+  const arrivals = standing(lines).filter(ofSource);
+  const ofFile = arrivals.filter((arrival) => arrival.file === file.name);
+  const last = lines.filter(ofSource).findLast((arrival) => arrival.file === file.name);
+  const untouched = last?.stamp === file.stamp ? last : undefined;
+  const bytes = untouched?.sha256 ?? (await hash(file));
+  const same = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
+  const known = same?.sha256 === bytes ? same : undefined;
+  const reading = readingName(book, source, bytes);
+  const isRead = lines.some(
+    (line) => line.kind === "reading" && line.delivery_id === known?.delivery_id && line.reading === reading,
+  );
+  const isStored = isRead && existsSync(join(store, `${reading}.parquet`));
+  const isWithdrawn = withdrawnBytes(lines, sourceId).has(bytes);
+  return { sha256: bytes, known, nOfName: ofFile.length, reading, isStored, isWithdrawn };
+}
+
+/** What a refresh would find of a source's files; nothing is read into the store and nothing changed. */
+export interface PendingSource {
+  readonly source: string;
+  readonly entity: string;
+  readonly files: number;
+  /** Files whose bytes no refresh has taken yet. */
+  readonly fresh: readonly string[];
+  /** Of those: files that came before under the same name with other content. */
+  readonly changed: readonly string[];
+  /** Files that are known and would be read again: their mapping has changed, or their rows are not in the store. */
+  readonly reread: readonly string[];
+  /** Files that have not stood still for the source's `settle`. */
+  readonly unsettled: readonly string[];
+  /** Files whose bytes were withdrawn: they are passed over. */
+  readonly withdrawn: readonly string[];
+  /** The deliveries of the source that the ledger knows. */
+  readonly deliveries: readonly string[];
+}
+
+/** Compares the exports folder with the ledger, read-only. */
+export async function pendingDeliveries(
+  options: Pick<LoadOptions, "book" | "state" | "now">,
+): Promise<readonly PendingSource[]> {
+  const { book, state } = options;
+  const store = join(state, "store");
+  const { lines } = await readLedger(join(state, "ledger.jsonl"));
+  return Promise.all(
+    Object.entries(book.sources).map(async ([sourceId, source]) => {
+      const found = await findFiles(rootOf(book, source), filesOf(source));
+      const fresh: string[] = [];
+      const changed: string[] = [];
+      const reread: string[] = [];
+      const withdrawn: string[] = [];
+      const settled = found.filter((file) => isSettled(file, source, options));
+      const taken = new Set<string>();
+      for (const file of settled) {
+        const {
+          sha256: bytes,
+          known,
+          nOfName,
+          isStored,
+          isWithdrawn,
+        } = await recognise({ book, store, sourceId, source, file, lines });
+        if (isWithdrawn) {
+          withdrawn.push(file.name);
+          continue;
+        }
+        if (known === undefined) {
+          // Two new files of the same bytes are one delivery of an append source.
+          if (source.mode === "append" && taken.has(bytes)) continue;
+          taken.add(bytes);
+          fresh.push(file.name);
+          if (nOfName > 0) changed.push(file.name);
+        } else if (!isStored) reread.push(file.name);
+      }
+      const deliveries = standing(lines).flatMap((line) =>
+        line.kind === "arrival" && line.source === sourceId ? [line.delivery_id] : [],
+      );
+      const unsettled = found.filter((file) => !settled.includes(file)).map(({ name }) => name);
+      return {
+        source: sourceId,
+        entity: source.entity,
+        files: found.length,
+        fresh,
+        changed,
+        reread,
+        unsettled,
+        withdrawn,
+        deliveries,
+      };
+    }),
+  );
+}
