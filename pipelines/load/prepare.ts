@@ -19,6 +19,8 @@ export interface Prepared {
   readonly first: string | null;
   /** Lines down to and with that record. */
   readonly firstLines: number;
+  /** JSON lines: how many records stand before each blank line. */
+  readonly blanks: readonly number[];
   /** JSON: one array, not a record a line. */
   readonly isArray: boolean;
 }
@@ -87,7 +89,13 @@ export async function prepare(options: {
   const flaw = done?.end() ?? null;
   if (flaw !== null) throw refusalOf(flaw, shown, formats);
   const text = first?.finish() ?? null;
-  const facts = { first: text, firstLines: first?.lines ?? 0, records: isArray ? null : (done?.records ?? 0), isArray };
+  const facts = {
+    first: text,
+    firstLines: first?.lines ?? 0,
+    records: isArray ? null : (done?.records ?? 0),
+    isArray,
+    blanks: done instanceof JsonScan ? done.blanks : [],
+  };
   if (done instanceof CsvScan) {
     const { lf, crlf, cr } = done.ends;
     if ([lf, crlf, cr].filter((n) => n > 0).length > 1) {

@@ -184,6 +184,8 @@ export class JsonScan {
   #length = 0;
   #depth = 0;
   #hasText = false;
+  /** How many records stand before each blank line; the first few thousand of them. */
+  readonly blanks: number[] = [];
 
   constructor(options: { readonly maxLine: number; readonly isArray: boolean }) {
     this.#maxLine = options.maxLine;
@@ -239,6 +241,7 @@ export class JsonScan {
   #endLine(): void {
     this.#lines += 1;
     if (this.#hasText) this.#records += 1;
+    else if (this.blanks.length < 5000) this.blanks.push(this.#records);
     this.#length = 0;
     this.#hasText = false;
     if (!this.#isArray) this.#depth = 0;

@@ -123,7 +123,7 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
   const { path, compression, isArray } = prepared;
   const options = [
     `format = ${literal(isArray ? "array" : "newline_delimited")}`,
-    `compression = ${literal(compression)}`,
+    `compression = ${literal(compression === "none" ? "uncompressed" : compression)}`,
     `maximum_object_size = ${maxLineOf(formats)}`,
     ...(isArray ? [] : ["ignore_errors = true"]),
   ].join(", ");
@@ -164,9 +164,9 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
   const hasCaseTwins = new Set(tops.map((top) => top.toLowerCase())).size < tops.length;
   const lines = isArray
     ? null
-    : `(select row_number() over () as line, text from read_csv(${file}, auto_detect = false, header = false, delim = '', quote = '', escape = '',
+    : `(select ${lineOf("n", prepared.blanks)} as line, text from (select row_number() over () as n, text from read_csv(${file}, auto_detect = false, header = false, delim = '', quote = '', escape = '',
          nullstr = [chr(1)], columns = {text: 'varchar'}, compression = ${literal(compression)}, max_line_size = ${maxLineOf(formats)},
-         buffer_size = ${Math.max(32_000_000, 2 * maxLineOf(formats))}))`;
+         buffer_size = ${Math.max(32_000_000, 2 * maxLineOf(formats))})))`;
   const facts = {
     columns: [
       ...read.map((name) => ({ name, type: "VARCHAR" })),
@@ -197,6 +197,10 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
   const typed = columns.map(({ top, type }) => `${literal(top)}: ${literal(type)}`).join(", ");
   return { ...facts, from: `(select ${values.join(", ")} from read_json(${file}, ${options}, columns = {${typed}}))` };
 }
+
+/** The line of the n-th record. */
+const lineOf = (n: string, blanks: readonly number[]): string =>
+  blanks.length === 0 ? n : `${n} + len(list_filter([${blanks.join(", ")}], lambda before: before < ${n}))`;
 
 /** A type that reads only what is asked for below a key: a struct, or JSON where the key itself is wanted too or a list is looked into. */
 function typeOf(below: readonly (readonly string[])[]): string {

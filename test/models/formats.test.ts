@@ -1,0 +1,320 @@
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, it } from "vitest";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { type TestBook, testBook } from "../loading.ts";
+
+const books: TestBook[] = [];
+afterAll(async () => {
+  for (const book of books) await book.drop();
+});
+
+async function book(
+  sources: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+  rest = "",
+): Promise<TestBook> {
+  const made = await testBook(sources, rest);
+  books.push(made);
+  for (const [name, content] of Object.entries(files)) await made.write(name, content);
+  return made;
+}
+
+type Row = Record<string, unknown>;
+
+/** What the store holds of a source, in the order of the files. */
+async function stored(made: TestBook, source: string, columns: string): Promise<readonly Row[]> {
+  const load = await made.load();
+  const database = await Database.open({ path: ":memory:" });
+  try {
+    const files = load.deliveries.filter((one) => one.source === source).map(({ rows }) => `'${rows}'`);
+    return await database.query<Row>(`select ${columns} from read_parquet([${files.join(", ")}])`);
+  } finally {
+    database.close();
+  }
+}
+
+/** Tickets of one file, as [account, category]. */
+async function tickets(content: string | Uint8Array, formats = "", file = "t.csv"): Promise<readonly unknown[]> {
+  const made = await book(
+    `tickets: { entity: ticket, files: "${file}"${formats === "" ? "" : `, formats: { ${formats} }`} }`,
+    { [file]: content },
+  );
+  return (await stored(made, "tickets", "account_id, category")).map((row) => [row.account_id, row.category]);
+}
+
+const text = "account_id,opened_at,category\na,2024-02-01,Zürich €\nb,2024-02-02,naïve\n";
+const rows = [
+  ["a", "Zürich €"],
+  ["b", "naïve"],
+];
+const utf16be = (of: string): Buffer => Buffer.from(`\ufeff${of}`, "utf16le").swap16();
+const windows1252 = Buffer.from(text.replace("€", "\u0080"), "latin1");
+
+async function zstd(content: string): Promise<Uint8Array> {
+  const { mkdtemp, readFile, rm, writeFile } = await import("node:fs/promises");
+  const { tmpdir } = await import("node:os");
+  const { join } = await import("node:path");
+  const folder = await mkdtemp(join(tmpdir(), "assay-zstd-"));
+  const database = await Database.open({ path: ":memory:" });
+  try {
+    await writeFile(join(folder, "plain"), content);
+    await database.run(
+      `copy (select content from read_text('${join(folder, "plain")}'))
+       to '${join(folder, "packed")}' (format csv, header false, quote '', escape '', delimiter '\u0001', compression zstd)`,
+    );
+    return await readFile(join(folder, "packed"));
+  } finally {
+    database.close();
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe("a text gives the same rows", () => {
+  it.each<[string, string | Uint8Array, string?, string?]>([
+    ["in UTF-8", text],
+    ["with a byte order mark", `\ufeff${text}`],
+    ["in UTF-16, little-endian", Buffer.from(`\ufeff${text}`, "utf16le")],
+    ["in UTF-16, big-endian", utf16be(text)],
+    ["in UTF-16 without a mark", Buffer.from(text, "utf16le")],
+    ["in UTF-16 without a mark, declared", Buffer.from(text, "utf16le"), "encoding: utf-16"],
+    ["in Windows-1252", windows1252, "encoding: windows-1252"],
+    ["in Windows-1252 that calls itself Latin-1", windows1252, "encoding: latin-1"],
+    ["with CRLF", text.replaceAll("\n", "\r\n")],
+    ["with CR alone", text.replaceAll("\n", "\r")],
+    ["with lines that end now so, now so", text.replace("\n", "\r\n")],
+    ["with semicolons", text.replaceAll(",", ";")],
+    ["with tabs", text.replaceAll(",", "\t")],
+    ["with bars", text.replaceAll(",", "|")],
+    ["with a sign that is declared", text.replaceAll(",", "^"), 'delimiter: "^"'],
+    ["with two signs", text.replaceAll(",", "~|"), 'delimiter: "~|"'],
+    ["all in quotes", text.replaceAll(/[^,\n]+/g, '"$&"')],
+    ["with other quotes", text.replaceAll(/[^,\n]+/g, "'$&'"), 'quote: "\'"'],
+    ["without a newline at the end", text.trimEnd()],
+    ["with blank lines", text.replaceAll("\n", "\n\n")],
+    ["below two lines of a heading", `Report of "today\n\n${text}`, "skip_lines: 2"],
+    ["without a header", text.slice(text.indexOf("\n") + 1), "header: [account_id, opened_at, category]"],
+    [
+      "with rows below the header that are no data",
+      text.replace("\n", '\n"Which\naccount?",when,"what, say"\n{"id":1},x,y\n'),
+      "skip_rows: 2",
+    ],
+    ["packed with gzip", gzipSync(text), "", "t.csv.gz"],
+    ["packed with gzip under another name", gzipSync(text)],
+    ["packed with gzip, in Windows-1252", gzipSync(windows1252), "encoding: windows-1252", "t.csv.gz"],
+    ["packed with gzip, in UTF-16", gzipSync(utf16be(text)), "", "t.csv.gz"],
+  ])("%s", async (_how, content, formats, file) => {
+    expect(await tickets(content, formats, file)).toEqual(rows);
+  });
+
+  it("packed with zstd", async () => {
+    expect(await tickets(await zstd(text), "", "t.csv.zst")).toEqual(rows);
+    const json = rows.map(([account_id, category]) =>
+      JSON.stringify({ account_id, category, opened_at: "2024-02-01" }),
+    );
+    expect(await tickets(await zstd(json.join("\n")), "", "t.jsonl.zst")).toEqual(rows);
+  });
+
+  it("as JSON lines, as an array, and as an array over many lines", async () => {
+    const records = rows.map(([account_id, category]) => ({ opened_at: "2024-02-01T10:00:00Z", account_id, category }));
+    const lines = records.map((record) => JSON.stringify(record)).join("\n");
+    expect(await tickets(lines, "", "t.jsonl")).toEqual(rows);
+    expect(await tickets(`\ufeff\n${lines}\n\n`, "", "t.json")).toEqual(rows);
+    expect(await tickets(JSON.stringify(records), "", "t.json")).toEqual(rows);
+    expect(await tickets(JSON.stringify(records, null, 2), "", "t.json")).toEqual(rows);
+    expect(await tickets(gzipSync(lines), "", "t.json.gz")).toEqual(rows);
+    expect(await tickets(Buffer.from(`\ufeff${lines}`, "utf16le"), "", "t.ndjson")).toEqual(rows);
+  });
+
+  it("in many files with the columns in another order each", async () => {
+    const made = await book('tickets: { entity: ticket, files: "t/**/*.csv" }', {
+      "t/1.csv": text,
+      "t/deep/2.csv": "category;account_id;opened_at\nx;c;2024-02-03\n",
+    });
+    expect(await stored(made, "tickets", "account_id, category")).toEqual([
+      { account_id: "a", category: "Zürich €" },
+      { account_id: "b", category: "naïve" },
+      { account_id: "c", category: "x" },
+    ]);
+  });
+});
+
+describe("JSON", () => {
+  it("is read by paths, through lists too; a key with a dot comes before a path", async () => {
+    const made = await book(
+      `tickets: { entity: ticket, files: t.jsonl, columns: { account_id: ids.account, opened_at: { from: at.created, unit: s }, category: custom.kind, priority: labels.1.name, csat: { from: "a.b", nulls: [none] }, ticket_id: ids } }`,
+      {
+        "t.jsonl": [
+          '{"ids":{"account":"a","x":1},"at":{"created":1706781600.5},"custom":{"kind":"bug"},"labels":[{"name":"p"},{"name":"q"}],"a.b":3,"a":{"b":9}}',
+          '{"ids":{"account":17},"at":{"created":1706781600},"labels":[],"a.b":"none"}',
+        ].join("\n"),
+      },
+    );
+    const columns =
+      "account_id, cast(opened_at as varchar) as opened_at, category, priority, cast(csat as varchar) as csat, ticket_id";
+    expect(await stored(made, "tickets", columns)).toEqual([
+      {
+        account_id: "a",
+        opened_at: "2024-02-01 10:00:00.5",
+        category: "bug",
+        priority: "q",
+        csat: "3.000000",
+        ticket_id: '{"account":"a","x":1}',
+      },
+      {
+        account_id: "17",
+        opened_at: "2024-02-01 10:00:00",
+        category: null,
+        priority: null,
+        csat: null,
+        ticket_id: '{"account":17}',
+      },
+    ]);
+  });
+
+  it("tells a line that is no record by its number, and a record without what it needs", async () => {
+    const good = '{"account_id":"a","opened_at":"2024-02-01"}\n'.repeat(3);
+    const made = await book("tickets: { entity: ticket, files: t.jsonl, max_rejected: 1 }", {
+      "t.jsonl": `${good}\n{"account_id":\n[1]\n{"opened_at":"2024-02-01"}\n{"account_id":"a","opened_at":"soon"}\n${good}`,
+    });
+    const load = await made.load();
+    const delivery = load.deliveries.find((one) => one.source === "tickets");
+    expect(delivery).toMatchObject({ rows_read: 10, rows_loaded: 6, rows_rejected: 4 });
+    const { database } = await made.stage(load);
+    try {
+      expect(await database.query('select line, "column", reason, value from meta.reject order by line')).toEqual([
+        { line: 5, column: "", reason: "expected a JSON object, found no JSON", value: '{"account_id":' },
+        { line: 6, column: "", reason: "expected a JSON object, found another value", value: "[1]" },
+        { line: 7, column: "account_id", reason: "expected a value, found nothing", value: null },
+        { line: 8, column: "opened_at", reason: "expected a time", value: "soon" },
+      ]);
+      expect(await database.query("select _line from raw.ticket order by _line")).toEqual(
+        [1, 2, 3, 9, 10, 11].map((_line) => ({ _line })),
+      );
+    } finally {
+      database.close();
+    }
+  });
+});
+
+describe("values", () => {
+  /** The typed values of one column, null where it was rejected. */
+  async function values(column: string, options: string, texts: readonly string[], formats = ""): Promise<unknown[]> {
+    const made = await book(
+      `invoices: { entity: invoice, files: i.csv, max_rejected: 1, formats: { delimiter: "|"${formats} }, columns: { ${column}: ${options} } }`,
+      { "i.csv": `no|account_id|x|issued_on\n${texts.map((one, i) => `${i}|a|${one}|2024-01-01`).join("\n")}\n` },
+      "",
+    );
+    const found = await stored(made, "invoices", `_line, cast(${column} as varchar) as v`);
+    // Rejected rows are gone, and the others know their lines.
+    const byLine = new Map(found.map((row, i) => [Number(row._line ?? i + 2), row.v]));
+    return texts.map((_, i) => byLine.get(i + 2) ?? null);
+  }
+
+  it("reads amounts as they are declared, and nothing else", async () => {
+    const german =
+      '{ from: x, unit: major, number: { decimal: ",", thousands: ".", strip: ["€", EUR], parentheses: true } }';
+    expect(
+      await values("amount_minor", german, ["1.234,56", "€ 1.234,5", "(12,50 €)", "EUR -3", "12.34", "1,234.56", "x"]),
+    ).toEqual(["123456", "123450", "-1250", "-300", null, null, null]);
+    expect(await values("amount_minor", "{ from: x, unit: major }", ["1234.56", "1e3", "1,234.56", "$5"])).toEqual([
+      "123456",
+      "100000",
+      null,
+      null,
+    ]);
+    const spaced = "{ from: x, unit: major }";
+    expect(
+      await values("amount_minor", spaced, ["1\u00a0234,5", "7"], ', number: { decimal: ",", thousands: " " }'),
+    ).toEqual(["123450", "700"]);
+  });
+
+  it("reads days in every declared way", async () => {
+    expect(
+      await values("due_on", '{ from: x, format: ["%d.%m.%Y", "%m/%d/%Y"] }', ["31.01.2024", "1/31/2024", "2024"]),
+    ).toEqual(["2024-01-31", "2024-01-31", null]);
+    expect(
+      await values("due_on", "{ from: x, timezone: Europe/Berlin }", [
+        "2024-01-31",
+        "2024-07-01 00:30",
+        "2024-06-30T22:30:00Z",
+        "2024-07-01T00:30:00+02:00",
+      ]),
+    ).toEqual(["2024-01-31", "2024-07-01", "2024-07-01", "2024-07-01"]);
+    expect(await values("due_on", "{ from: x, unit: s, timezone: Europe/Berlin }", ["1719786600"])).toEqual([
+      "2024-07-01",
+    ]);
+  });
+
+  it("knows that an hour comes twice in autumn and is skipped in spring", async () => {
+    const made = await book(
+      "tickets: { entity: ticket, files: t.csv, formats: { timezone: Europe/Berlin }, columns: { closed_at: { from: closed_at, timezone: America/New_York } } }",
+      {
+        "t.csv": [
+          "account_id,opened_at,closed_at",
+          "a,2024-03-31 01:59:59,2024-03-31 00:00:00",
+          "a,2024-03-31 02:30:00,",
+          "a,2024-10-27 02:30:00,",
+          "a,2024-10-27 00:30:00Z,",
+          "a,2024-07-01T10:00:00.123456789+0000,",
+          "a,2024-07-01 10:00:00.5 -0800,",
+        ].join("\n"),
+      },
+    );
+    expect(
+      await stored(made, "tickets", "cast(opened_at as varchar) as at, cast(closed_at as varchar) as closed"),
+    ).toEqual([
+      { at: "2024-03-31 00:59:59", closed: "2024-03-31 04:00:00" },
+      { at: "2024-03-31 01:30:00", closed: null },
+      { at: "2024-10-27 01:30:00", closed: null },
+      { at: "2024-10-27 00:30:00", closed: null },
+      { at: "2024-07-01 10:00:00.123456", closed: null },
+      { at: "2024-07-01 18:00:00.5", closed: null },
+    ]);
+  });
+
+  it("puts the meaning of a text in its place, and takes the domain of an address", async () => {
+    const made = await book(
+      'accounts: { entity: account, files: a.csv, columns: { account_id: { from: mail, take: domain }, is_test: { from: state, map: { Probe: "true", Kunde: "false" }, nulls: ["?"] } } }',
+      { "a.csv": "mail,state\nAnn@Acme.COM,Probe\nhttps://www.b.org/x,Kunde\nc.io,?\nd.io,yes\n" },
+    );
+    expect(await stored(made, "accounts", "account_id, is_test")).toEqual([
+      { account_id: "acme.com", is_test: true },
+      { account_id: "b.org", is_test: false },
+      { account_id: "c.io", is_test: null },
+      { account_id: "d.io", is_test: true },
+    ]);
+  });
+
+  it("leaves out rows that are none of the source's, and keeps the lines of the others", async () => {
+    const made = await book(
+      'tickets: { entity: ticket, files: t.csv, max_rejected: 1, drop: { _deleted: ["true", "1"] }, keep: { kind: [ticket, incident] } }',
+      {
+        "t.csv": [
+          "account_id,opened_at,_deleted,kind",
+          "a,2024-01-01,false,ticket",
+          "b,never,true,ticket",
+          "c,2024-01-01,,incident",
+          "d,2024-01-01,,chat",
+          "e,soon,,ticket",
+        ].join("\n"),
+      },
+    );
+    const load = await made.load();
+    expect(load.deliveries.find((one) => one.source === "tickets")).toMatchObject({
+      rows_read: 3,
+      rows_loaded: 2,
+      rows_rejected: 1,
+      rows_left_out: 2,
+    });
+    const { database } = await made.stage(load, ["raw.ticket", "meta.reject"]);
+    try {
+      expect(await database.query("select account_id, _line from raw.ticket")).toEqual([
+        { account_id: "a", _line: 2 },
+        { account_id: "c", _line: 4 },
+      ]);
+      expect(await database.query("select line, value from meta.reject")).toEqual([{ line: 6, value: "soon" }]);
+    } finally {
+      database.close();
+    }
+  });
+});
