@@ -7,7 +7,7 @@ import { literal } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
 import { type Beside, layBaseline } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
-import { tenDigits, writeTable } from "./tables.ts";
+import { doubleLiteral, tenDigits, writeTable } from "./tables.ts";
 
 /** |rho| from which two KPIs count as alike. */
 export const alike = 0.7;
@@ -151,7 +151,15 @@ select exact_sum(d * d) as squares, count(case when d <> 0 then 1 end) as n from
   return (Math.abs(a.auc - 0.5) - Math.abs(b.auc - 0.5)) / se;
 }
 
-/** As the lens (lens.ts), over the rows on which both KPIs have a value, with the kept one as a further covariate. */
+/** Of the variance of a KPI on the normal scale: less than this beyond a straight line of another one is rounding and ties. */
+const nothingBeyond = 1e-6;
+
+/**
+ * As the lens (lens.ts), over the rows on which both KPIs have a value, with the kept one as a further covariate. What enters is
+ * the KPI's remainder beyond a straight line of the kept one, on its own scale: without a penalty z is the same, and with one
+ * the ridge cannot share the effect out between two that are nearly the same, which would make both look needed. 0 where nothing
+ * remains.
+ */
 async function incrementalZ(
   { query, run }: StepContext,
   definition: string,
@@ -159,15 +167,28 @@ async function incrementalZ(
   id: string,
   kept: string,
 ): Promise<number | null> {
-  await run(`
-create or replace temp table pair_row as
-select
-  1 as fit, r.account_no, r.block, r.part, r.y, own.x as kpi_x, kept.x as kept_x${columns.map((name) => `, r.${name}`).join("")}
+  const paired = `
 from validation.kpi_placed as own
 inner join validation.kpi_placed as kept
   on kept.definition = own.definition and kept.observation_no = own.observation_no and kept.kpi = ${literal(kept)}
 inner join ${table} as r on r.observation_no = own.observation_no
-where own.definition = ${literal(definition)} and own.kpi = ${literal(id)}`);
+where own.definition = ${literal(definition)} and own.kpi = ${literal(id)}`;
+  const [sums] = await query<{ n: number; a: number; b: number; aa: number; bb: number; ab: number }>(`
+select count(*) as n, exact_sum(own.x) as a, exact_sum(kept.x) as b, exact_sum(own.x * own.x) as aa,
+  exact_sum(kept.x * kept.x) as bb, exact_sum(own.x * kept.x) as ab ${paired}`);
+  if (sums === undefined || sums.n === 0) return null;
+  const { n, a, b, aa, bb, ab } = sums;
+  const [own, other, both] = [aa - (a * a) / n, bb - (b * b) / n, ab - (a * b) / n];
+  if (own <= 0 || other <= 0) return null;
+  const slope = both / other;
+  const left = (own - slope * both) / n;
+  if (left < nothingBeyond * (own / n)) return 0;
+  const remainder = `(own.x - ${doubleLiteral(a / n)} - ${doubleLiteral(slope)} * (kept.x - ${doubleLiteral(b / n)})) / ${doubleLiteral(Math.sqrt(left))}`;
+  await run(`
+create or replace temp table pair_row as
+select
+  1 as fit, r.account_no, r.block, r.part, r.y, ${remainder} as kpi_x, kept.x as kept_x${columns.map((name) => `, r.${name}`).join("")}
+${paired}`);
   const fits = await fitLogistic(query, { rows: "select * from pair_row", ...problem("kept_x", "kpi_x") });
   await run("drop table pair_row");
   const z = fits.get("1")?.z ?? null;

@@ -367,6 +367,29 @@ insert into features.kpi_why_null select '!' || account_id, snapshot_date, 'sile
     expect(clear).toBeGreaterThanOrEqual(3);
   });
 
+  it("keeps one of a KPI, its copy, the same on another scale, and the same with a little noise", async () => {
+    const gauss = normal(random(3));
+    const copies: Panel = {
+      ...panel,
+      kpis: ["causal", "copy", "bent", "near", "noise_b"],
+      rows: panel.rows.map((row) => {
+        const causal = row.values.causal as number;
+        return {
+          ...row,
+          values: { ...row.values, copy: causal, bent: Math.exp(causal), near: causal + 0.01 * gauss() },
+        };
+      }),
+    };
+    const database = await validatePanel(copies, {}, ["validation.kpi_verdict"]);
+    const found = await database.query<{ kpi: string; verdict: string; redundant_with: string | null }>(
+      "select kpi, verdict, redundant_with from validation.kpi_verdict where group_kind = 'all' and kpi <> 'noise_b' order by kpi",
+    );
+    database.close();
+    const kept = found.filter(({ verdict }) => verdict === "predicts");
+    expect(kept).toHaveLength(1);
+    expect(found.filter(({ redundant_with }) => redundant_with === kept[0]?.kpi)).toHaveLength(3);
+  });
+
   it("keeps the labels that it gave when months are appended", async () => {
     const labels = async (asOf: string) => {
       const until: Panel = {
