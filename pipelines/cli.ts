@@ -9,6 +9,8 @@ import { demo } from "./commands/demo.ts";
 import { diff } from "./commands/diff.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
+import { forget } from "./commands/forget.ts";
+import { init } from "./commands/init.ts";
 import { listKpis, showKpi } from "./commands/kpis.ts";
 import { plan } from "./commands/plan.ts";
 import { query } from "./commands/query.ts";
@@ -111,6 +113,14 @@ program
   .option("--file <file>", "results by seed, to go on with (default: data/trials/<kind>-<accounts>.jsonl)")
   .option("--json", "print the answer as JSON")
   .action((options) => trial(context, options));
+program
+  .command("init")
+  .description("looks at a folder of exports and proposes its assay.yaml")
+  .argument("<folder>", "the folder with the exports, or NAME for data/NAME")
+  .option("--book <name>", "the book's name (default: the folder's)")
+  .option("--force", "write over an assay.yaml that is there")
+  .option("--json", "print the answer as JSON")
+  .action((folder, options) => init(context, folder, options));
 verb("refresh", "load, build, validate and publish: the main job")
   .option("--full", "build everything again, even when nothing changed")
   .option("--as-of <date>", "as the book stood on that date; does not move current", date)
@@ -178,6 +188,9 @@ verb("serve", "the site on 127.0.0.1")
   .option("--port <n>", "the port", wholeNumber, 4173)
   .action((book, options) => serve(context, book, options));
 verb("status", "one line for monitors").action((book, options) => status(context, book, options));
+verb("forget", "withdraw a delivery: the next refresh builds as if it had never come")
+  .option("--delivery <id>", "its id in meta.delivery, or the name of its file")
+  .action((book, options) => forget(context, book, options));
 verb("releases", "the releases that are kept").action((book, options) => releases(context, book, options));
 verb("rollback", "points current at an earlier release that is kept")
   .argument("[run]", "its run_id (default: the one before the current)")

@@ -106,6 +106,12 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       const own = deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) {
         const unsettled = waiting.get(id) ?? 0;
+        if (lines.some((line) => line.kind === "withdrawal" && line.source === id)) {
+          throw refusedError(
+            `source ${id}: all of its deliveries were withdrawn, expected at least one`,
+            "deliver the corrected file; the bytes that were withdrawn are not taken again",
+          );
+        }
         throw unsettled > 0
           ? refusedError(
               `source ${id}: its ${unsettled} files are too new to be taken, expected them unchanged for ${source.settle}`,
