@@ -61,3 +61,76 @@ export function curveSentence(found: {
   if (auc === null || low === null || high === null) return `${what}: no model (${accounts(churned)}).`;
   return `${what}: ${pairs(auc)} of 100 later like-for-like pairs (${pairs(low)}-${pairs(high)}; ${accounts(churned)}).`;
 }
+
+/** A share in per cent; one decimal below ten. */
+const percent = (share: number): string =>
+  share < 0.0995 ? (100 * share).toFixed(1) : String(Math.round(100 * share));
+const interval = (rate: number, low: number, high: number): string =>
+  `${percent(rate)} % (${percent(low)}-${percent(high)})`;
+/** A value of a KPI with six significant digits. */
+const shown = (value: number): string => String(Number(value.toPrecision(6)));
+
+export function gateSentence(found: {
+  readonly label: string;
+  readonly side: "at_most" | "at_least";
+  readonly threshold: number;
+  readonly state: string;
+  readonly n_churned: number;
+  readonly n_churned_failing: number;
+  readonly rate_failing: number | null;
+  readonly rate_failing_low: number | null;
+  readonly rate_failing_high: number | null;
+  readonly rate_passing: number | null;
+  readonly rate_passing_low: number | null;
+  readonly rate_passing_high: number | null;
+  readonly heldFrom: string;
+  readonly heldTo: string;
+  readonly pHolm: number | null;
+}): string {
+  const { label, side, threshold, state, n_churned, n_churned_failing, heldFrom, heldTo, pHolm } = found;
+  const gate = `${label} ${side === "at_most" ? "at most" : "at least"} ${shown(threshold)}`;
+  const when = `held-out account-months of ${heldFrom} to ${heldTo}`;
+  if (state === "cannot tell") {
+    return `${gate}: cannot tell; ${n_churned} of 30 churned accounts, ${n_churned_failing} of 10 of them on that side, in ${when}.`;
+  }
+  const { rate_failing: f, rate_failing_low: fl, rate_failing_high: fh } = found;
+  const { rate_passing: p, rate_passing_low: pl, rate_passing_high: ph } = found;
+  const rates =
+    f === null || fl === null || fh === null || p === null || pl === null || ph === null
+      ? ""
+      : ` ${interval(f, fl, fh)} left later, of the others ${interval(p, pl, ph)};`;
+  const words =
+    state === "holds" ? "left more often than like accounts" : "not shown to leave more often than like accounts";
+  return `${gate}:${rates} ${words} (one-sided p ${pHolm === null ? "not known" : pHolm < 0.001 ? "< .001" : pHolm.toFixed(3).replace(/^0/, "")} after Holm; ${accounts(n_churned)}, ${n_churned_failing} on that side; ${when}).`;
+}
+
+export function tierSentence(found: {
+  readonly tiers: number;
+  readonly points: number;
+  readonly value_from: number | null;
+  readonly value_to: number | null;
+  readonly rate: number | null;
+  readonly rate_low: number | null;
+  readonly rate_high: number | null;
+  readonly later_rate: number | null;
+  readonly later_rate_low: number | null;
+  readonly later_rate_high: number | null;
+  readonly churned: number;
+  readonly laterChurned: number;
+  readonly laterFrom: string;
+}): string {
+  const { tiers, points, value_from: from, value_to: to, rate, rate_low: low, rate_high: high } = found;
+  const values = from === null || to === null ? "" : from === to ? shown(from) : `${shown(from)} to ${shown(to)}`;
+  const then =
+    rate === null || low === null || high === null
+      ? ""
+      : `${interval(rate, low, high)} left, in sample (${accounts(found.churned)})`;
+  const { later_rate: l, later_rate_low: ll, later_rate_high: lh } = found;
+  const later =
+    l === null || ll === null || lh === null
+      ? `nobody from ${found.laterFrom} on`
+      : `${interval(l, ll, lh)} from ${found.laterFrom} on, out of time (${accounts(found.laterChurned)})`;
+  return tiers === 1
+    ? `No cut separates: neighbouring values do not differ by more than chance. ${then}; ${later}.`
+    : `${values}: ${points} points; ${then}; ${later}.`;
+}

@@ -57,3 +57,23 @@ export function benjaminiYekutieli(tests: readonly Tested[]): ReadonlyMap<string
   }
   return q;
 }
+
+/** Upper tail of a standard normal z: 1 - Phi(z), exact in the tail. */
+export const oneSidedP = (z: number): number => normalCdf(-z, 0, 1);
+
+/**
+ * Holm's (1979) adjusted p-values: the smallest family-wise error rate at which each would be rejected, stepping down. Null p's
+ * take no part. Ties by id.
+ */
+export function holm(tests: readonly Tested[]): ReadonlyMap<string, number> {
+  const sorted = tests
+    .filter((test): test is Tested & { p: number } => test.p !== null)
+    .sort((a, b) => a.p - b.p || (a.id < b.id ? -1 : 1));
+  const adjusted = new Map<string, number>();
+  let most = 0;
+  for (const [i, { id, p }] of sorted.entries()) {
+    most = Math.min(1, Math.max(most, p * (sorted.length - i)));
+    adjusted.set(id, most);
+  }
+  return adjusted;
+}
