@@ -144,14 +144,14 @@ from rated as r
 inner join filled as f on f.from_on = r.from_on and f.subject = r.subject and f.capacity = r.capacity
 inner join (select distinct subject, scorecard, version from validation.score_row) as n on n.subject = r.subject`;
 
-/** A select over rows of {@link departureSelect}: what each pair of validation.score_pair differs by in the share it caught. */
-export const capacityDifferenceSelect = (departures: string): string => `
+/** A select over rows of {@link departureSelect}: what each of the `pairs` (subject, other) differs by in the share it caught. */
+export const capacityDifferenceSelect = (departures: string, pairs = "validation.score_pair"): string => `
 with paired as (
   select
     p.subject, p.other, a.from_on, a.capacity, a.account_no,
     count(*) as n,
     exact_sum(a.caught - b.caught) as won
-  from validation.score_pair as p
+  from ${pairs} as p
   inner join ${departures} as a on a.subject = p.subject
   inner join ${departures} as b
     on b.subject = p.other and b.from_on = a.from_on and b.capacity = a.capacity

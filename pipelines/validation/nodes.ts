@@ -74,7 +74,11 @@ export async function verdictNodes(
   cards: readonly AppliedScorecard[],
   options: ValidationOptions = {},
 ): Promise<readonly Node[]> {
-  return leadingTo(await kpiNodes(book, kpis, cards, options), ["validation.notice_check", "validation.kpi_verdict"]);
+  return leadingTo(await kpiNodes(book, kpis, cards, options), [
+    "validation.notice_check",
+    "validation.kpi_verdict",
+    "validation.kpi_pair",
+  ]);
 }
 
 /** The looks at past month starts: the nodes of each definition's verdicts, run again as of these days. */
