@@ -10,13 +10,13 @@ import { adviceNodes } from "./advice.ts";
 import { fitBaseline } from "./baseline.ts";
 import { testControls } from "./controls.ts";
 import { decideVerdicts, type LiveKpi, verdictColumns, writeUntested } from "./decide.ts";
+import { historyNodes } from "./history.ts";
 import { fitLens } from "./lens.ts";
 import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
 import { makePeriods } from "./periods.ts";
 import { rankModels, rankTotals } from "./rank.ts";
 import { groupKpis } from "./redundancy.ts";
 import { type LookBackOptions, lookBack } from "./rhythm.ts";
-import { testScorecards } from "./scorecards.ts";
 import { testShape } from "./shape.ts";
 
 export interface ValidationOptions {
@@ -59,9 +59,7 @@ export async function validationNodes(
     ...rankTotals("control", "validation.control_part"),
     testControls,
     ...(looks === undefined ? [] : [await lookBackNode(book, kpis, cards, options, looks)]),
-    ...rankModels({ name: "score", source: "validation.score_observed" }),
-    ...rankTotals("score", "validation.score_part"),
-    testScorecards,
+    ...historyNodes(),
     ...adviceNodes(book),
   ];
 }
