@@ -34,8 +34,8 @@ export interface ValidationOptions {
 /** How much beside the whole book and its segments. */
 interface Extent {
   readonly looks?: boolean;
-  /** Cohorts and interventions. */
-  readonly beside?: boolean;
+  readonly cohorts?: boolean;
+  readonly interventions?: boolean;
 }
 
 /**
@@ -50,9 +50,11 @@ export async function validationNodes(
 ): Promise<readonly Node[]> {
   const { looks } = options;
   return [
-    ...(await kpiNodes(book, kpis, cards, options, { looks: looks !== undefined, beside: true })),
-    ...rankModels({ name: "cohort", source: "validation.cohort_observed" }),
-    ...rankTotals("cohort", "validation.cohort_part"),
+    ...(await kpiNodes(book, kpis, cards, options, {
+      looks: looks !== undefined,
+      cohorts: true,
+      interventions: true,
+    })),
     ...rankModels({ name: "unplayed", source: "validation.unplayed_observed" }),
     ...rankTotals("unplayed", "validation.unplayed_part"),
     ...rankModels({ name: "control", source: "validation.control_observed" }),
@@ -87,15 +89,16 @@ async function lookBackNode(
   options: ValidationOptions,
   looks: NonNullable<ValidationOptions["looks"]>,
 ): Promise<Node> {
-  const nodesOf = new Map<string, readonly Node[]>();
+  const nodesOf = new Map<string, { readonly newest: readonly Node[]; readonly past: readonly Node[] }>();
   const definitions = Object.entries(book.churn.definitions).sort(([a], [b]) => (a < b ? -1 : 1));
   // A flag makes no outcomes, but what reads its column leaks.
   const flags = Object.fromEntries(definitions.filter(([, { type }]) => type === "account_flag"));
   for (const [id, definition] of definitions) {
     if (definition.type === "account_flag") continue;
     const alone = { ...book, churn: { ...book.churn, definitions: { [id]: definition, ...flags } } };
-    const nodes = await kpiNodes(alone, kpis, cards, options);
-    nodesOf.set(id, leadingTo(nodes, ["validation.kpi_verdict"]));
+    const nodes = async (extent: Extent): Promise<readonly Node[]> =>
+      leadingTo(await kpiNodes(alone, kpis, cards, options, extent), ["validation.kpi_verdict"]);
+    nodesOf.set(id, { newest: await nodes({ cohorts: true }), past: await nodes({}) });
   }
   const lineage = lineageOf(book, kpis, options.inputs);
   return lookBack(
@@ -127,11 +130,12 @@ async function kpiNodes(
     fitBaseline,
     makePeriods,
     kpiValueModel(kpis),
-    ...rankModels({ name: "kpi", source: "validation.kpi_observed" }),
-    ...rankTotals("kpi", "validation.kpi_part_grouped"),
+    ...rankTotals("kpi", "validation.kpi_account", { isSummed: true }),
     testShape,
     ...rankModels({ name: "kpi_side", source: "validation.kpi_side_observed" }),
     ...rankTotals("kpi_side", "validation.kpi_side_part"),
+    ...rankModels({ name: "cohort", source: "validation.cohort_observed" }),
+    ...rankTotals("cohort", "validation.cohort_part"),
     fitLens,
     kpiArrivalModel(book, kpis, options.inputs),
     truncationModel(options.truncation),
@@ -156,7 +160,10 @@ const table = (name: string, grain: readonly string[], depends: readonly string[
   sql: sql.trim(),
 });
 
-/** validation.kpi_value: the KPIs of every observation in long form; a missing value has no row. */
+/**
+ * validation.kpi_value: the KPIs of every observation in long form, one KPI after another, so that what is grouped by KPI works on
+ * a small part of the rows at a time; a missing value has no row. kpi_no is that of features.kpi_definition.
+ */
 export function kpiValueModel(kpis: readonly Pick<KpiDefinition, "id">[]): Model {
   const grain = ["observation_no", "kpi"];
   if (kpis.length === 0) {
@@ -164,23 +171,25 @@ export function kpiValueModel(kpis: readonly Pick<KpiDefinition, "id">[]): Model
       "validation.kpi_value",
       grain,
       [],
-      "select null::integer as observation_no, null::varchar as kpi, null::double as value where false",
+      "select null::integer as observation_no, null::varchar as kpi, null::smallint as kpi_no, null::double as value where false",
     );
   }
   const columns = kpis.map(({ id }) => quoteIdentifier(id));
+  const parts = kpis.map(
+    ({ id }, i) =>
+      `select observation_no, ${literal(id)} as kpi, cast(${i + 1} as smallint) as kpi_no, ${columns[i]} as value from wide where isfinite(${columns[i]})`,
+  );
   return table(
     "validation.kpi_value",
     grain,
     ["features.account_kpi", "validation.observation"],
     `
-with wide as (
+with wide as materialized (
   select o.observation_no, ${columns.map((column) => `cast(k.${column} as double) as ${column}`).join(", ")}
   from features.account_kpi as k
   inner join validation.observation as o on o.account_id = k.account_id and o.snapshot_date = k.snapshot_date
 )
-select observation_no, kpi, value
-from wide unpivot (value for kpi in (${columns.join(", ")}))
-where isfinite(value)`,
+${parts.join("\nunion all\n")}`,
   );
 }
 

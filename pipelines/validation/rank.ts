@@ -105,7 +105,11 @@ group by definition, subject, statistic, account_no, block, segment`,
  * Sums parts to `<name>_auc` (one row a statistic: auc, se, tie share, distinct accounts) and `<name>_influence` (psi per
  * account). `parts` may be a view that adds statistics made of a part of the strata (a half, a period, a segment).
  */
-export function rankTotals(name: string, parts: string): readonly Model[] {
+export function rankTotals(
+  name: string,
+  parts: string,
+  options: { /** A row of `parts` is all that an account has of a statistic. */ readonly isSummed?: boolean } = {},
+): readonly Model[] {
   const point = `validation.${name}_point`;
   const influence = `validation.${name}_influence`;
   return [
@@ -114,6 +118,10 @@ export function rankTotals(name: string, parts: string): readonly Model[] {
       ["definition", "subject", "statistic"],
       [parts],
       `
+with by_account as (
+  ${options.isSummed === true ? "select *" : "select\n    definition, subject, statistic, account_no,\n    sum(n_rows) as n_rows, sum(n_event_rows) as n_event_rows,\n    exact_share_sum(event_won) as event_won, exact_share_sum(event_met) as event_met, exact_share_sum(event_tied) as event_tied"}
+  from ${parts}${options.isSummed === true ? "" : "\n  group by definition, subject, statistic, account_no"}
+)
 select
   definition, subject, statistic,
   exact_sum(event_won) / nullif(exact_sum(event_met), 0e0) as auc,
@@ -121,10 +129,10 @@ select
   exact_sum(event_tied) / nullif(exact_sum(event_met), 0e0) as tied,
   cast(sum(n_rows) as bigint) as n_rows,
   cast(sum(n_event_rows) as bigint) as n_event_rows,
-  count(distinct account_no) as n_accounts,
-  count(distinct case when n_event_rows > 0 then account_no end) as n_churned,
-  count(distinct case when n_rows > n_event_rows then account_no end) as n_staying
-from ${parts}
+  count(*) as n_accounts,
+  count(case when n_event_rows > 0 then 1 end) as n_churned,
+  count(case when n_rows > n_event_rows then 1 end) as n_staying
+from by_account
 group by definition, subject, statistic`,
     ),
     model(
@@ -133,9 +141,8 @@ group by definition, subject, statistic`,
       [parts, point],
       `
 with summed as (
-  select definition, subject, statistic, account_no, exact_sum(won) as won, exact_sum(met) as met
-  from ${parts}
-  group by definition, subject, statistic, account_no
+  ${options.isSummed === true ? "select definition, subject, statistic, account_no, won, met" : "select definition, subject, statistic, account_no, exact_share_sum(won) as won, exact_share_sum(met) as met"}
+  from ${parts}${options.isSummed === true ? "" : "\n  group by definition, subject, statistic, account_no"}
 )
 select
   s.definition, s.subject, s.statistic, s.account_no,
