@@ -5,6 +5,7 @@ import { expiredSentence, signHint } from "../scores/lint.ts";
 import type { Query } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
+import { cardStates, noUseSentence } from "./card-state.ts";
 
 export interface SignOff {
   readonly scorecard: string;
@@ -58,6 +59,28 @@ export async function signOffSection(query: Query, now: Date): Promise<AuditSect
             sentence: `${name}: signed by ${row.validated_by} on ${row.validated_on}, to be reviewed by ${row.valid_until}`,
             facts: { ...row },
           };
+    }),
+  };
+}
+
+/** What history says of the scorecards in force: one of no use is a failure. */
+export async function stateSection(query: Query): Promise<AuditSection> {
+  const states = await cardStates(query);
+  return {
+    id: "history",
+    title: "Scorecards on history",
+    fine: "no scorecard is assigned",
+    findings: states.map((row): AuditFinding => {
+      const facts = { ...row };
+      if (row.state !== "no use") {
+        return { severity: "note", sentence: `${row.scorecard} v${row.version}: ${row.state}. ${row.sentence}`, facts };
+      }
+      return {
+        severity: "failure",
+        sentence: noUseSentence(row),
+        hint: "'npx assay backtest' has the numbers; 'npx assay suggest BOOK scorecard' makes one of the KPIs that history calls early warnings",
+        facts,
+      };
     }),
   };
 }

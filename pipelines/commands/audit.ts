@@ -1,7 +1,7 @@
 import { guardRailError, usageError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
 import { dataSection, labelSection } from "./audit-labels.ts";
-import { hasAuditTables, knownSection, lintSection, overrideSection, signOffSection } from "./audit-scorecards.ts";
+import { hasAuditTables, knownSection, lintSection, overrideSection, signOffSection, stateSection } from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
@@ -35,6 +35,7 @@ export async function audit(
     }
     const sections = [
       await signOffSection(query, context.now()),
+      await stateSection(query),
       await lintSection(query),
       await knownSection(query),
       await overrideSection(query),

@@ -2,9 +2,10 @@ import { guardRailError } from "../lib/errors.ts";
 import { findCurrentRelease, readLastRun } from "../publish/release.ts";
 import { expiredSentence } from "../scores/lint.ts";
 import { signOffs } from "./audit-scorecards.ts";
+import { cardStates, noUseSentence } from "./card-state.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
 
-/** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none, or when the sign-off of a scorecard in force has expired. */
+/** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none, or when a scorecard in force has an expired sign-off or no use. */
 export async function status(
   context: Context,
   name: string,
@@ -26,6 +27,8 @@ export async function status(
     const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
     const lastRun = await readLastRun(state);
     const expired = (await signOffs(database.query, context.now())).filter(({ is_expired }) => is_expired);
+    const states = await cardStates(database.query);
+    const useless = states.filter(({ state }) => state === "no use");
     const answer = {
       book: book.book,
       release_id,
@@ -35,6 +38,7 @@ export async function status(
       ...facts,
       last_run: lastRun,
       expired_sign_offs: expired.map(({ scorecard, version, valid_until }) => ({ scorecard, version, valid_until })),
+      scorecards: states,
     };
     context.print(
       options.json
@@ -46,7 +50,10 @@ export async function status(
               : "") +
             (expired.length === 0
               ? ""
-              : `, ${expired.length} expired ${expired.length === 1 ? "sign-off" : "sign-offs"}`),
+              : `, ${expired.length} expired ${expired.length === 1 ? "sign-off" : "sign-offs"}`) +
+            (useless.length === 0
+              ? ""
+              : `, ${useless.length} ${useless.length === 1 ? "scorecard" : "scorecards"} of no use`),
     );
     const [first] = expired;
     if (first !== undefined) {
@@ -54,6 +61,10 @@ export async function status(
         `${book.book}: ${expiredSentence(`${first.scorecard} v${first.version}`, first.valid_until)}`,
         `run 'npx assay audit ${name}' for what to do`,
       );
+    }
+    const [bad] = useless;
+    if (bad !== undefined) {
+      throw guardRailError(`${book.book}: ${noUseSentence(bad)}`, `run 'npx assay backtest ${name}' for what history says`);
     }
   } finally {
     database.close();
