@@ -172,12 +172,19 @@ export function sentenceOf(decision: Decision, e: Evidence, w: Wording): string 
       const [now, plain] = isLow(e) ? [w.less, w.more] : [w.more, w.less];
       return `Over all accounts, leavers ${plain}. Like for like, they ${now} (${sorted(e.auc)} of 100). The plain chart points the wrong way.`;
     }
-    case "misleading":
+    case "misleading": {
+      const [most, least] = isLow(e) ? [w.rateLow, w.rateHigh] : [w.rateHigh, w.rateLow];
+      const shown = doEndsAgree(e, w)
+        ? `${inHundred(most)} against ${inHundred(least)} in 100`
+        : `${sorted(e.auc)} of 100 pairs`;
       return isLow(e)
-        ? `Counted as healthy when low, yet accounts that ${w.less} left more often (${inHundred(w.rateLow)} against ${inHundred(w.rateHigh)} in 100).`
-        : `Counted as healthy, yet accounts that ${w.more} left more often (${inHundred(w.rateHigh)} against ${inHundred(w.rateLow)} in 100).`;
+        ? `Counted as healthy when low, yet accounts that ${w.less} left more often (${shown}).`
+        : `Counted as healthy, yet accounts that ${w.more} left more often (${shown}).`;
+    }
     case "predicts":
-      return earlyWarning(e, w);
+      return strengthOf(Math.abs((e.auc ?? 0.5) - 0.5)) === "check for leakage"
+        ? `${earlyWarning(e, w)} It sorts ${sorted(e.auc)} of 100 pairs, where single early signals usually sort 55 to 70: find out first when its values are written.`
+        : earlyWarning(e, w);
     case "weak":
       return `${earlyWarning(e, w)} A small difference: use it beside others, not alone.`;
     case "missingness": {
@@ -278,12 +285,20 @@ function earlyWarning(e: Evidence, w: Wording): string {
       : "those at the lowest value"
     : "the lowest fifth";
   const end = "allowing for size, age and segment.";
+  if (!doEndsAgree(e, w)) {
+    return `Accounts that ${isLow(e) ? w.less : w.more} left more often ${lead} (${sorted(e.auc)} of 100 pairs), ${end} The lowest and the highest values alone do not show it.`;
+  }
   if (isLow(e)) {
     return `Accounts that ${w.less} left more often ${lead}: ${inHundred(w.rateLow)} in 100 of ${lowest}, ${inHundred(w.rateHigh)} of the highest, ${end}`;
   }
-  const low = isShared ? lowest : "the lowest";
-  return `Accounts that ${w.more} left more often ${lead}: ${inHundred(w.rateHigh)} in 100 of the highest fifth, ${inHundred(w.rateLow)} of ${low}, ${end}`;
+  // Where so many share the lowest value the others do not part into fifths.
+  const [high, low] = isShared ? ["those with the highest values", lowest] : ["the highest fifth", "the lowest"];
+  return `Accounts that ${w.more} left more often ${lead}: ${inHundred(w.rateHigh)} in 100 of ${high}, ${inHundred(w.rateLow)} of ${low}, ${end}`;
 }
+
+/** The rates at the two ends point the way that A does: ranks count every value, the ends only theirs. */
+const doEndsAgree = (e: Evidence, w: Wording): boolean =>
+  w.rateLow === null || w.rateHigh === null || (isLow(e) ? w.rateLow > w.rateHigh : w.rateHigh > w.rateLow);
 
 const tooSmall = (e: Evidence, w: Wording): string =>
   `Tested on ${count(e.churned)} churned accounts: a one-way link is at most ${atMost(e, w)} of 100 pairs, where 50 is a coin toss.`;

@@ -250,6 +250,26 @@ describe("one sentence a verdict", () => {
     );
     expect(say(as("12", "predicts"), {}, { lowestShare: 0.2 })).toContain("of the lowest fifth");
   });
+  it("calls no fifth what is the rest beside those with none", () => {
+    const rates = { rateLow: 0.04, rateHigh: 0.12, lowestShare: 0.8, lowestValue: 0 };
+    expect(say(as("12", "predicts"), { auc: 0.6 }, rates)).toContain(
+      "12 in 100 of those with the highest values, 4.0 of those with none",
+    );
+  });
+  it("leaves out rates of the ends that point the other way", () => {
+    expect(say(as("13", "weak"), { auc: 0.45 }, { rateLow: 0.04, rateHigh: 0.05 })).toBe(
+      "Accounts that sent fewer invoices left more often 30 to 120 days later (55 of 100 pairs), allowing for size, age and segment. The lowest and the highest values alone do not show it. A small difference: use it beside others, not alone.",
+    );
+    expect(say(as("11", "misleading"), { auc: 0.58 }, { rateLow: 0.05, rateHigh: 0.04 })).toBe(
+      "Counted as healthy, yet accounts that sent more invoices left more often (58 of 100 pairs).",
+    );
+  });
+  it("asks where a very strong one comes from", () => {
+    expect(label(as("12", "predicts"), { auc: 0.2 })).toBe("Early warning (check for leakage)");
+    expect(say(as("12", "predicts"), { auc: 0.2 })).toContain(
+      "It sorts 80 of 100 pairs, where single early signals usually sort 55 to 70: find out first when its values are written.",
+    );
+  });
   it("14: the silence, then the value itself", () => {
     expect(label(as("14", "missingness"))).toBe("Silence is the signal");
     expect(say(as("14", "missingness"), { auc: 0.5, se: 0.01 }, { aucLow: 0.48, aucHigh: 0.52 })).toBe(
