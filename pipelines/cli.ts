@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { audit } from "./commands/audit.ts";
-import { bench } from "./commands/bench.ts";
 import { backtest } from "./commands/backtest.ts";
+import { bench } from "./commands/bench.ts";
 import { benchScores } from "./commands/bench-scores.ts";
 import { benchValidation } from "./commands/bench-validation.ts";
 import { jsonLog, terminalLog } from "./commands/console-log.ts";
@@ -181,7 +181,10 @@ verb("suggest", "what history suggests: weights, thresholds, or a scorecard made
     "weights, thresholds or scorecard (a file for <book>/scorecards/); default: weights and thresholds",
   )
   .action((book, what, options) => suggest(context, book, what, options));
-verb("backtest", "what history says of a scorecard, beside another; exit 5 when one that is assigned has no use or has expired")
+verb(
+  "backtest",
+  "what history says of a scorecard, beside another; exit 5 when one that is assigned has no use or has expired",
+)
   .option("--scorecard <id>", "id or id@version (default: the one in force)")
   .option("--against <id>", "the other (default: naive_baseline)")
   .option("--capacity <n>", "accounts that you can work in a month", wholeNumber)

@@ -15,7 +15,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   validation: ["config", "models", "warehouse", "lib"],
   publish: ["config", "models", "warehouse", "lib"],
   simulate: ["config", "models", "warehouse", "lib"],
-  commands: ["load", "features", "scores", "validation", "publish", "simulate", "config", "models", "warehouse", "lib"],
+  init: ["config", "models", "warehouse", "lib"],
+  commands: [
+    "load",
+    "features",
+    "scores",
+    "validation",
+    "publish",
+    "simulate",
+    "init",
+    "config",
+    "models",
+    "warehouse",
+    "lib",
+  ],
   ".": ["commands", "config", "lib"],
 };
 

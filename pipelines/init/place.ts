@@ -1,0 +1,291 @@
+/** What each table of a folder is: a vendor's table, or what its names and values say. */
+import { entityOf } from "../config/entities.ts";
+import { type Kind, type NumberWriting, squeeze } from "./kinds.ts";
+import type { Links, Sample } from "./links.ts";
+import type { Profile } from "./profile.ts";
+import { type Recognised, recognise, type Words } from "./recognise.ts";
+import type { Table } from "./tables.ts";
+import { alternativesOf, columnFinder, fits, matchVendor, type Vendor, type VendorMatch } from "./vendors.ts";
+
+/** A table whose rows have been looked at. */
+export interface Read extends Sample {
+  readonly table: Table;
+  readonly rows: number;
+  readonly isWhole: boolean;
+}
+
+/** How one column of an entity is filled: the keys of `columns` in a book. */
+export interface Mapping {
+  readonly from?: string;
+  readonly value?: string | number | boolean;
+  readonly unit?: "s" | "ms" | "us" | "major" | "minor";
+  readonly format?: string | readonly string[];
+  readonly number?: NumberWriting;
+  readonly nulls?: readonly string[];
+  readonly map?: Readonly<Record<string, string>>;
+  readonly take?: "domain";
+  readonly via?: string;
+  readonly type?: string;
+}
+
+export interface Placed {
+  /** Its place among the tables of the folder. */
+  readonly no: number;
+  readonly read: Read;
+  readonly entity: string;
+  /** `Stripe subscriptions`, or what the names of its columns say. */
+  readonly label: string;
+  readonly vendor: VendorMatch | null;
+  readonly words: Recognised | null;
+  readonly columns: Readonly<Record<string, Mapping>>;
+  /** Columns that may name the account, best first. */
+  readonly accountColumns: readonly { readonly column: string; readonly take?: "domain" }[];
+  readonly key: readonly string[];
+  readonly immutable: readonly string[];
+  readonly keep: Readonly<Record<string, readonly string[]>>;
+  readonly drop: Readonly<Record<string, readonly string[]>>;
+  /** What was guessed on the way. */
+  readonly guesses: readonly string[];
+}
+
+/** Recognised, and not needed: a vendor's table without a place in a book. */
+export interface Unneeded {
+  readonly no: number;
+  readonly label: string;
+  readonly why: string;
+}
+
+/** Places every table that a vendor's mapping fits, then those that their names and values explain. */
+export function placeTables(
+  reads: readonly Read[],
+  vendors: readonly Vendor[],
+  words: Words,
+  links: Links,
+): { readonly placed: readonly Placed[]; readonly unneeded: readonly Unneeded[]; readonly open: readonly number[] } {
+  const matches = reads.map((read) => matchVendor(read.table.columns, read.profiles, read.fileName, vendors));
+  const isThere = (match: VendorMatch, table: string): boolean =>
+    matches.some((other) => other?.vendor.vendor === match.vendor.vendor && other.table.table === table);
+  const placed: Placed[] = [];
+  const unneeded: Unneeded[] = [];
+  const rest: number[] = [];
+  for (const [no, read] of reads.entries()) {
+    const match = matches[no] ?? null;
+    if (match === null) {
+      rest.push(no);
+      continue;
+    }
+    const label = `${match.vendor.label} ${match.table.label}`;
+    const better = match.table.unless.find((table) => isThere(match, table));
+    if (match.table.entity === "none") unneeded.push({ no, label, why: match.table.why ?? "nothing in it is needed" });
+    else if (better !== undefined) unneeded.push({ no, label, why: `the table ${better} says the same better` });
+    else {
+      const one = placeByVendor(no, read, match);
+      if (one === null) rest.push(no);
+      else placed.push(one);
+    }
+  }
+  // First without, then with what the ids of the accounts found so far say about other tables.
+  const first = rest.flatMap((no) => placeByWords(no, reads[no] as Read, words, []) ?? []);
+  const known = [...placed, ...first];
+  const second = rest.flatMap((no) => {
+    const others = known.filter((other) => other.no !== no);
+    const columns = accountLike(no, others, links, reads);
+    const earlier = first.find((one) => one.no === no);
+    if (columns.length === 0) return earlier ?? [];
+    return placeByWords(no, reads[no] as Read, words, columns) ?? earlier ?? [];
+  });
+  const all = [...placed, ...second].sort((a, b) => a.no - b.no);
+  return { placed: all, unneeded, open: rest.filter((no) => !second.some((one) => one.no === no)) };
+}
+
+/** Columns of a table whose values are mostly ids of known accounts, subscriptions or users, best first. */
+function accountLike(no: number, others: readonly Placed[], links: Links, reads: readonly Read[]): readonly string[] {
+  const targets = others.flatMap((other) => {
+    const column =
+      other.entity === "account"
+        ? other.columns.account_id?.from
+        : other.entity === "subscription"
+          ? other.columns.subscription_id?.from
+          : other.entity === "user"
+            ? other.columns.user_id?.from
+            : undefined;
+    return column === undefined
+      ? []
+      : [{ table: other.no, column, isDomain: false, weight: other.entity === "account" ? 1 : 0.8 }];
+  });
+  return links
+    .of(no)
+    .filter(({ isDomain, isUnique }) => !isDomain && !isUnique)
+    .map((column) => ({
+      column: column.column,
+      share: Math.max(0, ...targets.map((target) => target.weight * links.share(column, target, reads))),
+    }))
+    .filter(({ share }) => share >= 0.4)
+    .sort((a, b) => b.share - a.share)
+    .map(({ column }) => column);
+}
+
+const profileAt = (read: Read, column: string): number => read.profiles.findIndex(({ name }) => name === column);
+
+function placeByVendor(no: number, read: Read, match: VendorMatch): Placed | null {
+  const { table } = match;
+  const find = columnFinder(read.table.columns);
+  const entity = entityOf(table.entity);
+  const columns: Record<string, Mapping> = {};
+  const guesses: string[] = [];
+  const accountColumns: { column: string; take?: "domain" }[] = [];
+  for (const [name, mapping] of Object.entries(table.columns)) {
+    let empty: Mapping | undefined;
+    for (const { from, options } of alternativesOf(mapping)) {
+      if (from.length === 0) {
+        if (columns[name] === undefined && options.value !== undefined) columns[name] = { value: options.value };
+        continue;
+      }
+      const column = find(from[0] as string);
+      if (column === undefined) continue;
+      const at = profileAt(read, column);
+      const profile = read.profiles[at] as Profile;
+      const kind = read.kinds[at] as Kind;
+      if (name === "account_id")
+        accountColumns.push({ column, ...(options.take === undefined ? {} : { take: options.take }) });
+      if (!fits(kind, entity.id, name, options.map !== undefined) || !holdsOnly(read, find, options.when)) continue;
+      const full = mappingOf(entity.id, name, read, column, guesses, {
+        ...(options.unit === undefined ? {} : { unit: options.unit }),
+        ...(options.take === undefined ? {} : { take: options.take }),
+        ...(options.map === undefined ? {} : { map: usedOf(options.map, profile) }),
+        ...(options.nulls === undefined ? {} : { nulls: options.nulls }),
+        ...(options.type === undefined ? {} : { type: options.type }),
+      });
+      if (kind.isEmpty) empty ??= full;
+      else columns[name] ??= full;
+    }
+    if (columns[name] === undefined && empty !== undefined) columns[name] = empty;
+  }
+  if (entity.columns.some(({ name, required }) => required && columns[name] === undefined)) return null;
+  if (entity.oneOf.length > 0 && entity.oneOf.every((name) => columns[name] === undefined)) return null;
+  const filter = (
+    given: Readonly<Record<string, string | readonly string[]>>,
+    isKeep: boolean,
+  ): Record<string, readonly string[]> =>
+    Object.fromEntries(
+      Object.entries({ ...given, ...(isKeep ? {} : fivetranDeleted(read)) }).flatMap(([wanted, texts]) => {
+        const column = find(wanted);
+        if (column === undefined) return [];
+        const profile = read.profiles[profileAt(read, column)] as Profile;
+        const own = (typeof texts === "string" ? [texts] : texts).filter((text) => profile.common.includes(text));
+        return own.length === 0 || (!isKeep && own.length === profile.distinct && profile.filled === profile.rows)
+          ? []
+          : [[column, own]];
+      }),
+    );
+  return {
+    no,
+    read,
+    entity: entity.id,
+    label: `${match.vendor.label} ${table.label}`,
+    vendor: match,
+    words: null,
+    columns,
+    accountColumns,
+    key: table.key.filter((name) => columns[name] !== undefined),
+    immutable: table.immutable.filter((name) => columns[name] !== undefined),
+    keep: filter(table.keep, true),
+    drop: filter(table.drop, false),
+    guesses,
+  };
+}
+
+/** A row that is gone in the vendor's system stays in Fivetran's table, marked. */
+const fivetranDeleted = (read: Read): Readonly<Record<string, readonly string[]>> =>
+  read.table.columns.some((name) => squeeze(name) === "fivetrandeleted")
+    ? { _fivetran_deleted: ["true", "TRUE", "True"] }
+    : {};
+
+function holdsOnly(
+  read: Read,
+  find: (wanted: string) => string | undefined,
+  when: Readonly<Record<string, readonly string[]>> | undefined,
+): boolean {
+  return Object.entries(when ?? {}).every(([wanted, texts]) => {
+    const column = find(wanted);
+    if (column === undefined) return false;
+    const profile = read.profiles[profileAt(read, column)] as Profile;
+    return profile.filled > 0 && profile.common.every((value) => texts.includes(value));
+  });
+}
+
+/** Of a vendor's translations those whose texts occur, and those of texts that a short sample may lack. */
+const usedOf = (map: Readonly<Record<string, string>>, profile: Profile): Readonly<Record<string, string>> => {
+  const used = Object.entries(map).filter(([text]) => profile.common.includes(text));
+  return used.length === 0 || profile.distinct > used.length ? map : Object.fromEntries(used);
+};
+
+function placeByWords(no: number, read: Read, words: Words, accountColumns: readonly string[]): Placed | null {
+  const found = recognise(
+    { fileName: read.fileName, profiles: read.profiles, kinds: read.kinds, accountColumns },
+    words,
+  );
+  if (found === null) return null;
+  const guesses: string[] = [];
+  const columns: Record<string, Mapping> = {};
+  for (const [name, column] of Object.entries(found.columns))
+    columns[name] = mappingOf(found.entity, name, read, column, guesses, {});
+  for (const [name, value] of Object.entries(found.values)) columns[name] = { value };
+  const named = found.columns.account_id;
+  const own =
+    found.entity === "account"
+      ? []
+      : [...(named === undefined ? [] : [named]), ...accountColumns.filter((column) => column !== named)];
+  return {
+    no,
+    read,
+    entity: found.entity,
+    label: found.entity.replaceAll("_", " "),
+    vendor: null,
+    words: found,
+    columns,
+    accountColumns: own.map((column) => ({ column })),
+    key: [],
+    immutable: [],
+    keep: {},
+    drop: {},
+    guesses,
+  };
+}
+
+/** How a column of a file fills a column of an entity, by what it holds. */
+export function mappingOf(
+  entityId: string,
+  name: string,
+  read: Read,
+  column: string,
+  guesses: string[],
+  given: Mapping,
+): Mapping {
+  const at = profileAt(read, column);
+  const profile = read.profiles[at] as Profile;
+  const kind = read.kinds[at] as Kind;
+  const declared = entityOf(entityId).columns.find((one) => one.name === name)?.type;
+  const type = declared ?? given.type ?? "text";
+  const { unit: wanted, ...rest } = given;
+  const mapping: { -readonly [Key in keyof Mapping]: Mapping[Key] } = { from: column, ...rest };
+  const { time } = kind;
+  if ((type === "date" || type === "time") && time !== null) {
+    if (time.unit !== undefined) mapping.unit = time.unit;
+    if (time.format !== undefined) mapping.format = time.format;
+    if (time.isUnsure)
+      guesses.push(`${column}: day and month could stand the other way round, read as ${String(time.format)}`);
+  }
+  if ((type === "money" || type === "number" || type === "integer") && kind.number !== null)
+    mapping.number = kind.number;
+  if (type === "money") {
+    const hasDecimals = profile.decimalPoint + profile.decimalComma > 0 || kind.currency !== null;
+    const isMinor = /(minor|cents?|_ct)$/i.test(column) || (wanted === "minor" && !hasDecimals);
+    if (!isMinor) mapping.unit = "major";
+    if (!isMinor && !hasDecimals && wanted === undefined)
+      guesses.push(`${column}: whole numbers, read as whole units of money and not as cents`);
+  }
+  if (type === "boolean" && profile.common.some((value) => /^(ja|nein)$/i.test(value)))
+    mapping.map = Object.fromEntries(profile.common.map((value) => [value, /^ja$/i.test(value) ? "true" : "false"]));
+  return mapping;
+}

@@ -1,0 +1,312 @@
+/** What the columns of a table hold, counted by the engine over a sample of its rows. */
+import { createReadStream, createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import type { Database } from "../warehouse/database.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import type { ExportFile, Table } from "./tables.ts";
+
+/** Counts over the values of a column that are given; `share` fields are counts, too. */
+export interface Profile {
+  readonly name: string;
+  readonly rows: number;
+  /** Rows with a value, null tokens left out. */
+  readonly filled: number;
+  readonly distinct: number;
+  readonly min: string | null;
+  readonly max: string | null;
+  /** The most frequent values, then by text. */
+  readonly common: readonly string[];
+  readonly commonCounts: readonly number[];
+  readonly longest: number;
+  readonly integer: number;
+  readonly decimalPoint: number;
+  readonly decimalComma: number;
+  readonly thousandsComma: number;
+  readonly thousandsDot: number;
+  readonly thousandsSpace: number;
+  readonly thousandsQuote: number;
+  readonly currency: number;
+  readonly parentheses: number;
+  readonly percent: number;
+  readonly boolean: number;
+  readonly isoDate: number;
+  readonly isoTime: number;
+  readonly zoned: number;
+  readonly epochS: number;
+  readonly epochMs: number;
+  readonly epochUs: number;
+  /** 31/12/2024 and the like. */
+  readonly slashed: number;
+  readonly firstField: number | null;
+  readonly secondField: number | null;
+  readonly compactDate: number;
+  readonly wordDate: number;
+  readonly email: number;
+  readonly domain: number;
+  readonly json: number;
+  /** Texts that stand for nothing beside the ones that Assay knows. */
+  readonly nothings: readonly string[];
+}
+
+/** Beyond this many rows of a table nothing is looked at. */
+const mostRows = 300_000;
+const mostFiles = 24;
+const mostColumns = 400;
+
+/** Texts that mean that nothing is known, beside those that a book knows by default. */
+const nothings = [
+  "n/a",
+  "NA",
+  "na",
+  "-",
+  "--",
+  "none",
+  "None",
+  "NONE",
+  "NaN",
+  "nan",
+  "NaT",
+  "#N/A",
+  "nil",
+  "Null",
+  "(null)",
+  "undefined",
+  "?",
+  "0000-00-00",
+  "0000-00-00 00:00:00",
+];
+const knownNothings = ["", "NULL", "null", "N/A", "\\N"];
+
+/**
+ * Reads the rows of a table, all columns as text, into `name`. Returns how many rows that are and whether they are all. Files in an
+ * encoding that the engine does not read are written into `scratch` as UTF-8 first.
+ */
+export async function readSample(
+  database: Database,
+  table: Table,
+  name: string,
+  scratch: string,
+): Promise<{ readonly rows: number; readonly isWhole: boolean; readonly files: number }> {
+  const files = spread(table.files, mostFiles);
+  const columns = table.columns.slice(0, mostColumns);
+  const list = columns.map(quoteIdentifier).join(", ");
+  await database.run(
+    `create or replace table ${name} (${columns.map((column) => `${quoteIdentifier(column)} varchar`).join(", ")}, _file integer)`,
+  );
+  let rows = 0;
+  const share = Math.ceil(mostRows / files.length);
+  for (const [i, file] of files.entries()) {
+    const from = await relation(database, file, columns, scratch);
+    await database.run(`insert into ${name} select ${list}, ${i} from ${from} limit ${share}`);
+    const now = (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0;
+    if (now - rows >= share) {
+      rows = now;
+      if (rows >= mostRows) break;
+    } else rows = now;
+  }
+  return { rows, isWhole: files.length === table.files.length && rows < mostRows, files: files.length };
+}
+
+/** The first, the last, and others between them at equal distances. */
+function spread<T>(items: readonly T[], most: number): readonly T[] {
+  if (items.length <= most) return items;
+  return Array.from({ length: most }, (_, i) => items[Math.round((i * (items.length - 1)) / (most - 1))] as T);
+}
+
+/** A relation with the wanted columns of a file as texts. Rows that cannot be split are left out here; loading counts them. */
+async function relation(
+  database: Database,
+  file: ExportFile,
+  columns: readonly string[],
+  scratch: string,
+): Promise<string> {
+  const { sniffed } = file;
+  if (sniffed.kind === "parquet") {
+    const typed = await database.describe(`select * from read_parquet(${literal(file.path)})`);
+    const parts = columns.map((column) => {
+      const type = typed.find(({ name }) => name === column)?.type;
+      const value = quoteIdentifier(column);
+      return `${type === undefined ? "null" : `cast(${value} as varchar)`} as ${value}`;
+    });
+    return `(select ${parts.join(", ")} from read_parquet(${literal(file.path)}))`;
+  }
+  const path = sniffed.encoding === "utf-8" ? file.path : await asUtf8(file, scratch);
+  if (sniffed.kind === "json") {
+    const values = columns.map((column) => {
+      const steps = column
+        .split(".")
+        .map((step) => `."${step.replaceAll('"', "")}"`)
+        .join("");
+      return `json ->> ${literal(`$${steps}`)} as ${quoteIdentifier(column)}`;
+    });
+    return `(select ${values.join(", ")} from read_ndjson_objects(${literal(path)}, ignore_errors = true, maximum_object_size = 67108864))`;
+  }
+  const own = uniqueNames(sniffed.text.columns);
+  const typed = own.map((column) => `${literal(column)}: 'varchar'`).join(", ");
+  const options = [
+    "auto_detect = false",
+    "header = true",
+    `skip = ${sniffed.text.skipLines}`,
+    `delim = ${literal(sniffed.text.delimiter)}`,
+    `quote = '"'`,
+    `escape = '"'`,
+    "ignore_errors = true",
+    "null_padding = true",
+    "parallel = false",
+    "max_line_size = 33554432",
+    `columns = {${typed}}`,
+  ];
+  return `read_csv(${literal(path)}, ${options.join(", ")})`;
+}
+
+/** Names as the engine wants them: none twice, none empty; the first of a name keeps it. */
+export function uniqueNames(names: readonly string[]): readonly string[] {
+  const seen = new Set<string>();
+  return names.map((name, i) => {
+    const free = name === "" || seen.has(name.toLowerCase()) ? `${name}_${i}_` : name;
+    seen.add(free.toLowerCase());
+    return free;
+  });
+}
+
+async function asUtf8(file: ExportFile, scratch: string): Promise<string> {
+  const { sniffed } = file;
+  const out = join(scratch, `${Buffer.from(file.name).toString("hex").slice(-100)}.txt`);
+  const encoding = sniffed.kind === "parquet" ? "utf-8" : sniffed.encoding;
+  const bytes = createReadStream(file.path);
+  const unpacked = sniffed.kind !== "parquet" && sniffed.compression === "gzip" ? bytes.pipe(createGunzip()) : bytes;
+  let decoder: TextDecoder | undefined;
+  const texts = async function* (): AsyncGenerator<string> {
+    for await (const chunk of unpacked as AsyncIterable<Buffer>) {
+      decoder ??= new TextDecoder(
+        encoding === "utf-16"
+          ? chunk[0] === 0xfe || (chunk[0] === 0 && chunk[1] !== 0)
+            ? "utf-16be"
+            : "utf-16le"
+          : "windows-1252",
+      );
+      yield decoder.decode(chunk, { stream: true });
+    }
+  };
+  await pipeline(Readable.from(texts()), createWriteStream(out));
+  return out;
+}
+
+/** Profiles of the columns of a sample, in the order of the table. */
+export async function profileColumns(database: Database, table: Table, name: string): Promise<readonly Profile[]> {
+  const columns = table.columns.slice(0, mostColumns);
+  const profiles: Profile[] = [];
+  for (let at = 0; at < columns.length; at += 25) {
+    const some = columns.slice(at, at + 25);
+    const rows = await database.query<Record<string, unknown>>(
+      some.map((column, i) => `select * from (${profileSelect(name, column, at + i)})`).join(" union all by name ") +
+        " order by no",
+    );
+    for (const [i, row] of rows.entries()) profiles.push(toProfile(some[i] as string, row));
+  }
+  return profiles;
+}
+
+const known = (value: string): string => `${value} not in (${[...knownNothings, ...nothings].map(literal).join(", ")})`;
+
+function profileSelect(table: string, column: string, no: number): string {
+  const counted: Readonly<Record<string, string>> = {
+    integer: matches("[+-]?[0-9]{1,18}"),
+    decimal_point: matches("[+-]?[0-9]*[.][0-9]+([eE][+-]?[0-9]+)?"),
+    decimal_comma: matches("[+-]?[0-9]{1,3}([. \u00a0\u202f’'][0-9]{3})*,[0-9]{1,4}|[+-]?[0-9]+,[0-9]{1,2}", "bare"),
+    thousands_comma: matches("[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]+)?", "bare"),
+    thousands_dot: matches("[+-]?[0-9]{1,3}([.][0-9]{3})+(,[0-9]+)?", "bare"),
+    thousands_space: matches("[+-]?[0-9]{1,3}([ \u00a0\u202f][0-9]{3})+([.,][0-9]+)?", "bare"),
+    thousands_quote: matches("[+-]?[0-9]{1,3}([’'][0-9]{3})+([.][0-9]+)?", "bare"),
+    currency:
+      "bare <> v and regexp_matches(v, '[0-9]') and regexp_full_match(bare, '[+-]?[0-9][0-9., ’''\u00a0\u202f]*')",
+    parentheses: matches("[(][^)]*[0-9][^)]*[)]"),
+    percent: matches("[+-]?[0-9][0-9.,]* ?%"),
+    boolean: "lower(v) in ('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', '0', '1', 'on', 'off', 'ja', 'nein')",
+    iso_date: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    iso_time: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{1,2}:[0-9]{2}.*"),
+    zoned: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(Z|UTC|[+-][0-9]{2}:?[0-9]{0,2})"),
+    epoch_s: "n between 946684800 and 4102444800",
+    epoch_ms: "n between 946684800000 and 4102444800000",
+    epoch_us: "n between 946684800000000 and 4102444800000000",
+    slashed: "p <> '' and length(p) > 0",
+    compact_date: "n between 19700101 and 20991231 and length(v) = 8 and try_strptime(v, '%Y%m%d') is not null",
+    word_date: matches("([0-9]{1,2}[- ][A-Za-z]{3,9}[- ,]+[0-9]{2,4}|[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4}).*"),
+    email: matches("[^@ ]+@[^@ ]+[.][A-Za-z]{2,}"),
+    domain: matches("(https?://)?([A-Za-z0-9-]+[.])+[A-Za-z]{2,}(/.*)?"),
+    json: matches("[{\\[].*[}\\]]"),
+  };
+  const counts = Object.entries(counted).map(([key, condition]) => `count(*) filter (where ${condition}) as ${key}`);
+  return `with given as (
+      select trim(${quoteIdentifier(column)}) as v from ${table}
+    ), value as (
+      select v, trim(regexp_replace(v, '[$€£¥]|^[A-Z]{3} | [A-Z]{3}$', '', 'g')) as bare, try_cast(try_cast(v as decimal(28,6)) as bigint) as n,
+        regexp_extract(v, '^([0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4})( .*)?$', 1) as p
+      from given where v is not null and ${known("v")}
+    ), most as (
+      select v, count(*) as n from value group by v order by n desc, v limit 60
+    ), nothing as (
+      select list(distinct v order by v) as v from given where v in (${nothings.map(literal).join(", ")})
+    )
+    select ${no} as no,
+      (select count(*) from given) as total,
+      count(*) as filled,
+      count(distinct v) as n_distinct,
+      min(v) as low,
+      max(v) as high,
+      coalesce(max(length(v)), 0) as longest,
+      max(try_cast(regexp_extract(p, '^([0-9]+)', 1) as integer)) as first_field,
+      max(try_cast(regexp_extract(p, '^[0-9]+[./-]([0-9]+)', 1) as integer)) as second_field,
+      (select list(v[1:80] order by n desc, v) from most) as common,
+      (select list(n order by n desc, v) from most) as common_counts,
+      (select v from nothing) as nothings,
+      ${counts.join(",\n      ")}
+    from value`;
+}
+
+const matches = (pattern: string, value = "v"): string => `regexp_full_match(${value}, ${literal(pattern)})`;
+
+function toProfile(name: string, row: Readonly<Record<string, unknown>>): Profile {
+  const n = (key: string): number => Number(row[key] ?? 0);
+  const list = (key: string): readonly string[] => ((row[key] as readonly unknown[] | null) ?? []).map(String);
+  return {
+    name,
+    rows: n("total"),
+    filled: n("filled"),
+    distinct: n("n_distinct"),
+    min: (row.low as string | null) ?? null,
+    max: (row.high as string | null) ?? null,
+    common: list("common"),
+    commonCounts: list("common_counts").map(Number),
+    longest: n("longest"),
+    integer: n("integer"),
+    decimalPoint: n("decimal_point"),
+    decimalComma: n("decimal_comma"),
+    thousandsComma: n("thousands_comma"),
+    thousandsDot: n("thousands_dot"),
+    thousandsSpace: n("thousands_space"),
+    thousandsQuote: n("thousands_quote"),
+    currency: n("currency"),
+    parentheses: n("parentheses"),
+    percent: n("percent"),
+    boolean: n("boolean"),
+    isoDate: n("iso_date"),
+    isoTime: n("iso_time"),
+    zoned: n("zoned"),
+    epochS: n("epoch_s"),
+    epochMs: n("epoch_ms"),
+    epochUs: n("epoch_us"),
+    slashed: n("slashed"),
+    firstField: (row.first_field as number | null) ?? null,
+    secondField: (row.second_field as number | null) ?? null,
+    compactDate: n("compact_date"),
+    wordDate: n("word_date"),
+    email: n("email"),
+    domain: n("domain"),
+    json: n("json"),
+    nothings: list("nothings"),
+  };
+}

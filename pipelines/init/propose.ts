@@ -1,0 +1,569 @@
+/** From placed tables to the sources of a book, and what is sure of them, what is guessed and what has no place. */
+import { entityOf } from "../config/entities.ts";
+import type { Kind } from "./kinds.ts";
+import type { Links } from "./links.ts";
+import { type Mapping, mappingOf, type Placed, placeTables, type Read } from "./place.ts";
+import { isNearlyUnique, recognise, type Words } from "./recognise.ts";
+import { chooseHub, type Link, Resolver } from "./resolve.ts";
+import { idOf, type Table } from "./tables.ts";
+import type { Vendor } from "./vendors.ts";
+
+export interface Formats {
+  readonly type?: "json";
+  readonly encoding?: string;
+  readonly delimiter?: string;
+  readonly skip_lines?: number;
+  readonly skip_rows?: number;
+  readonly nulls?: readonly string[];
+}
+
+/** A source as `assay.yaml` will say it; the parts that need typed rows come later (settle.ts). */
+export interface Draft {
+  readonly id: string;
+  readonly entity: string;
+  readonly label: string;
+  readonly table: Table;
+  readonly rows: number;
+  readonly isWhole: boolean;
+  readonly columns: Readonly<Record<string, Mapping>>;
+  readonly vendorKey: readonly string[];
+  readonly immutable: readonly string[];
+  readonly keep: Readonly<Record<string, readonly string[]>>;
+  readonly drop: Readonly<Record<string, readonly string[]>>;
+  readonly formats: Formats;
+  /** A column whose newest value says when the table was written: a time of last changes, as Fivetran has it. */
+  readonly writtenAt: string | null;
+  readonly isVendor: boolean;
+  /** One line about it in the book. */
+  readonly comment: string;
+}
+
+export interface Finding {
+  readonly level: "sure" | "guessed" | "decide";
+  /** The source, or the key of the book, that this is about. */
+  readonly about: string;
+  readonly text: string;
+  readonly samples?: readonly string[];
+}
+
+export interface NotPlaced {
+  readonly files: readonly string[];
+  readonly why: string;
+}
+
+export interface Proposal {
+  readonly drafts: readonly Draft[];
+  readonly findings: readonly Finding[];
+  readonly notPlaced: readonly NotPlaced[];
+}
+
+/** Names that people would give the first source of an entity. */
+const usualIds: Readonly<Record<string, string>> = {
+  account: "accounts",
+  user: "users",
+  subscription: "subscriptions",
+  usage_event: "usage",
+  usage_daily: "usage_by_day",
+  ticket: "tickets",
+  survey_response: "surveys",
+  engagement: "engagements",
+  invoice: "invoices",
+  csm_rating: "csm_ratings",
+  churn_event: "churn_events",
+  milestone: "milestones",
+  goal: "goals",
+  play: "plays",
+  note: "notes",
+  business_event: "business_events",
+};
+
+/** Proposes sources for all tables of a folder. */
+export function propose(reads: readonly Read[], vendors: readonly Vendor[], words: Words, links: Links): Proposal {
+  const findings: Finding[] = [];
+  const notPlaced: NotPlaced[] = [];
+  const filesOf = (no: number): readonly string[] => (reads[no] as Read).table.files.map(({ name }) => name);
+  const { placed: all, unneeded, open } = placeTables(reads, vendors, words, links);
+  for (const { no, label, why } of unneeded) notPlaced.push({ files: filesOf(no), why: `${label}: ${why}` });
+  const wide = open.flatMap((no) => wideUsage(no, reads[no] as Read, all, links, reads) ?? []);
+  for (const no of open) {
+    if (!wide.some((one) => one.no === no)) notPlaced.push({ files: filesOf(no), why: whyOpen(reads[no] as Read) });
+  }
+  const placed = [...all, ...wide];
+  const hub = chooseHub(placed, links, reads);
+  const standIn = hub === null ? standInFor(placed) : null;
+  const ids = nameSources(placed, hub);
+  const resolver = new Resolver({
+    placed,
+    hub: hub !== null ? { no: hub.no, column: hub.columns.account_id?.from as string } : standIn,
+    links,
+    reads,
+    idOf: (no) => ids.get(no) as string,
+  });
+  const drafts: Draft[] = [];
+  const chosen = chooseRivals(placed, hub, links, resolver, findings, notPlaced, filesOf);
+  for (const one of chosen) {
+    const id = ids.get(one.no) as string;
+    if (one.entity === "account") {
+      drafts.push(draftOf(one, id, one.columns));
+      continue;
+    }
+    const link = entityOf(one.entity).columns.some(({ name }) => name === "account_id")
+      ? resolver.linkOf(one.no)
+      : null;
+    const needsAccount = entityOf(one.entity).columns.some(({ name, required }) => name === "account_id" && required);
+    if (needsAccount && link === null) {
+      const why =
+        hub === null && standIn === null
+          ? "nothing says which account its rows belong to"
+          : unlinkedText(one, hub, reads);
+      notPlaced.push({ files: filesOf(one.no), why: `${one.label}: ${why}` });
+      findings.push({
+        level: "decide",
+        about: id,
+        text: `${one.label} are left out: ${why}; a file with both ids (entity account_key) would join them`,
+      });
+      continue;
+    }
+    const given =
+      link === null ? one.columns : { ...one.columns, account_id: withVia(one.columns.account_id, link.mapping) };
+    if (link !== null) noteLink(id, one, link, hub, reads, findings);
+    drafts.push(...splitWide(draftOf(one, id, ordered(one.entity, given)), one));
+  }
+  for (const source of resolver.keySources) {
+    // A source that only one that was left out would need is not written.
+    if (
+      !drafts.some((draft) => Object.values(draft.columns).some(({ via }) => via === source.id)) &&
+      !resolver.keySources.some((other) => other.accountId.via === source.id)
+    )
+      continue;
+    const owner = placed.find(({ no }) => no === source.no) as Placed;
+    const draft = draftOf(owner, source.id, {
+      source: { value: "any" },
+      source_id: source.sourceId,
+      account_id: source.accountId,
+    });
+    drafts.push({
+      ...draft,
+      entity: "account_key",
+      label: source.how,
+      vendorKey: [],
+      immutable: [],
+      comment: `Which account an id belongs to: ${source.how}.`,
+    });
+  }
+  derive(drafts, placed, hub, standIn, words, findings);
+  for (const one of chosen) {
+    for (const guess of one.guesses) findings.push({ level: "guessed", about: ids.get(one.no) as string, text: guess });
+    const { rival } = one.words ?? { rival: null };
+    if (rival !== null)
+      findings.push({
+        level: "guessed",
+        about: ids.get(one.no) as string,
+        text: `read as ${one.entity}, it could be ${rival}, too`,
+      });
+  }
+  return { drafts: dropUnused(drafts), findings, notPlaced };
+}
+
+/** Keys of entities in the order of the catalogue: the account first, own columns last. */
+function ordered(entityId: string, columns: Readonly<Record<string, Mapping>>): Record<string, Mapping> {
+  const names = entityOf(entityId).columns.map(({ name }) => name);
+  const rank = (name: string): number => (names.includes(name) ? names.indexOf(name) : names.length);
+  return Object.fromEntries(Object.entries(columns).sort(([a], [b]) => rank(a) - rank(b)));
+}
+
+const withVia = (own: Mapping | undefined, link: Mapping): Mapping =>
+  own?.from === link.from ? { ...own, ...link } : link;
+
+function unlinkedText(one: Placed, hub: Placed | null, reads: readonly Read[]): string {
+  const [first] = one.accountColumns;
+  const samples = first === undefined ? [] : samplesOf(one.read, first.column);
+  const theirs = hub === null ? [] : samplesOf(reads[hub.no] as Read, hub.columns.account_id?.from as string);
+  return first === undefined
+    ? "no column of them leads to an account"
+    : `${first.column} holds ids such as ${samples[0] ?? "none"}, which no table of accounts holds (such as ${theirs[0] ?? "none"})`;
+}
+
+/** Sources that only serve others are left out when nothing goes by them. */
+function dropUnused(drafts: readonly Draft[]): readonly Draft[] {
+  const used = (id: string): boolean =>
+    drafts.some((draft) => Object.values(draft.columns).some(({ via }) => via === id));
+  return drafts.filter((draft) => draft.entity !== "account_key" || used(draft.id));
+}
+
+function noteLink(
+  id: string,
+  one: Placed,
+  link: Link,
+  hub: Placed | null,
+  reads: readonly Read[],
+  findings: Finding[],
+): void {
+  if (link.values === 0) return;
+  const share = link.matched / link.values;
+  const text = `${link.how}: ${link.matched} of ${link.values} different ids match`;
+  const isSure = share >= 0.95 && link.mapping.take === undefined;
+  const column = link.mapping.from as string;
+  findings.push({
+    level: isSure ? "sure" : "guessed",
+    about: `${id}.account_id`,
+    text: isSure ? text : `${text}; rows of the others are kept, counted and of no account`,
+    samples: samplesOf(one.read, column).slice(0, 2),
+  });
+  if (share < 0.5 && hub !== null) {
+    findings.push({
+      level: "decide",
+      about: `${id}.account_id`,
+      text: `only ${link.matched} of ${link.values} ids lead to an account (accounts are called ${samplesOf(reads[hub.no] as Read, hub.columns.account_id?.from as string)[0] ?? ""})`,
+    });
+  }
+}
+
+export const samplesOf = (read: Read, column: string): readonly string[] =>
+  (read.profiles.find(({ name }) => name === column)?.common ?? []).slice(0, 3);
+
+function whyOpen(read: Read): string {
+  if (read.rows === 0) return "has a header and no rows";
+  const times = read.kinds.filter(({ time }) => time !== null).length;
+  const ids = read.profiles.filter((_, i) => (read.kinds[i] as Kind).isId && !(read.kinds[i] as Kind).isBoolean).length;
+  const names = read.table.columns.slice(0, 6).join(", ");
+  const rest = read.table.columns.length > 6 ? ` and ${read.table.columns.length - 6} more` : "";
+  const lack =
+    times === 0
+      ? "no column holds dates, so nothing in it could be placed in time"
+      : ids === 0
+        ? "no column holds ids"
+        : "its columns are not known by their names";
+  return `${lack} (${names}${rest})`;
+}
+
+/** Ids for the sources: the usual name where one table has the entity, the file's name otherwise. */
+function nameSources(placed: readonly Placed[], hub: Placed | null): ReadonlyMap<number, string> {
+  const ids = new Map<number, string>();
+  const taken = new Set<string>();
+  const ordered = hub === null ? placed : [hub, ...placed.filter((one) => one.no !== hub.no)];
+  for (const one of ordered) {
+    const usual = usualIds[one.entity];
+    const isOnly = placed.filter(({ entity }) => entity === one.entity).length === 1 || one.no === hub?.no;
+    const vendor = one.vendor === null ? "" : `${one.vendor.vendor.vendor}_`;
+    const tries = [
+      ...(isOnly && usual !== undefined ? [usual] : []),
+      one.read.table.id,
+      `${vendor}${idOf(one.read.table.id)}`,
+    ];
+    let id = tries.find((candidate) => !taken.has(candidate)) ?? one.read.table.id;
+    for (let n = 2; taken.has(id); n += 1) id = `${one.read.table.id}_${n}`;
+    taken.add(id);
+    ids.set(one.no, id);
+  }
+  return ids;
+}
+
+/** Without a table of accounts: where their ids stand, in the contracts, the users, or the usage itself. */
+function standInFor(placed: readonly Placed[]): { readonly no: number; readonly column: string } | null {
+  for (const entity of ["subscription", "user", "usage_event", "usage_daily", "churn_event", "ticket"]) {
+    const one = placed.find((candidate) => candidate.entity === entity && candidate.accountColumns.length > 0);
+    const column = one?.accountColumns[0];
+    if (one !== undefined && column !== undefined && column.take === undefined)
+      return { no: one.no, column: column.column };
+  }
+  return null;
+}
+
+/** Where two tables say the same, or two systems both have contracts, one of them is chosen. */
+function chooseRivals(
+  placed: readonly Placed[],
+  hub: Placed | null,
+  links: Links,
+  resolver: Resolver,
+  findings: Finding[],
+  notPlaced: NotPlaced[],
+  filesOf: (no: number) => readonly string[],
+): readonly Placed[] {
+  const key = (one: Placed, column: string) => ({
+    table: one.no,
+    column: one.columns[column]?.from ?? "",
+    isDomain: false,
+  });
+  const shared = (a: Placed, b: Placed, column: string): number => {
+    const overlap = links.between(key(a, column), key(b, column));
+    return overlap === null || overlap.values === 0 ? 0 : overlap.shared / overlap.values;
+  };
+  const kept: Placed[] = [];
+  const leave = (one: Placed, why: string): void => {
+    notPlaced.push({ files: filesOf(one.no), why: `${one.label}: ${why}` });
+  };
+  for (const one of placed) {
+    if (one.entity === "account" && hub !== null && one.no !== hub.no) {
+      const isSame = shared(one, hub, "account_id");
+      const isAlike = one.vendor?.vendor.vendor === hub.vendor?.vendor.vendor;
+      if (isSame > 0.5)
+        leave(
+          one,
+          `the same accounts as in ${filesOf(hub.no)[0]} (${Math.round(100 * isSame)} % of its ids); that one is read`,
+        );
+      else if (resolver.linkOf(one.no) !== null)
+        leave(one, "the same accounts under other ids; it serves to join the two systems");
+      else if (isAlike && isSame < 0.05) kept.push(one);
+      else leave(one, `nothing in it says which account of ${filesOf(hub.no)[0]} it is`);
+      continue;
+    }
+    kept.push(one);
+  }
+  const order = ["billing", "other", "product", "crm", "support", "survey", "marketing"];
+  const rank = (one: Placed): number => order.indexOf(one.vendor?.vendor.kind ?? "other");
+  const contracts = kept
+    .filter(({ entity }) => entity === "subscription")
+    .sort((a, b) => rank(a) - rank(b) || b.read.rows - a.read.rows);
+  const [first, ...others] = contracts;
+  return kept.filter((one) => {
+    if (first === undefined || !others.includes(one)) return true;
+    if (one.vendor?.vendor.vendor === first.vendor?.vendor.vendor && shared(one, first, "subscription_id") < 0.05)
+      return true;
+    leave(one, `contracts come from ${filesOf(first.no)[0]}; two systems would count them twice`);
+    findings.push({
+      level: "decide",
+      about: "subscriptions",
+      text: `${filesOf(first.no)[0]} (${first.label}) and ${filesOf(one.no)[0]} (${one.label}) both hold contracts; the first is read`,
+    });
+    return false;
+  });
+}
+
+/** A category of accounts or contracts that is worth a column of its own. */
+const mostExtras = 8;
+
+function draftOf(one: Placed, id: string, given: Readonly<Record<string, Mapping>>): Draft {
+  const { read } = one;
+  const { table } = read;
+  const entity = entityOf(one.entity);
+  const columns: Record<string, Mapping> = { ...given };
+  const immutable = [...one.immutable];
+  if (entity.extras && !id.includes("_by_")) {
+    const used = new Set(Object.values(given).map(({ from }) => from));
+    let extras = 0;
+    for (const [i, profile] of read.profiles.entries()) {
+      const kind = read.kinds[i] as Kind;
+      const name = ownName(profile.name);
+      const isFlag = kind.isBoolean && /churn|cancel|lost|inactive|gekuendigt/i.test(profile.name);
+      const isCategory = kind.isCategory && !kind.isNumber && !kind.isBoolean && kind.time === null && !kind.isEmail;
+      if (
+        used.has(profile.name) ||
+        columns[name] !== undefined ||
+        entity.columns.some((column) => column.name === name)
+      )
+        continue;
+      if (!isFlag && !(isCategory && extras < mostExtras)) continue;
+      if (profile.name.startsWith("_") || /(^|_)id$/i.test(profile.name)) continue;
+      columns[name] = { from: profile.name, ...(isFlag ? { type: "boolean" } : {}) };
+      if (!isFlag) extras += 1;
+      if (
+        !isFlag &&
+        one.entity === "account" &&
+        /segment|industry|sector|branche|region|channel|source|size|vertical|type|market/i.test(name)
+      )
+        immutable.push(name);
+    }
+  }
+  if (one.entity === "account")
+    for (const name of ["name", "country"])
+      if (columns[name] !== undefined && !immutable.includes(name)) immutable.unshift(name);
+  return {
+    id,
+    entity: one.entity,
+    label: one.label,
+    table,
+    rows: read.rows,
+    isWhole: read.isWhole,
+    columns: ordered(one.entity === "account" || entity.extras ? one.entity : one.entity, columns),
+    vendorKey: one.key,
+    immutable: [...new Set(immutable)],
+    keep: one.keep,
+    drop: one.drop,
+    formats: formatsOf(read, columns),
+    writtenAt: table.columns.find((name) => name.toLowerCase() === "_fivetran_synced") ?? null,
+    isVendor: one.vendor !== null,
+    comment: one.vendor === null ? "" : `${one.label}.`,
+  };
+}
+
+const ownName = (name: string): string =>
+  idOf(`x/${name.replace(/__c$/i, "").replaceAll(".", "_")}`).replace(/^table$/, "own");
+
+/** How the files of a table are written, where that is not what a book assumes. */
+export function formatsOf(read: Read, columns: Readonly<Record<string, Mapping>>): Formats {
+  const { table } = read;
+  const mapped = new Set(Object.values(columns).map(({ from }) => from));
+  const nothings = new Set(
+    read.profiles.flatMap((profile, i) => {
+      const kind = read.kinds[i] as Kind;
+      // Where a column holds numbers, times or yes and no, such a text can only mean nothing.
+      return mapped.has(profile.name) && (kind.isNumber || kind.time !== null || kind.isBoolean || kind.isEmail)
+        ? profile.nothings
+        : [];
+    }),
+  );
+  return {
+    ...(table.kind === "json" && !table.files.every(({ name }) => /\.(json|jsonl|ndjson)(\.gz|\.zst)?$/i.test(name))
+      ? { type: "json" as const }
+      : {}),
+    ...(table.encoding === "utf-8" || table.files.every(({ sniffed }) => sniffed.kind === "parquet")
+      ? {}
+      : { encoding: table.encoding }),
+    ...(table.skipLines > 0 ? { skip_lines: table.skipLines } : {}),
+    ...(isQualtrics(read) ? { skip_rows: 2 } : {}),
+    ...(nothings.size === 0 ? {} : { nulls: ["", "NULL", "null", "N/A", "\\N", ...[...nothings].sort()] }),
+  };
+}
+
+/** Qualtrics writes the questions and their ids below the header. */
+const isQualtrics = ({ table }: Read): boolean =>
+  table.files.some(
+    ({ sniffed }) => sniffed.kind === "csv" && (sniffed.text.rows[1]?.[0] ?? "").startsWith('{"ImportId"'),
+  );
+
+/** A table with a day, an account and a column a feature: usage by the day, turned from columns into events. */
+function wideUsage(
+  no: number,
+  read: Read,
+  placed: readonly Placed[],
+  links: Links,
+  reads: readonly Read[],
+): Placed | null {
+  const day = read.profiles.find((profile, i) => (read.kinds[i] as Kind).time !== null && profile.distinct > 1);
+  if (day === undefined) return null;
+  const hub = chooseHub(placed, links, reads);
+  const account = read.profiles.find((profile, i) => {
+    const kind = read.kinds[i] as Kind;
+    if (!kind.isId || kind.isBoolean || isNearlyUnique(profile)) return false;
+    if (hub === null) return /(account|customer|company|client|org|tenant|workspace|kunde)/i.test(profile.name);
+    return (
+      links.share(
+        { table: no, column: profile.name, isDomain: false },
+        { table: hub.no, column: hub.columns.account_id?.from as string, isDomain: false },
+        reads,
+      ) >= 0.5
+    );
+  });
+  if (account === undefined) return null;
+  const counts = read.profiles.filter((profile, i) => {
+    const kind = read.kinds[i] as Kind;
+    return (
+      kind.isInteger &&
+      !kind.isBoolean &&
+      kind.time === null &&
+      profile.name !== account.name &&
+      !/(id|key|nr|no|year|month|jahr|monat)$/i.test(profile.name)
+    );
+  });
+  if (counts.length === 0 || read.rows < 2 * account.distinct) return null;
+  const guesses: string[] = [];
+  const columns: Record<string, Mapping> = {
+    activity_date: mappingOf("usage_daily", "activity_date", read, day.name, guesses, {}),
+  };
+  for (const { name } of counts.slice(0, 12))
+    columns[`count ${name}`] = mappingOf("usage_daily", "n_events", read, name, guesses, {});
+  return {
+    no,
+    read,
+    entity: "usage_daily",
+    label: "usage by the day, a column a feature",
+    vendor: null,
+    words: null,
+    columns,
+    accountColumns: [{ column: account.name }],
+    key: [],
+    immutable: [],
+    keep: {},
+    drop: {},
+    guesses: [
+      ...guesses,
+      `a column of counts is an event of its own: ${counts
+        .slice(0, 12)
+        .map(({ name }) => name)
+        .join(", ")}`,
+    ],
+  };
+}
+
+/** A source for every column of counts. */
+function splitWide(draft: Draft, one: Placed): readonly Draft[] {
+  const counts = Object.entries(one.columns).filter(([name]) => name.startsWith("count "));
+  if (counts.length === 0) return [draft];
+  const shared = Object.fromEntries(Object.entries(draft.columns).filter(([name]) => !name.startsWith("count ")));
+  return counts.map(([name, mapping]) => {
+    const event = ownName(name.slice("count ".length));
+    return {
+      ...draft,
+      id: `${draft.id}_${event}`.slice(0, 60),
+      columns: ordered("usage_daily", { ...shared, event: { value: event }, n_events: mapping }),
+    };
+  });
+}
+
+/** Sources that are read out of files of another: accounts out of contracts, contracts out of accounts. */
+function derive(
+  drafts: Draft[],
+  placed: readonly Placed[],
+  hub: Placed | null,
+  standIn: { readonly no: number; readonly column: string } | null,
+  words: Words,
+  findings: Finding[],
+): void {
+  if (hub === null && standIn !== null && !drafts.some(({ entity }) => entity === "account")) {
+    const one = placed.find(({ no }) => no === standIn.no) as Placed;
+    const base = draftOf(one, "accounts", {});
+    drafts.unshift({
+      ...base,
+      entity: "account",
+      label: "accounts",
+      columns: { account_id: { from: standIn.column } },
+      vendorKey: [],
+      immutable: [],
+      comment: "No file lists the accounts: every id in this one is an account.",
+    });
+    findings.push({
+      level: "guessed",
+      about: "accounts",
+      text: `no file lists the accounts; every ${standIn.column} of ${one.read.fileName} is one`,
+    });
+  }
+  if (hub !== null && !drafts.some(({ entity }) => entity === "subscription")) {
+    const own = words.get("subscription");
+    if (own === undefined) return;
+    const seen = {
+      fileName: "subscriptions",
+      profiles: hub.read.profiles,
+      kinds: hub.read.kinds,
+      accountColumns: [hub.columns.account_id?.from as string],
+    };
+    const found = recognise({ ...seen, fileName: "contract subscription" }, new Map([["subscription", own]]));
+    const columns = found?.columns ?? {};
+    const start = columns.started_on ?? hub.columns.created_at?.from;
+    const says = ["ended_on", "mrr_minor", "renews_on", "notice_on"].filter((name) => columns[name] !== undefined);
+    if (start === undefined || says.length === 0) return;
+    const guesses: string[] = [];
+    const mapped: Record<string, Mapping> = { account_id: { from: hub.columns.account_id?.from as string } };
+    for (const [name, column] of Object.entries({ ...columns, started_on: start })) {
+      if (name !== "account_id" && name !== "subscription_id")
+        mapped[name] = mappingOf("subscription", name, hub.read, column, guesses, {});
+    }
+    mapped.subscription_id = { from: hub.columns.account_id?.from as string };
+    const base = draftOf(hub, "subscriptions", {});
+    drafts.push({
+      ...base,
+      entity: "subscription",
+      label: "contracts, out of the accounts",
+      columns: ordered("subscription", mapped),
+      vendorKey: ["subscription_id"],
+      immutable: [],
+      comment: "No file of its own: the accounts say when each began to pay and when it left.",
+    });
+    findings.push({
+      level: "guessed",
+      about: "subscriptions",
+      text: `no file of contracts; ${hub.read.fileName} has ${start} and ${says.map((name) => columns[name]).join(", ")}, read as one contract an account`,
+    });
+    for (const guess of guesses) findings.push({ level: "guessed", about: "subscriptions", text: guess });
+  }
+}

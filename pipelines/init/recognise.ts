@@ -1,0 +1,260 @@
+/** What the rows of an export are when no vendor's table fits: by the names of its columns, what they hold, and its own name. */
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
+import { entityOf } from "../config/entities.ts";
+import { type Kind, plainName, squeeze } from "./kinds.ts";
+import type { Profile } from "./profile.ts";
+import { fits } from "./vendors.ts";
+
+interface EntityWords {
+  readonly file: readonly string[];
+  readonly only: readonly string[];
+  readonly columns: Readonly<Record<string, readonly string[]>>;
+}
+export type Words = ReadonlyMap<string, EntityWords>;
+
+/** The names by which columns are recognised, as `words.yaml` lists them. */
+export async function readWords(): Promise<Words> {
+  const text = await readFile(fileURLToPath(new URL("words.yaml", import.meta.url)), "utf8");
+  const raw = parse(text) as Record<
+    string,
+    { file: string[]; only: string[]; columns: Record<string, string[] | string> }
+  >;
+  const ids = raw.account?.columns.account_id as readonly string[];
+  const own = ids.filter((name) => name !== "id" && name !== "uuid");
+  return new Map(
+    Object.entries(raw).map(([entity, { file, only, columns }]) => [
+      entity,
+      {
+        file,
+        only,
+        columns: Object.fromEntries(
+          Object.entries(columns).map(([name, names]) => [
+            name,
+            (typeof names === "string" ? own : names).map(squeeze),
+          ]),
+        ),
+      },
+    ]),
+  );
+}
+
+/** The facts of a table that recognition needs. */
+export interface Seen {
+  readonly fileName: string;
+  readonly profiles: readonly Profile[];
+  readonly kinds: readonly Kind[];
+  /** Columns whose values are ids of known accounts (or of what leads to them): more than a name can say. */
+  readonly accountColumns: readonly string[];
+}
+
+export interface Recognised {
+  readonly entity: string;
+  /** Column of the entity -> column of the file; `event` and `kind` may be absent where one value stands for all rows. */
+  readonly columns: Readonly<Record<string, string>>;
+  readonly values: Readonly<Record<string, string>>;
+  readonly score: number;
+  /** Another entity that fits almost as well. */
+  readonly rival: string | null;
+  readonly isNamed: boolean;
+}
+
+/** Words in names of files that say which event, kind of survey or kind of contact all rows are. */
+const constants: Readonly<Record<string, readonly (readonly [string, RegExp, string])[]>> = {
+  usage_event: [
+    ["event", /log-?_?ins?|sign-?_?ins?|anmeldung/, "login"],
+    ["event", /sessions?/, "session"],
+    ["event", /page-?_?views?/, "page_view"],
+    ["event", /api-?_?calls?/, "api_call"],
+    ["event", /usage|events?|activit|nutzung|feature/, "use"],
+  ],
+  survey_response: [
+    ["kind", /nps|promoter/, "nps"],
+    ["kind", /csat|satisfaction|zufriedenheit/, "csat"],
+    ["kind", /pmf/, "pmf"],
+  ],
+  engagement: [
+    ["kind", /meetings?|termine?|besprechung/, "meeting"],
+    ["kind", /calls?|anrufe?/, "call"],
+    ["kind", /newsletter|campaign|kampagne/, "campaign"],
+    ["kind", /webinar|community/, "community"],
+    ["kind", /e-?mails?/, "email"],
+    ["kind", /chats?/, "chat"],
+  ],
+};
+
+/** The entities that a table can be, best first, with the mapping for each. */
+export function recognise(seen: Seen, words: Words): Recognised | null {
+  const candidates = [...words].flatMap(([entity, own]) => candidateOf(entity, own, seen) ?? []);
+  const ranked = candidates.sort((a, b) => b.score - a.score || (a.entity < b.entity ? -1 : 1));
+  const [best, second] = ranked;
+  if (best === undefined || best.score < 3) return null;
+  return { ...best, rival: second !== undefined && best.score - second.score < 1 ? second.entity : null };
+}
+
+/** Columns that say little by themselves: nearly every table has one. */
+const common = new Set([
+  "id",
+  "name",
+  "type",
+  "status",
+  "date",
+  "created_at",
+  "createdat",
+  "created",
+  "owner",
+  "country",
+  "datum",
+  "value",
+  "amount",
+  "title",
+  "uuid",
+  "quantity",
+]);
+
+function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognised | null {
+  const entity = entityOf(entityId);
+  const columns: Record<string, string> = {};
+  const values: Record<string, string> = {};
+  const used = new Set<string>();
+  const file = squeezeFile(seen.fileName);
+  const isNamed = words.file.some((word) => file.includes(squeeze(word)));
+  let score = isNamed ? 3 : 0;
+  for (const { name, required } of orderOf(entityId, entity.columns)) {
+    const found = findColumn(entityId, name, words, seen, used, isNamed);
+    if (found !== null) {
+      columns[name] = found.column;
+      used.add(found.column);
+      score += weightOf(name, found.column, required);
+      continue;
+    }
+    if (!required) continue;
+    const constant = constants[entityId]?.find(
+      ([column, pattern]) => column === name && pattern.test(seen.fileName.toLowerCase()),
+    );
+    if (constant === undefined) {
+      // The account may hide behind a user or a subscription: links between tables find that out.
+      if (name === "account_id" && (columns.user_id !== undefined || seen.accountColumns.length > 0)) continue;
+      return null;
+    }
+    values[name] = constant[2];
+  }
+  if (entityId === "account" && !isAccount(columns, seen, isNamed)) return null;
+  if (entityId === "user" && !isKey(columns.user_id, seen)) return null;
+  if (entityId === "usage_daily" && columns.n_events === undefined && columns.n_users === undefined) return null;
+  if (entityId === "usage_event" && values.event === "use" && columns.user_id === undefined && !/event|log/.test(file))
+    score -= 1;
+  if (entity.oneOf.length > 0 && entity.oneOf.every((name) => columns[name] === undefined)) return null;
+  const isMarked =
+    words.only.length === 0 ||
+    isNamed ||
+    words.only.some((name) => columns[name] !== undefined && !common.has(columns[name] as string));
+  if (!isMarked) return null;
+  if (entityId === "account_key") return null;
+  score -= strangers(entityId, seen, columns);
+  return { entity: entityId, columns, values, score, rival: null, isNamed };
+}
+
+const squeezeFile = (name: string): string => name.split("/").map(squeeze).join("/");
+
+/** The account comes last: whatever else an entity is named by takes its column first. */
+function orderOf<T extends { readonly name: string }>(entityId: string, columns: readonly T[]): readonly T[] {
+  const last = entityId === "account" ? [] : columns.filter(({ name }) => name === "account_id");
+  return [...columns.filter((column) => !last.includes(column)), ...last];
+}
+
+const weightOf = (name: string, column: string, required: boolean): number =>
+  common.has(column.toLowerCase()) ? (required ? 0.5 : 0.25) : name === "account_id" || name === "user_id" ? 0.5 : 1;
+
+function findColumn(
+  entityId: string,
+  name: string,
+  words: EntityWords,
+  seen: Seen,
+  used: ReadonlySet<string>,
+  isNamed: boolean,
+): { readonly column: string } | null {
+  const isFit = (i: number): boolean => {
+    const { name: column } = seen.profiles[i] as Profile;
+    const kind = seen.kinds[i] as Kind;
+    if (used.has(column) || kind.isEmpty || !fits(kind, entityId, name, false)) return false;
+    if (name.endsWith("_id") && !(kind.isId || kind.isEmail)) return false;
+    // A key of rows repeats nowhere; a name that could be anything is no key otherwise.
+    if (isOwnKey(entityId, name) && !isNearlyUnique(seen.profiles[i] as Profile)) return false;
+    if (name === "event" || name === "kind" || name === "category" || name === "priority" || name === "plan")
+      return !kind.isNumber && kind.time === null && !kind.isEmail && (seen.profiles[i] as Profile).distinct <= 5000;
+    if (name === "rating" || name === "score") return (seen.profiles[i] as Profile).distinct <= 200;
+    if (name === "quantity" || name === "n_events" || name === "n_users") return !isIdName(column);
+    return true;
+  };
+  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
+    if (wanted === "id" && entityId !== "account" && name === "account_id") continue;
+    // A bare id is the id of what the file's name says.
+    if ((wanted === "id" || wanted === "uuid") && entityId === "account" && !isNamed) continue;
+    const at = seen.profiles.findIndex(
+      (profile, i) => (squeeze(profile.name) === wanted || plainName(profile.name) === wanted) && isFit(i),
+    );
+    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
+  }
+  if (name === "account_id" && entityId !== "account") {
+    const known = seen.accountColumns.find((column) => !used.has(column));
+    if (known !== undefined) return { column: known };
+  }
+  return null;
+}
+
+const isIdName = (name: string): boolean => /(^|_| )(id|uuid|key|no|nr|number)$/i.test(name);
+
+const isOwnKey = (entityId: string, name: string): boolean =>
+  (entityId === "ticket" && name === "ticket_id") ||
+  (entityId === "usage_event" && name === "event_id") ||
+  (entityId === "subscription" && name === "subscription_id");
+
+/** A few repeats are dirt; many say that the column is no key. */
+export const isNearlyUnique = ({ distinct, filled, rows }: Profile): boolean =>
+  filled > 0.9 * rows && distinct >= 0.95 * filled;
+
+function isKey(column: string | undefined, seen: Seen): boolean {
+  const profile = seen.profiles.find(({ name }) => name === column);
+  return profile !== undefined && isNearlyUnique(profile);
+}
+
+/** A table of accounts has one row an account, and no other id before it that is the row's own. */
+function isAccount(columns: Readonly<Record<string, string>>, seen: Seen, isNamed: boolean): boolean {
+  const at = seen.profiles.findIndex(({ name }) => name === columns.account_id);
+  const profile = seen.profiles[at];
+  if (profile === undefined) return false;
+  // Dumps of several days repeat every account.
+  const repeats = profile.rows / Math.max(1, profile.distinct);
+  if (!isNearlyUnique(profile) && !(isNamed && repeats > 1.5)) return false;
+  const other = seen.profiles.findIndex(
+    (candidate, i) =>
+      i < at && isIdName(candidate.name) && (seen.kinds[i] as Kind).isUnique && candidate.name !== columns.account_id,
+  );
+  return isNamed || other === -1;
+}
+
+/** Columns that belong to another entity count against one. */
+function strangers(entityId: string, seen: Seen, columns: Readonly<Record<string, string>>): number {
+  const names = new Set(seen.profiles.map(({ name }) => squeeze(name)));
+  const has = (...wanted: readonly string[]): boolean => wanted.some((name) => names.has(name));
+  const mapped = new Set(Object.values(columns).map(squeeze));
+  const free = (...wanted: readonly string[]): number =>
+    wanted.filter((name) => names.has(name) && !mapped.has(name)).length;
+  let points = 0;
+  if (entityId === "account")
+    points +=
+      1.5 * free("ticketid", "subscriptionid", "eventid", "userid", "invoiceid", "event", "eventname", "invoicenumber");
+  if (entityId === "user")
+    points += 1.5 * free("ticketid", "subscriptionid", "eventid", "event", "eventname", "invoiceid");
+  if (entityId === "subscription")
+    points += 1.5 * free("ticketid", "eventname", "invoiceid", "invoicenumber", "priority");
+  if (entityId === "usage_event")
+    points += 1.5 * free("ticketid", "priority", "invoiceid", "mrr", "subject", "duedate", "churndate", "score");
+  if (entityId === "usage_daily") points += has("hour", "timestamp") ? 1 : 0;
+  if (entityId === "invoice") points += 1.5 * free("ticketid", "mrr", "event", "priority");
+  if (entityId === "engagement") points += 1.5 * free("ticketid", "score", "amount", "mrr", "eventid", "priority");
+  if (entityId === "note") points += has("accountid", "customerid") ? 3 : 0;
+  return points;
+}

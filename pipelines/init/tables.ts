@@ -1,0 +1,219 @@
+/** Which files of a folder belong together: one table each, as dated dumps, monthly parts or a single file. */
+import { readdir, stat } from "node:fs/promises";
+import { basename, join, relative, sep } from "node:path";
+import type { Encoding, Sniffed } from "./sniff.ts";
+import { pathsOf } from "./sniff.ts";
+
+export interface ExportFile {
+  /** Below the folder, with forward slashes. */
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly modifiedMs: number;
+  readonly sniffed: Exclude<Sniffed, { kind: "other" }>;
+  /** The columns of a text or the paths of JSON records; of Parquet they come from the engine. */
+  readonly columns: readonly string[];
+}
+
+/** Files of one kind, with the same columns and names that differ in digits only. */
+export interface Table {
+  /** A name for the source: `accounts`, `usage`. */
+  readonly id: string;
+  readonly files: readonly ExportFile[];
+  /** What `files:` says. */
+  readonly glob: string;
+  /** Where the names hold dates: `accounts_{date}.csv`, and the dates. */
+  readonly dated: { readonly pattern: string; readonly dates: readonly string[] } | null;
+  readonly kind: "csv" | "json" | "parquet";
+  readonly encoding: Encoding;
+  readonly delimiter: string | null;
+  readonly skipLines: number;
+  readonly columns: readonly string[];
+  /** Of files that would belong here but lack columns: how many names all of them share. */
+  readonly hasOtherHeaders: boolean;
+}
+
+/** All files below a folder but hidden ones, a book's own files and what people keep beside exports. */
+export async function listFiles(
+  folder: string,
+): Promise<readonly { name: string; path: string; bytes: number; modifiedMs: number }[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const found = await Promise.all(
+    entries
+      .filter((entry) => !entry.isDirectory())
+      .map(async (entry) => {
+        const path = join(entry.parentPath, entry.name);
+        const name = relative(folder, path).split(sep).join("/");
+        if (name.split("/").some((part) => part.startsWith(".") || part === "node_modules")) return null;
+        const isOwn = /^(assay\.ya?ml|flags\.yaml|(scorecards|vendors|tests)\/.*\.ya?ml)$/.test(name);
+        if (isOwn) return null;
+        try {
+          const facts = await stat(path);
+          return facts.isFile() ? { name, path, bytes: facts.size, modifiedMs: facts.mtimeMs } : null;
+        } catch {
+          return null;
+        }
+      }),
+  );
+  return found.flatMap((file) => file ?? []).sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+/** The columns of a file whose beginning has been read. */
+export function columnsOf(sniffed: Exclude<Sniffed, { kind: "other" }>): readonly string[] | string {
+  if (sniffed.kind === "parquet") return [];
+  if (sniffed.kind === "csv") return sniffed.text.columns;
+  if (sniffed.head.startsWith("[")) return "is a JSON list, no JSON lines: jq -c '.[]' writes one record a line";
+  const lines = sniffed.head.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const paths = new Set<string>();
+  for (const [i, line] of lines.slice(0, 500).entries()) {
+    try {
+      for (const path of pathsOf(JSON.parse(line))) paths.add(path);
+    } catch {
+      // The last line may be cut off; a first line that is no record means that records span lines.
+      if (i === 0) return "is one JSON document, no JSON lines: jq -c writes one record a line";
+    }
+  }
+  return paths.size === 0 ? "holds no JSON records" : [...paths];
+}
+
+const date = String.raw`(?:19|20)\d{2}-\d{2}-\d{2}|(?:19|20)\d{6}`;
+const dateExpression = new RegExp(`(?<!\\d)(?:${date})(?!\\d)`);
+
+/** A name with its digits taken out: what files of one table share. Extensions and folders stay. */
+function stemOf(name: string): string {
+  return name
+    .replace(new RegExp(`(?<!\\d)(?:${date})(?:T?\\d{4,6}Z?)?(?!\\d)`, "g"), "#")
+    .replace(/(?<![\dA-Za-z])\d{4}[-_/]\d{2}(?!\d)/g, "#")
+    .replace(/(?<![\dA-Za-z])(part|q|kw|w|v|chunk|page|batch|p)?[-_]?\d+(?![\dA-Za-z])/gi, "#")
+    .replace(/([._-])\(#\)|\s*\(#\)/g, "#");
+}
+
+const headerOf = (file: ExportFile): string =>
+  [...new Set(file.columns)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)).join("\u0001");
+
+/**
+ * Groups files into tables. Files of one stem with different columns stay together where the smaller header holds at least 70 % of the names of
+ * both (a column was added later): only shared columns are mapped then. Otherwise each header is a table of its own.
+ */
+export function groupTables(files: readonly ExportFile[]): readonly Table[] {
+  const stems = new Map<string, ExportFile[]>();
+  for (const file of files) {
+    const key = [stemOf(file.name), file.sniffed.kind].join("\u0001");
+    stems.set(key, [...(stems.get(key) ?? []), file]);
+  }
+  const groups: { files: ExportFile[]; stem: string; isWhole: boolean; hasOtherHeaders: boolean }[] = [];
+  for (const [key, members] of stems) {
+    const stem = key.split("\u0001")[0] as string;
+    const headers = new Map<string, ExportFile[]>();
+    for (const file of members) {
+      // JSON records of one kind need not all hold the same paths.
+      const header = file.sniffed.kind === "json" ? "" : [headerOf(file), shapeOf(file)].join("\u0002");
+      headers.set(header, [...(headers.get(header) ?? []), file]);
+    }
+    const parts = [...headers.values()];
+    if (parts.length > 1 && parts.length <= 12 && shareNames(parts)) {
+      groups.push({ files: members, stem, isWhole: true, hasOtherHeaders: true });
+      continue;
+    }
+    for (const part of parts) groups.push({ files: part, stem, isWhole: parts.length === 1, hasOtherHeaders: false });
+  }
+  const ids = new Set<string>();
+  return groups.map(({ files: members, stem, isWhole, hasOtherHeaders }) => {
+    const [first] = members as [ExportFile];
+    const glob = members.length === 1 ? escapeGlob(first.name) : isWhole ? globOf(stem, members) : "";
+    const shared = [...new Set(first.columns)].filter((name) => members.every((file) => file.columns.includes(name)));
+    const columns = firstOfCase(
+      first.sniffed.kind === "json" ? [...new Set(members.flatMap((file) => file.columns))] : shared,
+    );
+    const { sniffed } = first;
+    return {
+      id: freeId(stem, ids),
+      files: members,
+      glob,
+      dated: datedNames(members),
+      kind: sniffed.kind,
+      encoding: sniffed.kind === "parquet" ? "utf-8" : sniffed.encoding,
+      delimiter: sniffed.kind === "csv" ? sniffed.text.delimiter : null,
+      skipLines: sniffed.kind === "csv" ? sniffed.text.skipLines : 0,
+      columns,
+      hasOtherHeaders,
+    };
+  });
+}
+
+/** The engine knows no case in names: of two that differ in it the first stands. */
+function firstOfCase(names: readonly string[]): readonly string[] {
+  const seen = new Set<string>([""]);
+  return names.filter((name) => !seen.has(name.toLowerCase()) && seen.add(name.toLowerCase()));
+}
+
+/** What must be equal for files to be read in one way. */
+const shapeOf = ({ sniffed }: ExportFile): string =>
+  sniffed.kind === "csv" ? `${sniffed.encoding} ${sniffed.text.delimiter} ${sniffed.text.skipLines}` : sniffed.kind;
+
+function shareNames(parts: readonly (readonly ExportFile[])[]): boolean {
+  const sets = parts.map((part) => new Set(part[0]?.columns ?? []));
+  const all = new Set(sets.flatMap((names) => [...names]));
+  const shared = [...all].filter((name) => sets.every((names) => names.has(name)));
+  const shapes = new Set(parts.flatMap((part) => part.map(shapeOf)));
+  return shapes.size === 1 && shared.length >= 0.7 * all.size;
+}
+
+/** A glob that these files match: their common stem with stars. Files of another header in the same place are listed one by one. */
+function globOf(stem: string, files: readonly ExportFile[]): string {
+  return files.length === 1
+    ? escapeGlob((files[0] as ExportFile).name)
+    : escapeGlob(stem).replaceAll(/#+/g, "*").replaceAll(/\*+/g, "*");
+}
+
+/** A name as a glob that matches it and nothing else. */
+const escapeGlob = (name: string): string => name.replace(/[*?[{]/g, (letter) => `[${letter}]`);
+
+/** The dates in the names of all files, and where they stand. */
+function datedNames(files: readonly ExportFile[]): Table["dated"] {
+  const names = files.map(({ name }) => basename(name));
+  const found = names.map((name) => dateExpression.exec(name));
+  const [first] = found;
+  if (first == null || found.some((match) => match === null)) return null;
+  const patterns = new Set(names.map((name, i) => name.replace((found[i] as RegExpExecArray)[0], "{date}")));
+  const [pattern] = patterns;
+  if (patterns.size !== 1 || pattern === undefined) return null;
+  const dates = found.map((match) => {
+    const digits = (match as RegExpExecArray)[0].replaceAll("-", "");
+    return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
+  });
+  if (dates.some((text) => Number.isNaN(Date.parse(`${text}T00:00:00Z`)))) return null;
+  return { pattern: escapeGlob(pattern).replace("[{]date}", "{date}"), dates };
+}
+
+/** An id out of a file's name, free of digits and of words that every export has. */
+export function idOf(stem: string): string {
+  const name = basename(stem)
+    .replace(/\.(gz|zst|csv|tsv|txt|json|jsonl|ndjson|parquet|pq|dat|xls|xlsx)\b/gi, "")
+    .replaceAll("#", "_");
+  const word = (text: string): string =>
+    text
+      .normalize("NFKD")
+      .replaceAll(/[\u0300-\u036f]/g, "")
+      .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, "_")
+      .replaceAll(/^_+|_+$/g, "");
+  const short = word(name).replace(/^(export|dump|data|full|report)_|_(export|dump|data|full|report|final)$/g, "");
+  const folder = word(stem.split("/").at(-2) ?? "");
+  const chosen = /^[a-z]/.test(short) ? short : folder !== "" ? `${folder}${short === "" ? "" : `_${short}`}` : "";
+  const id = chosen === "" ? "table" : chosen;
+  return (/^[a-z]/.test(id) ? id : `t_${id}`).slice(0, 50);
+}
+
+function freeId(stem: string, taken: Set<string>): string {
+  const id = idOf(stem);
+  const folder = idOf(`x/${(stem.split("/").at(-2) ?? "").replaceAll("#", "")}`);
+  const tries = [id, ...(folder === "table" ? [] : [`${folder}_${id}`])];
+  for (let n = 2; ; n += 1) {
+    const next = tries.shift() ?? `${id}_${n}`;
+    if (taken.has(next)) continue;
+    taken.add(next);
+    return next;
+  }
+}
