@@ -15,6 +15,7 @@ import {
   twoSidedP,
   zOfTwoSidedP,
 } from "../../pipelines/validation/distributions.ts";
+import { type GroupStatistic, heterogeneityP, secondStage } from "../../pipelines/validation/groups.ts";
 import { fitLogistic } from "../../pipelines/validation/newton.ts";
 import { rankModels, rankTotals } from "../../pipelines/validation/rank.ts";
 import { testShape } from "../../pipelines/validation/shape.ts";
@@ -47,6 +48,16 @@ interface Golden {
   readonly chi2: readonly [number, number, number][];
   readonly logistic: { readonly params: number[]; readonly se: number[]; readonly log_likelihood: number };
   readonly ridge: { readonly lambda: number; readonly params: number[]; readonly se: number[] };
+  /** Groups as A and its error. */
+  readonly cochran: readonly { readonly groups: readonly (readonly [number, number])[]; readonly p: number }[];
+  readonly second_stage: readonly {
+    readonly id: string;
+    readonly main_q: number;
+    readonly groups: readonly (readonly [number, number])[];
+    readonly het_q: number;
+    readonly selected: boolean;
+    readonly q: readonly number[] | null;
+  }[];
   readonly wilson: readonly [number, number, number, number][];
   readonly average_precision: { readonly score: number[]; readonly value: number };
   readonly spearman: { readonly heavy_size: number };
@@ -255,6 +266,38 @@ describe("distributions and families", () => {
       close(by.get(id), golden.families.by[i] as number);
     }
     expect(bh.has("unknown")).toBe(false);
+  });
+
+  const groupsOf = (groups: readonly (readonly [number, number])[]): readonly GroupStatistic[] =>
+    groups.map(([auc, se], i) => ({
+      kind: "segment",
+      group: `g${i}`,
+      auc,
+      se,
+      z: (auc - 0.5) / se,
+      tied: 0,
+      centre: auc,
+      accounts: 200,
+      churned: 60,
+      staying: 140,
+    }));
+
+  it("Cochran's Q of groups equals statsmodels' test of homogeneity", () => {
+    for (const { groups, p } of golden.cochran) close(heterogeneityP(groupsOf(groups)), p);
+  });
+
+  it("second-stage q-values are scipy's within the chosen KPIs, times what the choice cost", () => {
+    const found = secondStage(
+      golden.second_stage.map(({ id, main_q, groups }) => ({ id, mainQ: main_q, groups: groupsOf(groups) })),
+    );
+    for (const { id, het_q, selected, q } of golden.second_stage) {
+      const stage = found.get(id);
+      close(stage?.hetQ, het_q);
+      expect(stage?.isSelected).toBe(selected);
+      const own = [0, 1, 2, 3].map((i) => stage?.tests.get(`g${i}`)?.q ?? null);
+      if (q === null) expect(own).toEqual([null, null, null, null]);
+      else for (const [i, wanted] of q.entries()) close(own[i], wanted);
+    }
   });
 
   it("Wilson's interval", async () => {
