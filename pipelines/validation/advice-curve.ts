@@ -4,6 +4,7 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
+import { type Card, cardName, cardsInForce } from "./advice-cards.ts";
 import {
   asPredicted,
   type Judged,
@@ -48,12 +49,6 @@ interface WeighedPart {
 }
 
 type Row = Record<string, SqlValue>;
-
-interface Card {
-  readonly scorecard: string;
-  readonly version: number;
-  readonly created_on: string;
-}
 
 /** Writes validation.kpi_count_curve, validation.suggested_weight and validation.segment_test. */
 export const adviseOnKpis: Step = {
@@ -310,14 +305,8 @@ async function weights(
   const losses = (await judgeLosses(context, [{ group: "lambda", judged }])).get("lambda") ?? [];
   const lambda = chooseLambda(losses.map((loss) => ({ ...loss, lambda: Number(loss.name) })));
 
-  const cards = await context.query<Card>(`
-select scorecard, version, cast(created_on as varchar) as created_on from (
-  select *, row_number() over (partition by scorecard order by in_force_from desc nulls last, version desc) as place
-  from scores.scorecard cross join meta.params as p
-  where is_assigned and (in_force_from is null or in_force_from <= p.as_of)
-) as c where place = 1 order by assign_order`);
-  const subject = (what: string, card: Card | null): string =>
-    card === null ? what : `${what} ${card.scorecard}@${card.version}`;
+  const cards = await cardsInForce(context.query);
+  const subject = (what: string, card: Card | null): string => (card === null ? what : `${what} ${cardName(card)}`);
   const ranked = parts.flatMap((part) => {
     const suggested = inSteps(shrink(part.shares, lambda));
     const equal = part.kpis.map(() => 1);

@@ -134,3 +134,17 @@ export function tierSentence(found: {
     ? `No cut separates: neighbouring values do not differ by more than chance. ${then}; ${later}.`
     : `${values}: ${points} points; ${then}; ${later}.`;
 }
+
+export function humilitySentence(found: {
+  readonly card: string;
+  readonly kpis: number;
+  readonly n: number;
+  readonly kept: number;
+  readonly isCurrentKept: boolean;
+  readonly churned: number;
+}): string {
+  const { card, kpis, n, kept, isCurrentKept, churned } = found;
+  const share = `${count(kept)} of ${count(n)} weightings of the ${kpis} KPIs of ${card} (${percent(kept / n)} %) rank leavers as well as the best of them, as far as can be told`;
+  if (churned < 100) return `History cannot rank weightings: ${accounts(churned)}; ${share}.`;
+  return `${share}; the card's own is ${isCurrentKept ? "one" : "none"} of these (${accounts(churned)}).`;
+}
