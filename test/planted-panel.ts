@@ -305,7 +305,8 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
   return { database, nodes, book };
 }
 
-const given = [
+/** The tables that stand before validation runs. */
+export const panelGiven = [
   "spine.account_period",
   "spine.account_snapshot",
   "spine.snapshot",
@@ -342,7 +343,7 @@ export async function validatePanel(
   only?: readonly string[],
 ): Promise<Database> {
   const { database, nodes } = await panelDatabase(panel, options);
-  const known = new Set([...given, ...(options.truncation === undefined ? [] : [options.truncation])]);
+  const known = new Set([...panelGiven, ...(options.truncation === undefined ? [] : [options.truncation])]);
   const wanted = only === undefined ? nodes.filter((node) => node.name !== "validation.data_check") : upTo(nodes, only);
   await runNodes(database, sortNodes(wanted, known), silentLog, () => performance.now());
   return database;

@@ -88,8 +88,10 @@ export interface DecideOptions {
   readonly use: ReadonlyMap<string, UseColumns>;
   /** Labels are those of the last month start (rhythm.ts): {@link pastLooks} stands. */
   readonly looks?: boolean;
-  /** Cohorts and interventions beside the whole book and the segments. */
-  readonly beside?: boolean;
+  /** Sign-up cohorts beside the segments. */
+  readonly cohorts?: boolean;
+  /** The badge of validation.kpi_intervention. */
+  readonly interventions?: boolean;
 }
 
 export interface LiveKpi {
@@ -165,7 +167,8 @@ interface Calendar {
 }
 
 /** The step. validation.truncation holds the values that the truncation test saw change. */
-export function decideVerdicts({ lineage, live, use, looks = false, beside = false }: DecideOptions): Step {
+export function decideVerdicts(options: DecideOptions): Step {
+  const { lineage, live, use, looks = false, cohorts = false, interventions = false } = options;
   return {
     kind: "step",
     name: "validation.decide",
@@ -174,12 +177,12 @@ export function decideVerdicts({ lineage, live, use, looks = false, beside = fal
       ...(use.size > 0 ? ["features.usage", "validation.observation"] : []),
       "validation.baseline_fit",
       "validation.baseline_row",
-      ...(beside ? ["validation.cohort_auc"] : []),
+      ...(cohorts ? ["validation.cohort_auc"] : []),
       "validation.definition",
       "validation.kpi_arrival",
       "validation.kpi_auc",
       "validation.kpi_influence",
-      ...(beside ? ["validation.kpi_intervention"] : []),
+      ...(interventions ? ["validation.kpi_intervention"] : []),
       "validation.kpi_placed",
       "validation.kpi_rank_pair",
       "validation.kpi_statistic",
@@ -195,14 +198,14 @@ export function decideVerdicts({ lineage, live, use, looks = false, beside = fal
       );
       if (params === undefined) throw new Error("meta.params has no row");
       const rows = await context.query<Row>(`
-select s.*, k.label, k.healthier, k.says_less, k.says_more, a.arrival_known, t.n_changed, ${beside ? "i.is_contaminated" : "false as is_contaminated"}
+select s.*, k.label, k.healthier, k.says_less, k.says_more, a.arrival_known, t.n_changed, ${interventions ? "i.is_contaminated" : "false as is_contaminated"}
 from validation.kpi_statistic as s
 inner join features.kpi_definition as k on k.id = s.kpi
 left join validation.kpi_arrival as a on a.kpi = s.kpi
 left join validation.truncation as t on t.kpi = s.kpi and t.n_changed > 0
-${beside ? "left join validation.kpi_intervention as i on s.is_primary and i.kpi = s.kpi" : ""}
+${interventions ? "left join validation.kpi_intervention as i on s.is_primary and i.kpi = s.kpi" : ""}
 order by s.definition, s.kpi`);
-      const groups = await groupStatistics(context.query, beside);
+      const groups = await groupStatistics(context.query, cohorts);
       const isLive = new Set(
         live
           .filter(({ from, until }) => (from ?? "") <= params.as_of && (until === null || params.as_of < until))

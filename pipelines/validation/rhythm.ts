@@ -6,7 +6,7 @@
  * because a snapshot's values hold nothing that came later. What a look found is kept by a hash of all that it read.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import { layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
@@ -117,8 +117,11 @@ export function letStand<T extends Standing>(
 }
 
 export interface LookBackOptions {
-  /** Per churn definition the nodes that lead to its validation.kpi_verdict, of that definition alone. */
-  readonly nodesOf: ReadonlyMap<string, readonly Node[]>;
+  /**
+   * Per churn definition the nodes that lead to its validation.kpi_verdict, of that definition alone: for the newest look, whose
+   * labels stand today, with all groups; for the past ones, which count how long a label has held, as few as do.
+   */
+  readonly nodesOf: ReadonlyMap<string, { readonly newest: readonly Node[]; readonly past: readonly Node[] }>;
   readonly primary: string;
   readonly spine: readonly Model[];
   /** The text of sql/warehouse/00_macros.sql. */
@@ -143,7 +146,7 @@ export const pastLooks = "validation.past_look";
  * the newest alone, whose labels stand today.
  */
 export function lookBack(options: LookBackOptions, columns: ColumnTypes): Step {
-  const nodes = [...options.nodesOf.values()].flat();
+  const nodes = [...options.nodesOf.values()].flatMap(({ newest, past }) => [...newest, ...past]);
   const spineMakes = new Set(options.spine.flatMap(producesOf));
   const made = new Set([...nodes.flatMap(producesOf), ...spineMakes]);
   const read = [...nodes, ...options.spine].flatMap((node) => node.depends);
@@ -180,7 +183,11 @@ export function lookBack(options: LookBackOptions, columns: ColumnTypes): Step {
         for (const date of dates) {
           const isNewest = date === dates[0] && facts.as_of.slice(8) !== "01";
           const definitions = isNewest ? [...options.nodesOf.keys()] : [options.primary];
-          for (const definition of definitions) await desk.look(date, definition, Object.keys(columns));
+          for (const definition of definitions) {
+            const own = options.nodesOf.get(definition);
+            if (own === undefined) continue;
+            await desk.look(date, definition, isNewest ? own.newest : own.past, Object.keys(columns));
+          }
         }
       } finally {
         await desk.close();
@@ -217,31 +224,31 @@ class Desk {
   }
 
   /** Adds one look to {@link pastLooks}. */
-  async look(date: string, definition: string, columns: readonly string[]): Promise<void> {
+  async look(date: string, definition: string, nodes: readonly Node[], columns: readonly string[]): Promise<void> {
     const { run } = this.#context;
     const { untested, folder, full } = this.#options;
     await this.#open();
     await run("drop schema if exists validation cascade; create schema validation");
-    await this.#provide([...this.#nodes(definition), ...this.#options.spine]);
+    await this.#provide([...nodes, ...this.#options.spine]);
     const take = async (source: string): Promise<void> => {
       const names = columns.map(quoteIdentifier).join(", ");
       const rows = `select * replace (${literal(new SqlDate(date))} as look_on) from ${source}`;
       await run(`insert into ${this.#at(pastLooks)} (${names}) select ${names} from (${rows})`);
     };
-    const outcomes = (await this.#isHopeless(date)) ? null : await this.#outcomes(date, definition);
+    const outcomes = (await this.#isHopeless(date)) ? null : await this.#outcomes(date, nodes);
     if (outcomes === null || outcomes.churned < 50 || outcomes.staying < 50) {
       // Nothing can be tested with so few: no look needs to find that out KPI by KPI.
       await untested(this.#inside(), definition, date);
       await take("validation.kpi_verdict");
       return;
     }
-    const hash = sha256(canonicalJson([await this.#digest(date, definition)])).slice(0, 16);
+    const hash = sha256(canonicalJson([await this.#digest(date, definition, nodes)])).slice(0, 16);
     const name = `${date}-${definition}-${hash}.parquet`;
     const file = join(folder, name);
     this.files.push(name);
     if (full || !existsSync(file)) {
       this.computed += 1;
-      await this.#verdicts(definition);
+      for (const node of this.#phases(nodes)[1]) await this.#make(node);
       await mkdir(folder, { recursive: true });
       await run(
         `copy (select * from validation.kpi_verdict order by kpi, group_kind, segment) to ${literal(`${file}.tmp`)} (format parquet)`,
@@ -256,7 +263,6 @@ class Desk {
     if (!this.#isOpen) return;
     await run(`set search_path = ${literal(this.#path)}`);
     await run("detach assay_look");
-    await rm(join(this.#options.folder, "unfinished.tmp"), { force: true });
   }
 
   #at(table: string): string {
@@ -287,14 +293,13 @@ class Desk {
     return row?.n === 0;
   }
 
-  /** The spine as of the date, and the outcomes of the definition: how many accounts left and stayed in labelled rows. */
+  /** The spine as of the date, and the outcomes of these nodes' definition: how many accounts left and stayed in labelled rows. */
   async #outcomes(
     date: string,
-    definition: string,
+    nodes: readonly Node[],
   ): Promise<{ readonly churned: number; readonly staying: number } | null> {
     const { query, run } = this.#context;
     const { spine } = this.#options;
-    const nodes = this.#nodes(definition);
     if (this.#date !== date) {
       this.#date = date;
       await run(
@@ -311,15 +316,6 @@ class Desk {
          count(distinct case when y = 0 then account_id end) as staying from validation.outcome`,
     );
     return row ?? null;
-  }
-
-  async #verdicts(definition: string): Promise<void> {
-    const [, second] = this.#phases(this.#nodes(definition));
-    for (const node of second) await this.#make(node);
-  }
-
-  #nodes(definition: string): readonly Node[] {
-    return this.#options.nodesOf.get(definition) ?? [];
   }
 
   /** Up to the outcomes, and from there. */
@@ -350,7 +346,7 @@ class Desk {
   }
 
   /** All that the second phase reads, as text that changes when it does. */
-  async #digest(date: string, definition: string): Promise<unknown> {
+  async #digest(date: string, definition: string, nodes: readonly Node[]): Promise<unknown> {
     const { query } = this.#context;
     const own: string[] = [];
     for (const table of [
@@ -361,7 +357,6 @@ class Desk {
     ]) {
       own.push(`${table} ${await digestOf(query, table)}`);
     }
-    const nodes = this.#nodes(definition);
     const [, second] = this.#phases(nodes);
     const made = new Set([...nodes.flatMap(producesOf), ...this.#options.spine.flatMap(producesOf)]);
     const read = new Set(second.flatMap(({ depends }) => depends.filter((table) => !made.has(table))));
