@@ -61,6 +61,7 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
       notes.push(`source ${id}: columns that no mapping names are not read: ${shown}${rest}`);
     }
   }
+  notes.push(...(await notesOnIdentities(database)));
   const checks = await database.query<{ what: string; n: number; examples: string | null }>(
     `select what, n, examples from validation.data_check where n > 0 order by "check"`,
   );
@@ -68,6 +69,27 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
     ({ what, n, examples }) => `${n} ${what}${examples === null ? "" : `, such as ${examples.split(", ")[0]}`}`,
   );
   return [...notes, ...counts];
+}
+
+/** One sentence for each source with ids that lead to no account, or to several. */
+async function notesOnIdentities(database: Database): Promise<readonly string[]> {
+  const found = await database.query<{
+    source: string;
+    why: string;
+    n: number;
+    n_rows: number;
+    example: string;
+    candidates: string;
+  }>(
+    `select source, why, count(*) as n, sum(n_rows)::bigint as n_rows, min(ref) as example, arg_min(candidates, ref) as candidates
+     from staging.unmatched_id group by source, why order by source, why desc`,
+  );
+  return found.map(({ source, why, n, n_rows, example, candidates }) => {
+    const ids = `${n} ${n === 1 ? "id" : "ids"} (${n_rows} ${n_rows === 1 ? "row" : "rows"})`;
+    return why === "ambiguous"
+      ? `source ${source}: ${ids} could belong to several accounts and belong to none, such as ${example} (${candidates}): see out/unmatched_ids.csv`
+      : `source ${source}: ${ids} lead to no account, such as ${example}: see out/unmatched_ids.csv`;
+  });
 }
 
 /**

@@ -36,6 +36,7 @@ export const flagColumns = [
   "snoozed_until",
   "as_of",
 ] as const;
+export const unmatchedColumns = ["source", "via", "ref", "why", "candidates", "n_rows", "first_on", "last_on"] as const;
 
 const named = `named as (
   select a.account_id, first(a.name order by a.visible_on desc, a.source) as name
@@ -45,7 +46,8 @@ const named = `named as (
 )`;
 
 /**
- * Writes `scores.csv`, a line for every paying account, and `flags.csv`, a line for every raised flag. Equal tables give equal
+ * Writes `scores.csv`, a line for every paying account, `flags.csv`, a line for every raised flag, and `unmatched_ids.csv`, a line for every id
+ * that leads to no account or to several. Equal tables give equal
  * bytes: lines are sorted by account and flag, nothing holds the time of the run. A score has all its digits, since bands
  * compare them; `flags` are the ids of those that are raised and not snoozed.
  */
@@ -96,6 +98,9 @@ export async function writeOut(a: {
      where f.is_raised
      order by f.account_id, d.flag_no`,
   );
+  const unmatched = await query(
+    `select ${unmatchedColumns.join(", ")} from staging.unmatched_id order by source, via, ref`,
+  );
   return [
     await write(
       a.folder,
@@ -104,6 +109,7 @@ export async function writeOut(a: {
       scores.map((row) => ({ ...row, trend: trendWords(row) })),
     ),
     await write(a.folder, "flags", flagColumns, flags),
+    await write(a.folder, "unmatched_ids", unmatchedColumns, unmatched),
   ];
 }
 

@@ -118,7 +118,7 @@ export function bind(
 const shownNames = 30;
 
 export function missingColumn(name: string, use: string, { columns }: FileShape, shown: string, hint?: string): Error {
-  const names = columns.slice(0, shownNames).map((column) => column.name);
+  const names = columns.slice(0, shownNames).map((column) => column.name.replaceAll(/\s+/g, " "));
   const more = columns.length > shownNames ? ` and ${columns.length - shownNames} more` : "";
   const found = names.length === 0 ? "none" : `${names.join(", ").slice(0, 2000)}${more}`;
   return refusedError(`${shown}: column ${name} is missing, expected it for ${use}, found ${found}`, hint);
@@ -160,7 +160,11 @@ export function readingSelect(reading: {
     const shifted = name === "ended_on" && source.inclusive ? `${cast} + 1` : cast;
     return `cast(${shifted} as ${sqlTypes[type]}) as ${quoteIdentifier(name)}`;
   });
-  const checks = targets.flatMap((target, i) => checksOf(target, `r${i}`));
+  // An account that another system does not know has no id there: that maps nothing, and is no mistake.
+  const isMap = entityOf(source.entity).kind === "map";
+  const checks = targets.flatMap((target, i) =>
+    checksOf(isMap && target.name !== "source" ? { ...target, required: false } : target, `r${i}`),
+  );
   const { oneOf } = entityOf(source.entity);
   if (oneOf.length > 0) {
     checks.push({

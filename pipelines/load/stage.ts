@@ -12,6 +12,7 @@ import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
 import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
+import { accountIdentity, identityJoin, unmatchedIds, viaOf } from "./identities.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
 import { visibleOn } from "./visible.ts";
@@ -41,6 +42,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
     rejectTable(load),
     arrivalTable(load),
     accountIdentity(book),
+    unmatchedIds(book),
     sourceRepeats(book, load),
     usageEvent(book, load),
     ...staged,
@@ -207,11 +209,6 @@ function columnsOf(book: Book, entity: Entity): readonly { readonly name: string
 const sourcesOf = (book: Book, entity: Entity): readonly Source[] =>
   Object.values(book.sources).filter((source) => source.entity === entity.id);
 
-const viaOf = (source: Source): string | null => {
-  const mapping = source.columns.account_id;
-  return typeof mapping === "object" ? (mapping.via ?? null) : null;
-};
-
 /** One view over the store: the typed columns as delivered, and beside them what staging needs to know of each row. */
 async function rawView(book: Book, load: LoadResult, entity: Entity): Promise<Model> {
   const columns = columnsOf(book, entity);
@@ -294,61 +291,6 @@ async function columnsOfFile(path: string): Promise<ReadonlySet<string>> {
   } finally {
     database.close();
   }
-}
-
-/**
- * `staging.account_identity`: which account an id of another kind belongs to, and when. One row per id of a source that others
- * go by; of an id that came with several accounts the first stands, except where `from_on` says otherwise.
- */
-function accountIdentity(book: Book): Model {
-  const wanted = new Map<string, string>();
-  for (const source of Object.values(book.sources)) {
-    const via = viaOf(source);
-    const target = via === null ? undefined : book.sources[via];
-    if (via !== null && target !== undefined) wanted.set(via, target.entity);
-  }
-  const parts = [...wanted].map(([via, entity]) => {
-    const id = entity === "account_key" ? "source_id" : entity === "subscription" ? "subscription_id" : "user_id";
-    const origin = entity === "account_key" ? "source" : "cast(null as varchar)";
-    const from = entity === "account_key" ? "coalesce(from_on, date '0001-01-01')" : "date '0001-01-01'";
-    return (
-      `  select ${literal(via)} as via, ${origin} as source, ${id} as ref, account_id, ${from} as from_on, _delivery_no, _line\n` +
-      `  from raw.${entity}\n  where _source = ${literal(via)} and ${id} is not null and account_id is not null`
-    );
-  });
-  const none =
-    "  select cast(null as varchar) as via, cast(null as varchar) as source, cast(null as varchar) as ref, cast(null as varchar) as account_id, " +
-    "cast(null as date) as from_on, cast(null as bigint) as _delivery_no, cast(null as bigint) as _line where false";
-  return model(
-    "staging.account_identity",
-    {
-      grain: ["via", "source", "ref", "from_on"],
-      depends: [...new Set([...wanted.values()].map((entity) => `raw.${entity}`))],
-      audits: "not_null(via, ref, account_id)",
-    },
-    `with known_id as (
-${parts.length === 0 ? none : parts.join("\n  union all\n")}
-),
-first_of_id as (
-  select
-    via,
-    source,
-    ref,
-    account_id,
-    from_on,
-    row_number() over (partition by via, source, ref, from_on order by _delivery_no, _line) as nth
-  from known_id
-)
-select
-  via,
-  source,
-  ref,
-  account_id,
-  from_on,
-  coalesce(lead(from_on) over (partition by via, source, ref order by from_on), date '9999-12-31') as to_on
-from first_of_id
-where nth = 1`,
-  );
 }
 
 /** `staging.source_repeat`: how many rows of a source repeat a key, and how many of those say something else. */
@@ -435,14 +377,6 @@ select
 from event${hasVia ? identityJoin("event", "event.activity_date") : ""}`,
   );
 }
-
-const identityJoin = (row: string, day: string): string => `
-left join staging.account_identity as identity
-  on identity.via = ${row}._via
-  and identity.ref = ${row}.account_id
-  and (identity.source is null or identity.source = ${row}._source)
-  and ${day} >= identity.from_on
-  and ${day} < identity.to_on`;
 
 /** The staging table of one entity. */
 function stateOrFact(book: Book, entity: Entity): Model {

@@ -33,6 +33,9 @@ create table scores.account_flag as select * from (values
   as t (account_id, flag, since, until, value, is_raised, is_new, snoozed_until)
   cross join (select 0 as threshold);
 update scores.account_flag set threshold = 5;
+create table staging.unmatched_id as select * from (values
+  ('tickets', 'orgs', 'o9', 'ambiguous', 'a, b', 3::bigint, date '2026-01-01', date '2026-02-01'), ('tickets', 'orgs', 'o1', 'unmatched', '', 1, date '2026-01-02', date '2026-01-02'))
+  as t (source, via, ref, why, candidates, n_rows, first_on, last_on);
 `;
 
 describe("files for other systems", () => {
@@ -70,6 +73,17 @@ describe("files for other systems", () => {
         "b,'=1+1,low,Low use,risk,x,1,below,5,2026-03-02,false,2026-05-01,2026-03-30\n",
     );
     expect(files[1]).toEqual({ name: "flags", file: "flags.csv", rows: 3, sha256: sha256(text) });
+  });
+
+  it("are a line for every id that leads to no account or to several", async () => {
+    const files = await writeOut({ database, folder });
+    const text = await readFile(join(folder, "unmatched_ids.csv"), "utf8");
+    expect(text).toBe(
+      "source,via,ref,why,candidates,n_rows,first_on,last_on\n" +
+        "tickets,orgs,o1,unmatched,,1,2026-01-02,2026-01-02\n" +
+        'tickets,orgs,o9,ambiguous,"a, b",3,2026-01-01,2026-02-01\n',
+    );
+    expect(files[2]).toEqual({ name: "unmatched_ids", file: "unmatched_ids.csv", rows: 2, sha256: sha256(text) });
   });
 });
 

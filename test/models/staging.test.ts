@@ -415,6 +415,83 @@ describe("identities", () => {
       { account_id: "b", activity_date: "2024-02-02", n_events: 1 },
     ]);
   });
+
+  it("never choose between two accounts, and list every id that leads to none or to several", async () => {
+    const [tickets, identities, listed] = await staged(
+      {
+        sources: `keys: { entity: account_key, files: k.csv, columns: { source: { value: any } } }
+  tickets: { entity: ticket, files: t.csv, columns: { account_id: { from: org, via: keys } } }`,
+        nights: [
+          [
+            "2024-06-01",
+            {
+              // o1 is one account's, twice; o2 is two accounts'; one account has no id in the other system.
+              "k.csv": csv("source_id,account_id", "o1,a", "o1,a", "o2,a", "o2,b", ",b"),
+              "t.csv": csv("org,opened_at", "o1,2024-02-01", "o2,2024-02-01", "o2,2024-02-03", "o3,2024-02-02"),
+            },
+          ],
+        ],
+      },
+      "select account_id, count(*) as n from staging.ticket group by account_id order by account_id nulls last",
+      "select ref, account_id, candidates from staging.account_identity order by ref",
+      "select * from staging.unmatched_id order by ref",
+    );
+    expect(tickets).toEqual([
+      { account_id: "a", n: 1 },
+      { account_id: null, n: 3 },
+    ]);
+    expect(identities).toEqual([
+      { ref: "o1", account_id: "a", candidates: "a" },
+      { ref: "o2", account_id: null, candidates: "a, b" },
+    ]);
+    const both = { source: "tickets", via: "keys" };
+    expect(listed).toEqual([
+      {
+        ...both,
+        ref: "o2",
+        why: "ambiguous",
+        candidates: "a, b",
+        n_rows: 2,
+        first_on: "2024-02-01",
+        last_on: "2024-02-03",
+      },
+      {
+        ...both,
+        ref: "o3",
+        why: "unmatched",
+        candidates: "",
+        n_rows: 1,
+        first_on: "2024-02-02",
+        last_on: "2024-02-02",
+      },
+    ]);
+  });
+
+  it("come through several sources, and through domains that are not of free mail", async () => {
+    const [tickets] = await staged(
+      {
+        sources: `domains: { entity: account_key, files: crm.csv, columns: { source: { value: any }, source_id: { from: website, take: domain }, account_id: id } }
+  people: { entity: user, files: p.csv, columns: { account_id: { from: email, take: domain, via: domains } } }
+  tickets: { entity: ticket, files: t.csv, columns: { account_id: { from: requester, via: people } } }`,
+        nights: [
+          [
+            "2024-06-01",
+            {
+              "crm.csv": csv("id,website", "a,https://www.alder.example/start", "b,birch.test", "b,gmail.com"),
+              "p.csv": csv("user_id,email", "u1,Ida@Alder.example", "u2,bo@birch.test", "u3,x@gmail.com"),
+              "t.csv": csv("requester,opened_at", "u1,2024-02-01", "u2,2024-02-02", "u3,2024-02-03"),
+            },
+          ],
+        ],
+      },
+      "select account_id, cast(opened_at as date) as opened_on from staging.ticket order by opened_at",
+    );
+    expect(tickets).toEqual([
+      { account_id: "a", opened_on: "2024-02-01" },
+      { account_id: "b", opened_on: "2024-02-02" },
+      { account_id: null, opened_on: "2024-02-03" },
+    ]);
+  });
 });
 
 it("an entity without a source is an empty table with its columns", async () => {
