@@ -145,9 +145,11 @@ verb("test", "the book's own KPI fixtures, tests/*.yaml").action((book, options)
 verb("plan", "what a refresh would find, and why; changes nothing").action((book, options) =>
   plan(context, book, options),
 );
-verb("verdicts", "what history says about each KPI, grouped by what to do").action((book, options) =>
-  verdicts(context, book, options),
-);
+verb("verdicts", "what history says about each KPI, grouped by what to do")
+  .option("--segment <name>", "the verdicts inside one segment or sign-up cohort")
+  .option("--all", "every segment and sign-up cohort too")
+  .option("--definition <id>", "what becomes of the verdicts under another definition of churn")
+  .action((book, options) => verdicts(context, book, options));
 verb("score", "the scores of a release, with their parts for one account")
   .option("--account <id>", "one account, with the parts of its score")
   .option("--at <date>", "a scored snapshot (default: the newest)", date)
