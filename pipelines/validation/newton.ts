@@ -263,7 +263,8 @@ function advance(
   state.halvings = 0;
   state.factor = factor;
   state.logLikelihood = logLikelihood;
-  if (Math.max(...step.map(Math.abs)) < 1e-8) {
+  // Coefficients are exact long before; the Hessian of the clustered error is the one before the last step.
+  if (Math.max(...step.map(Math.abs)) < 1e-10) {
     state.isDone = true;
     state.isConverged = true;
   }
