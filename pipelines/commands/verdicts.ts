@@ -286,7 +286,7 @@ function controlSentence(controls: readonly Control[]): string | null {
 
 /** What a verdict rests on: pairs of 100 in the direction of A with their interval, and the accounts; empty where nothing was tested. */
 export function evidenceOf({ verdict, auc, auc_low, auc_high, n_churned, n_accounts }: VerdictRow): string {
-  if (verdict === "not_tested" || auc === null || auc_low === null || auc_high === null) return "";
+  if (["leaks", "not_tested"].includes(verdict) || auc === null || auc_low === null || auc_high === null) return "";
   const [least, most] = auc < 0.5 ? [1 - auc_high, 1 - auc_low] : [auc_low, auc_high];
   const of100 = (share: number) => Math.round(100 * share);
   return (
