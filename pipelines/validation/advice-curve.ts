@@ -50,7 +50,7 @@ interface WeighedPart {
 
 type Row = Record<string, SqlValue>;
 
-/** Writes validation.kpi_count_curve, validation.suggested_weight and validation.segment_test. */
+/** Writes validation.kpi_count_curve, validation.suggested_weight and validation.model_test. */
 export const adviseOnKpis: Step = {
   kind: "step",
   name: "validation.advise_on_kpis",
@@ -68,14 +68,17 @@ export const adviseOnKpis: Step = {
     "validation.stratum",
   ],
   params: ["as_of", "gap_days", "horizon_days"],
-  produces: ["validation.kpi_count_curve", "validation.segment_test", "validation.suggested_weight"],
+  produces: ["validation.kpi_count_curve", "validation.model_test", "validation.suggested_weight"],
   version: "1",
   async run(context) {
     const panel = await buildPanel(context, mostKpis);
     if ("why" in panel) {
       await writeCurve(context, [{ k: 0, sentence: panel.why }]);
       await writeWeights(context, []);
-      await writeSegments(context, [{ sentence: panel.why }]);
+      await writeModelTests(
+        context,
+        ["more_than_five", "per_segment", "under_three"].map((test) => ({ test, sentence: panel.why })),
+      );
       return;
     }
     const models = new SetModels(context, panel);
@@ -89,9 +92,9 @@ export const adviseOnKpis: Step = {
     );
     const whole = paths.get("whole") ?? [];
     const outer = outerParts.map(({ testing, training }) => ({ testing, training, steps: paths.get(testing) ?? [] }));
-    await curve(context, panel, models, whole, outer);
+    const counts = await curve(context, panel, models, whole, outer);
     await weights(context, panel, models, whole, outer);
-    await segments(context, panel, models, outer);
+    await writeModelTests(context, [...counts, ...(await segments(context, panel, models, outer))]);
     await dropPanel(context);
     context.note(`${panel.kpis.length} KPIs compared in sets, ${stopAt(whole)} suggested`);
   },
@@ -109,7 +112,7 @@ async function curve(
   models: SetModels,
   whole: readonly SelectionStep[],
   outer: readonly Outer[],
-): Promise<void> {
+): Promise<readonly Row[]> {
   const sizes = Array.from({ length: whole.length + 1 }, (_, k) => k);
   await models.fit(
     sizes.flatMap((k) =>
@@ -180,8 +183,8 @@ group by s.subject`)) {
       n_churned: panel.testChurned,
       tested_from: panel.testFrom[0],
       tested_to: panel.testTo,
-      n_equivalent: step?.equivalent.length ?? null,
-      equivalent: step?.equivalent.join("; ") ?? null,
+      n_equivalent: step === undefined || step.isFiller ? null : step.equivalent.length,
+      equivalent: step === undefined || step.isFiller ? null : step.equivalent.join("; "),
     };
     const sentence =
       k === 0
@@ -197,8 +200,53 @@ group by s.subject`)) {
     return { ...row, sentence };
   });
   await writeCurve(context, rows);
+  const tests = await countTests(
+    context,
+    sizes.filter((k) => ranked.has(String(k))),
+  );
   await dropRanked(context, "advice");
   await context.run("drop table if exists advice_score");
+  return tests;
+}
+
+/** Three to five KPIs are said to be right: four (or as near as there are) against two, and more than five against four. */
+async function countTests(context: StepContext, sizes: readonly number[]): Promise<readonly Row[]> {
+  const few = sizes.filter((k) => k < 3).at(-1);
+  const middle = [4, 3, 5].find((k) => sizes.includes(k));
+  const many = sizes.filter((k) => k > 5).at(-1);
+  const kpis = (k: number): string => `${k} KPI${k === 1 ? "" : "s"}`;
+  const compare = async (test: string, a: number | undefined, b: number | undefined): Promise<Row> => {
+    if (a === undefined || b === undefined) {
+      return { test, sentence: `There are not enough KPIs to compare: up to ${kpis(sizes.at(-1) ?? 0)} in one model.` };
+    }
+    return testRow(context, test, { subject: String(a), words: kpis(a) }, { subject: String(b), words: kpis(b) });
+  };
+  return [await compare("more_than_five", many, middle), await compare("under_three", middle, few)];
+}
+
+interface Subject {
+  readonly subject: string;
+  readonly words: string;
+}
+
+/** A row of validation.model_test: two ranked subjects, paired. */
+async function testRow(context: StepContext, test: string, a: Subject, b: Subject): Promise<Row> {
+  const aucs = await readRanked(context.query, "advice");
+  const found = await pairedDifference(context.query, "advice", a.subject, b.subject);
+  const churned = aucs.get(a.subject)?.n_churned ?? 0;
+  return {
+    test,
+    a: a.words,
+    b: b.words,
+    auc_a: twelveDigits(aucs.get(a.subject)?.auc ?? null),
+    auc_b: twelveDigits(aucs.get(b.subject)?.auc ?? null),
+    difference: twelveDigits(found.difference),
+    difference_low: twelveDigits(found.low),
+    difference_high: twelveDigits(found.high),
+    n_churned: churned,
+    n_accounts: aucs.get(a.subject)?.n_accounts ?? 0,
+    sentence: differenceSentence(a.words, b.words, found, churned),
+  };
 }
 
 const z95 = 1.959963984540054;
@@ -387,7 +435,12 @@ async function weights(
 }
 
 /** One model for all segments against one for each, on the same KPIs. A segment with too few churned accounts keeps the former. */
-async function segments(context: StepContext, panel: Panel, models: SetModels, outer: readonly Outer[]): Promise<void> {
+async function segments(
+  context: StepContext,
+  panel: Panel,
+  models: SetModels,
+  outer: readonly Outer[],
+): Promise<readonly Row[]> {
   const counts = await context.query<{ segment: string; t1: number; t2: number }>(`
 select segment, count(distinct case when y = 1 and t1 then account_no end) as t1,
   count(distinct case when y = 1 and t2 then account_no end) as t2
@@ -395,8 +448,7 @@ from advice_row group by segment order by segment`);
   const large = counts.filter(({ t1, t2 }) => t1 >= 50 && t2 >= 50).map(({ segment }) => segment);
   if (large.length < 2) {
     const sentence = `One score for each segment cannot be compared with one for all: ${large.length} of ${counts.length} segments have 50 churned accounts to learn from, two are needed.`;
-    await writeSegments(context, [{ n_segments: large.length, sentence }]);
-    return;
+    return [{ test: "per_segment", sentence }];
   }
   const ranked: string[] = [];
   for (const { training, testing, steps } of outer) {
@@ -433,35 +485,19 @@ from advice_row group by segment order by segment`);
     }
   }
   if (ranked.length === 0) {
-    await writeSegments(context, [
-      { n_segments: large.length, sentence: "One score for each segment could not be fitted." },
-    ]);
-    return;
+    return [{ test: "per_segment", sentence: "One score for each segment could not be fitted." }];
   }
   await context.run(`create or replace temp table advice_score as ${ranked.join("\nunion all\n")}`);
   await rankSubjects(context, "advice", "advice_score");
-  const aucs = await readRanked(context.query, "advice");
-  const difference = await pairedDifference(context.query, "advice", "each", "one");
-  await writeSegments(context, [
-    {
-      n_segments: large.length,
-      auc_each: twelveDigits(aucs.get("each")?.auc ?? null),
-      auc_one: twelveDigits(aucs.get("one")?.auc ?? null),
-      difference: twelveDigits(difference.difference),
-      difference_low: twelveDigits(difference.low),
-      difference_high: twelveDigits(difference.high),
-      n_churned: aucs.get("one")?.n_churned ?? 0,
-      n_accounts: aucs.get("one")?.n_accounts ?? 0,
-      sentence: differenceSentence(
-        `Weights of their own for ${listed(large)}`,
-        "one set of weights for all",
-        difference,
-        aucs.get("one")?.n_churned ?? 0,
-      ),
-    },
-  ]);
+  const row = await testRow(
+    context,
+    "per_segment",
+    { subject: "each", words: `Weights of their own for ${listed(large)}` },
+    { subject: "one", words: "one set of weights for all" },
+  );
   await dropRanked(context, "advice");
   await context.run("drop table advice_score");
+  return [row];
 }
 
 const writeCurve = (context: StepContext, rows: readonly Row[]): Promise<void> =>
@@ -524,14 +560,16 @@ const writeWeights = (context: StepContext, rows: readonly Row[]): Promise<void>
     rows,
   );
 
-const writeSegments = (context: StepContext, rows: readonly Row[]): Promise<void> =>
+const writeModelTests = (context: StepContext, rows: readonly Row[]): Promise<void> =>
   writeTable(
     context,
-    "validation.segment_test",
+    "validation.model_test",
     {
-      n_segments: "integer",
-      auc_each: "double",
-      auc_one: "double",
+      test: "varchar",
+      a: "varchar",
+      b: "varchar",
+      auc_a: "double",
+      auc_b: "double",
       difference: "double",
       difference_low: "double",
       difference_high: "double",
