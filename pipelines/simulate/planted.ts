@@ -188,27 +188,32 @@ with walked as (
   select *, usage - lag(usage, 3) over (partition by account_no order by month_no) as trend
   from planted_walk
 ),
--- Three months in four the state of payments stays; otherwise it is drawn again.
-redrawn as (
+-- Three months in four the state of payments stays; otherwise, and in the first month, it is drawn.
+drawn as (
   select
-    *,
-    case when uniform_a(draw('billing', account_no, month_no)) >= 0.75
+    walked.*,
+    start_month,
+    case when month_no = start_month - 4 or uniform_a(draw('billing', account_no, month_no)) >= 0.75
       then cast(uniform_b(draw('billing', account_no, month_no)) < 0.1 as integer) end as new_billing
   from walked
+  join planted_account using (account_no)
+),
+lived as (
+  select
+    * exclude (new_billing),
+    last_value(new_billing ignore nulls) over (
+      partition by account_no order by month_no rows between unbounded preceding and current row
+    ) as billing
+  from drawn
 )
-select
-  redrawn.* exclude (new_billing),
-  coalesce(last_value(new_billing ignore nulls) over (
-    partition by account_no order by month_no rows between unbounded preceding and current row
-  ), 0) as billing,
-  ln(1 + month_no - start_month) as log_tenure
-from redrawn
-join planted_account using (account_no)
+select account_no, month_no, usage, seat_use, faded, trend, billing, ln(1 + month_no - start_month) as log_tenure
+from lived
 where month_no >= start_month and month_no <= ${span.months};
 `;
 
 /**
- * The first month whose draw lies below its risk, and a day in it. No notice is on record; the contract ends up to sixty days after.
+ * The first month whose draw lies below its risk: the account decides in its first three days, before anything of that month is seen.
+ * No notice is on record; the contract ends one or two months on, with a month.
  */
 const decisionTable = (span: Span, kind: PlantedKind): string => {
   const of = hazards[kind];
@@ -220,9 +225,9 @@ with risk as (
     m.account_no,
     m.month_no,
     a.started_on,
-    cast(month.starts_on + cast(floor(uniform_a(h) * (month.ends_on - month.starts_on)) as integer) as date) as day,
+    cast(month.starts_on + cast(floor(uniform_a(h) * 3) as integer) as date) as day,
+    cast(month.starts_on + to_months(1 + cast(uniform_a(draw('notice', m.account_no, m.month_no)) < 0.5 as integer)) as date) as ends_on,
     uniform_b(h) as chance,
-    draw('notice', m.account_no, 0) as g,
     logistic(
       -3.45
       + ${of.usage} * usage
@@ -246,7 +251,7 @@ with risk as (
 select
   account_no,
   min(day) as decided_on,
-  cast(min(day) + 1 + cast(floor(uniform_a(any_value(g)) * 60) as integer) as date) as ended_on
+  arg_min(ends_on, day) as ended_on
 from risk
 where chance < probability and day > started_on
 group by account_no;
@@ -426,7 +431,7 @@ export function plantedExports(span: Span, folder: string): readonly string[] {
       `select
          concat('S', account_id) as subscription_id, account_id, started_on,
          case when ended_on <= ${date(last)} then ended_on end as ended_on,
-         60 as notice_days, 1 as term_months, seats * 2900 as mrr_minor, 'USD' as currency, seats, plan
+         62 as notice_days, 1 as term_months, seats * 2900 as mrr_minor, 'USD' as currency, seats, plan
        from planted_customer
        where started_on <= ${date(last)}
        order by account_no`,
@@ -569,13 +574,14 @@ book: ${kind.replace("_", "-")}
 as_of: ${span.end}
 currency: USD
 
-# No notice is on record, and contracts end up to 60 days after the decision: the gap is as long.
+# No notice is on record, and contracts end 27 to 62 days after the decision: the gap is longer. Gap and horizon are the second to the
+# fifth month from a month start.
 calendar:
   score_every: month
   validate_every: month
   window_days: 28
-  gap_days: 60
-  horizon_days: 90
+  gap_days: 63
+  horizon_days: 91
   min_tenure_days: 90
   reactivation_grace_days: 30
 
