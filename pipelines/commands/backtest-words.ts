@@ -7,16 +7,16 @@ type Maybe = number | null | undefined;
 
 const isKnown = (x: Maybe): x is number => x !== null && x !== undefined;
 /** A share in hundredths with one decimal; `-` when there is none. */
-const hundredths = (x: Maybe): string => (isKnown(x) ? (100 * x).toFixed(1) : "-");
-const whole = (x: Maybe): string => (isKnown(x) ? String(Math.round(100 * x)) : "-");
+export const hundredths = (x: Maybe): string => (isKnown(x) ? (100 * x).toFixed(1) : "-");
+export const whole = (x: Maybe): string => (isKnown(x) ? String(Math.round(100 * x)) : "-");
 const decimals = (x: Maybe, n: number): string => (isKnown(x) ? x.toFixed(n) : "-");
 /** What rounds to nothing has no sign. */
-function signed(x: Maybe): string {
+export function signed(x: Maybe): string {
   const text = hundredths(x);
   if (!isKnown(x) || text === "0.0" || text === "-0.0") return text.replace("-0.0", "0.0");
   return x > 0 ? `+${text}` : text;
 }
-const range = (low: Maybe, high: Maybe, show: (x: Maybe) => string, join = "-"): string =>
+export const range = (low: Maybe, high: Maybe, show: (x: Maybe) => string, join = "-"): string =>
   isKnown(low) && isKnown(high) ? ` (${show(low)}${join}${show(high)})` : "";
 const grouped = (n: Maybe): string =>
   isKnown(n) ? String(Math.round(n)).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ",") : "-";

@@ -1,15 +1,24 @@
 /** A scorecard made by rule from the verdicts of an earlier day, written into a book, so that history can test it from there on. */
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isMap, isSeq, parseDocument } from "yaml";
+import { isNode, isSeq, parseDocument } from "yaml";
 import type { Book } from "../config/book.ts";
 import { writeFileAtomic } from "../lib/files.ts";
-import type { Log } from "../lib/log.ts";
 import { silentLog } from "../lib/log.ts";
 import { suggestScorecard } from "../validation/advice-scorecard.ts";
 import { holdLock } from "../warehouse/lock.ts";
+import {
+  type CapacityDifference,
+  type CapacityRow,
+  type RankDifference,
+  readBacktest,
+  type TestRow,
+} from "./backtest.ts";
+import { hundredths, range, signed, whole } from "./backtest-words.ts";
 import { buildWarehouse, openWarehouse, type RunContext, readInputs, stopwatch } from "./build.ts";
 import { resolveDefinitions } from "./definitions.ts";
+import { wrap } from "./table.ts";
+import type { Workbench } from "./workbench.ts";
 
 export interface Evidence {
   /** The folder of the scorecard below the book, as `compare` names it. */
@@ -29,9 +38,8 @@ export async function makeEvidence(a: {
   readonly state: string;
   readonly months: number;
   readonly now: () => Date;
-  readonly log: Log;
 }): Promise<Evidence> {
-  const { book, state, months, now, log } = a;
+  const { book, state, months, now } = a;
   const name = "scorecards/evidence";
   const folder = join(book.folder, name);
   const lock = await holdLock(state, now());
@@ -59,12 +67,13 @@ export async function makeEvidence(a: {
       if (text === null) return { name, file: null, createdOn };
       const last = versions.at(-1);
       const named = (from: number): string => text.replace(`version: ${version}\n`, `version: ${from}\n`);
-      if (last !== undefined && last.text === named(last.version)) return { name, file: last.file, createdOn };
-      const file = join(folder, `v${version}.yaml`);
-      await mkdir(folder, { recursive: true });
-      await writeFileAtomic(file, text);
-      await nameUnderCompare(book.file, name);
-      log.info(`${name}/v${version}.yaml made from the verdicts of ${createdOn}`);
+      const isThere = last !== undefined && last.text === named(last.version);
+      const file = isThere ? last.file : join(folder, `v${version}.yaml`);
+      if (!isThere) {
+        await mkdir(folder, { recursive: true });
+        await writeFileAtomic(file, text);
+      }
+      await writeFileAtomic(book.file, addToCompare(await readFile(book.file, "utf8"), name));
       return { name, file, createdOn };
     } finally {
       database.close();
@@ -88,15 +97,19 @@ async function versionsIn(folder: string): Promise<readonly { version: number; f
   );
 }
 
-/** Adds a name to the list `compare` of a book's file, comments and the rest of it kept. */
-async function nameUnderCompare(file: string, name: string): Promise<void> {
-  const document = parseDocument(await readFile(file, "utf8"));
-  const listed = document.get("compare");
-  if (isSeq(listed)) {
-    if (listed.toJSON().includes(name)) return;
-    listed.add(document.createNode(name));
-  } else if (isMap(document.contents)) document.set("compare", [name]);
-  await writeFileAtomic(file, document.toString({ lineWidth: 0, flowCollectionPadding: false }));
+/** Adds a name to the list `compare` of a book's file; no other byte of it changes. */
+export function addToCompare(text: string, name: string): string {
+  const listed = parseDocument(text).get("compare");
+  if (!isSeq(listed) || listed.items.length === 0) {
+    const rest = text.replace(/^compare:.*\n?/m, "");
+    return `${rest.endsWith("\n") ? rest : `${rest}\n`}compare: [${name}]\n`;
+  }
+  if (listed.toJSON().includes(name)) return text;
+  const last = listed.items.at(-1);
+  const end = isNode(last) && last.range ? last.range[1] : text.length;
+  const line = text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
+  const more = listed.flow === true ? `, ${name}` : `\n${/^\s*/.exec(line)?.[0] ?? ""}- ${name}`;
+  return text.slice(0, end) + more + text.slice(end);
 }
 
 /** The same day of an earlier month; its last day where it has no such day. */
@@ -106,4 +119,90 @@ export function monthsBefore(date: string, months: number): string {
   const last = new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 0)).getUTCDate();
   first.setUTCDate(Math.min(day, last));
   return first.toISOString().slice(0, 10);
+}
+
+/** What the made scorecard is worth beside the one in force, on what came after it was made. */
+export interface EvidenceReport {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly created_on: string;
+  /** With equal weights. */
+  readonly kpis: readonly string[];
+  readonly first_on: string | null;
+  readonly last_on: string | null;
+  readonly against: string | null;
+  readonly test: TestRow | null;
+  readonly difference: RankDifference | null;
+  readonly capacity: readonly CapacityRow[];
+  readonly capacity_difference: CapacityDifference | null;
+}
+
+/** Accounts that the demo's people can work in a month. */
+const demoCapacity = 25;
+
+/** Null when the release has no scorecard of that name. */
+export async function readEvidenceReport(bench: Workbench): Promise<EvidenceReport | null> {
+  const { query } = bench.database;
+  const [made] = await query<{ version: number; in_force: string | null }>(
+    `select max(version) as version, (select scorecard || '@' || version from marts.scorecard where is_current order by assign_order limit 1) as in_force
+     from release.scores.scorecard where scorecard = 'evidence' having count(*) > 0`,
+  );
+  if (made === undefined) return null;
+  const name = `evidence@${made.version}`;
+  const answer = await readBacktest(bench, {
+    scorecard: name,
+    ...(made.in_force === null ? {} : { against: made.in_force }),
+    capacity: demoCapacity,
+  });
+  const kpis = await query<{ kpi: string }>(
+    `select kpi from release.scores.scorecard_weight where scorecard = 'evidence' and version = ${made.version} order by kpi`,
+  );
+  const test = answer.tests.find(({ period }) => period === "out_of_time") ?? null;
+  return {
+    scorecard: answer.shown.scorecard,
+    version: answer.shown.version,
+    created_on: answer.shown.created_on,
+    kpis: kpis.map(({ kpi }) => kpi),
+    first_on: test?.first_on ?? null,
+    last_on: test?.last_on ?? null,
+    against: made.in_force,
+    test,
+    difference: answer.difference,
+    capacity: answer.capacity.filter(({ capacity }) => capacity === demoCapacity),
+    capacity_difference: answer.capacity_differences.find(({ capacity }) => capacity === demoCapacity) ?? null,
+  };
+}
+
+/** For a terminal: three sentences, each with what it rests on. */
+export function describeEvidence(report: EvidenceReport): string {
+  const { test, difference, against } = report;
+  const other = against?.replace("@", " v") ?? "";
+  const head =
+    `A scorecard made by rule from the verdicts of ${report.created_on} (${report.kpis.join(", ")}; equal weights), ` +
+    `tested on what came after, ${report.first_on} to ${report.last_on}${against === null ? "" : `, beside ${other}`}:`;
+  if (test === null || test.auc === null)
+    return wrap(`${head} ${test?.sentence ?? "no outcome is known yet."}`, 116, "");
+  const compared =
+    difference === null
+      ? ""
+      : `; ${other} ${hundredths(difference.other_auc)}, difference ${signed(difference.difference)}` +
+        `${range(difference.difference_low, difference.difference_high, signed, " to ")}`;
+  const lines = [
+    `ranked ${hundredths(test.auc)} of 100 pairs rightly${range(test.auc_low, test.auc_high, hundredths)}${compared}; ${test.n_churned} churned accounts, 90 % intervals`,
+  ];
+  const [own, beside] = report.capacity;
+  if (own !== undefined) {
+    const won = report.capacity_difference;
+    lines.push(
+      `at ${own.capacity} accounts a month its lists held ${whole(own.caught_share)} %${range(own.caught_low, own.caught_high, whole)} of ${own.n_departures} departures` +
+        (beside === undefined
+          ? ""
+          : `; those of ${other} ${whole(beside.caught_share)} %${range(beside.caught_low, beside.caught_high, whole)}`) +
+        (won === null
+          ? ""
+          : `, difference ${signed(won.difference)}${range(won.difference_low, won.difference_high, signed, " to ")}`) +
+        `; by lot ${whole(own.chance_share)} %; 95 % intervals`,
+    );
+  }
+  return [wrap(head, 116, ""), ...lines.map((line) => `  ${wrap(line, 114, "    ")}`)].join("\n");
 }
