@@ -336,7 +336,12 @@ function crossCheck(book: BookFields): readonly Problem[] {
     const { delimiter, quote } = source.formats;
     if (delimiter !== undefined && delimiter === quote)
       add([...path, "formats", "quote"], `found ${foundText(quote)}, expected another sign than the delimiter`);
-    if (source.mode === "snapshot") {
+    if (source.mode === "snapshot" && (entity.id === "usage_event" || entity.id === "usage_daily")) {
+      add(
+        [...path, "mode"],
+        "found snapshot, expected append or range: usage has no state, and a whole table of it would be counted once a delivery",
+      );
+    } else if (source.mode === "snapshot") {
       if (source.key === undefined)
         add([...path, "mode"], "found snapshot without a key, expected key: [the columns that identify a row]");
       if (source.delivered === undefined) {

@@ -148,7 +148,8 @@ function time(value: string, text: string, from: string, options: ColumnOptions,
   const plain = local(`try_cast(${text} as timestamp)`);
   // A cast to timestamp reads past "+02:00"; the slower cast with a zone heeds it. Only texts with an offset get there: the
   // engine lets a zone's name in one row speak for the rows after it.
-  const other = `case when regexp_matches(${text}, '${zoned}') then ${zonedTime(text)} else ${local(`try_cast(trim(${text}) as timestamp)`)} end`;
+  // "epoch" and other words are casts too; no export means them.
+  const other = `case when not regexp_matches(${text}, '^\\s*[0-9]') then null when regexp_matches(${text}, '${zoned}') then ${zonedTime(text)} else ${local(`try_cast(trim(${text}) as timestamp)`)} end`;
   return `case when ${isPlain} then ${plain} else ${other} end`;
 }
 
@@ -158,7 +159,8 @@ function zonedTime(text: string): string {
   const joined = `regexp_replace(${bare}, ' +([+-][0-9]{2})', '\\1')`;
   const whole = `regexp_replace(${joined}, '^([0-9-]{10}[ T][0-9]{2}:[0-9]{2})([zZ+-]| ?[A-Z])', '\\1:00\\2')`;
   const cast = (given: string): string => `try_cast(try_cast(${given} as timestamptz) as timestamp)`;
-  return `coalesce(${cast(`trim(${text})`)}, ${cast(whole)})`;
+  // No place on earth is more than 14 hours from UTC; the engine takes 99.
+  return `case when not regexp_matches(${text}, '[+-](1[5-9]|[2-9][0-9])(:?[0-9]{2})?( UTC| GMT)?\\s*$') then coalesce(${cast(`trim(${text})`)}, ${cast(whole)}) end`;
 }
 
 /** True when a typed time or date lies where no business has records: 1970 shifted by a wrong unit, infinity. */

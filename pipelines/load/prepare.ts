@@ -19,6 +19,8 @@ export interface Prepared {
   readonly first: string | null;
   /** Lines down to and with that record. */
   readonly firstLines: number;
+  /** Line breaks stand inside quotes: a record's place is not its line. */
+  readonly hasBreaks: boolean;
   /** JSON lines: how many records stand before each blank line. */
   readonly blanks: readonly number[];
   /** JSON: one array, not a record a line. */
@@ -46,7 +48,9 @@ export async function prepare(options: {
   let unmarked = kind.mark;
   const begin = (bytes: Buffer): CsvScan | JsonScan => {
     if (kind.type === "json") {
-      isArray = /^\s*\[/.test(bytes.subarray(0, 4096).toString("utf8"));
+      // One line that is a list, with more lines behind it, is a record that is none.
+      const [line = "", ...more] = bytes.toString("utf8").trimStart().split("\n", 20);
+      isArray = line.startsWith("[") && !(/\]\s*,?\s*$/.test(line) && more.some((text) => text.trim() !== ""));
       return new JsonScan({ maxLine, isArray });
     }
     delimiter =
@@ -94,6 +98,7 @@ export async function prepare(options: {
     firstLines: first?.lines ?? 0,
     records: isArray ? null : (done?.records ?? 0),
     isArray,
+    hasBreaks: done instanceof CsvScan && done.hasBreaks,
     blanks: done instanceof JsonScan ? done.blanks : [],
   };
   if (done instanceof CsvScan) {

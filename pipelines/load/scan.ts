@@ -42,6 +42,7 @@ export class CsvScan {
   #atStart = true;
   #previous = 0;
   #isCrOnly: boolean | null = null;
+  #hasBreaks = false;
   readonly #ends = { lf: 0, crlf: 0, cr: 0 };
 
   constructor(options: ScanOptions) {
@@ -50,6 +51,11 @@ export class CsvScan {
 
   get records(): number {
     return this.#records;
+  }
+
+  /** Whether a line break stands inside quotes. */
+  get hasBreaks(): boolean {
+    return this.#hasBreaks;
   }
 
   get ends(): Ends {
@@ -105,7 +111,10 @@ export class CsvScan {
       const byte = chunk[i] as number;
       if (quoted) {
         length += 1;
-        if (byte === LF || (isCrOnly && byte === CR)) this.#lines += 1;
+        if (byte === LF || (isCrOnly && byte === CR)) {
+          this.#lines += 1;
+          this.#hasBreaks = true;
+        }
         if (this.#escaped) this.#escaped = false;
         else if (byte === escaper && escaper !== quote) this.#escaped = true;
         else if (byte === quote) quoted = false;

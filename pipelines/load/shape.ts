@@ -19,6 +19,8 @@ export interface FileShape {
   readonly isLines: boolean;
   /** Records that must come out of it, well or broken; null where the engine's word is all there is. */
   readonly records: number | null;
+  /** CSV: line breaks stand inside quotes. */
+  readonly hasBreaks: boolean;
   /** Relation of the raw lines, `line` and `text`, to tell what is wrong with one; null where records are no lines. */
   readonly lines: string | null;
 }
@@ -51,9 +53,24 @@ export function unreadable(shown: string, error: unknown): Error {
   const message = error instanceof Error ? error.message : String(error);
   if (/not utf-8 encoded|not valid for encoding utf-8|invalid utf-?8|invalid unicode/i.test(message))
     return refusedError(`${shown}: cannot be read: expected UTF-8 text, found another encoding`, encodingHint);
+  if (/state machine reached an invalid state/.test(message)) {
+    return refusedError(
+      `${shown}: cannot be read: expected lines that all end in LF or in CRLF, found a CR alone among them`,
+      "or its quotes are not as formats of its source say",
+    );
+  }
   const said = (message.split("\n")[0] ?? "")
     .replace(/^[A-Za-z ]+ Error: /, "")
-    .replaceAll(/"[^"]*\/([^"/]+)"/g, '"$1"');
+    .replaceAll(/(["'])[^"']*\/([^"'/]+)\1/g, "$2");
+  if (/malformed json|json transform/i.test(said)) {
+    const where = said
+      .replace(/ in file [^,]*,/, "")
+      .replace(/\s*Try auto-detecting.*$/, "")
+      .replace(/[.\s]+$/, "");
+    return refusedError(
+      `${shown}: cannot be read: expected one JSON object a line, or one array of objects, found ${where.replace(/^M/, "m")}`,
+    );
+  }
   return refusedError(`${shown}: cannot be read: ${said}`);
 }
 
@@ -70,6 +87,7 @@ async function parquetShape(database: Database, path: string): Promise<FileShape
     type: "parquet",
     isLines: false,
     records: null,
+    hasBreaks: false,
     lines: null,
   };
 }
@@ -108,6 +126,7 @@ function textShape(prepared: Prepared, formats: Formats): FileShape {
     isLines: false,
     // A blank line of one column may be a row or none.
     records: names.length === 1 || prepared.records === null ? null : prepared.records - (hasHeader ? 1 : 0),
+    hasBreaks: prepared.hasBreaks,
     lines: null,
   };
 }
@@ -176,6 +195,7 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
     type: "json" as const,
     isLines: !isArray,
     records: prepared.records,
+    hasBreaks: false,
     lines,
   };
   if (read.length === 0 || hasCaseTwins) {

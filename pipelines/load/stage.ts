@@ -13,6 +13,7 @@ import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts
 import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
 import { accountIdentity, identityJoin, unmatchedIds, viaOf } from "./identities.ts";
+import { rangeDay } from "./range.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
 import { visibleOn } from "./visible.ts";
@@ -41,6 +42,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
     deliveryTable(load),
     rejectTable(load),
     arrivalTable(load),
+    rangeDay(book, load.deliveries),
     accountIdentity(book),
     unmatchedIds(book),
     sourceRepeats(book, load),
@@ -337,6 +339,7 @@ function usageEvent(book: Book, load: LoadResult): Model {
   const usage = Object.entries(book.sources).filter(([, source]) => source.entity === "usage_event");
   const hasRepeats = usage.some(([id]) => (load.sources[id]?.repeats?.rows ?? 0) > 0);
   const hasVia = usage.some(([, source]) => viaOf(source) !== null);
+  const hasRange = usage.some(([, source]) => source.mode === "range");
   const visible = visibleOn(
     { day: "activity_date", knownAt: "known_at", arrivalKnown: "_arrival_known", latencyDays: "_latency_days" },
     addDays,
@@ -346,7 +349,12 @@ function usageEvent(book: Book, load: LoadResult): Model {
     {
       kind: "view",
       portable: true,
-      depends: ["raw.usage_event", "raw.usage_repeat", "staging.account_identity"],
+      depends: [
+        "raw.usage_event",
+        "raw.usage_repeat",
+        "staging.account_identity",
+        ...(hasRange ? ["staging.range_day"] : []),
+      ],
     },
     `with event as (
   select raw_event.*, cast(raw_event.event_time as date) as activity_date
@@ -371,12 +379,25 @@ select
   event.quantity,
   event.event_id,
   event.known_at,
-  ${visible} as visible_on,
+  ${hasRange ? `greatest(${visible}, coalesce(placed.seen_from, date '0001-01-01'))` : visible} as visible_on,
   event._source as source,
-  event._delivery_id as delivery_id
-from event${hasVia ? identityJoin("event", "event.activity_date") : ""}`,
+  event._delivery_id as delivery_id${hasRange ? ",\n  placed.superseded_on" : ""}
+from event${hasVia ? identityJoin("event", "event.activity_date") : ""}${
+      hasRange
+        ? `${rangeJoin("event", "event.activity_date")}
+where placed.superseded_on is null
+  or greatest(${visible}, coalesce(placed.seen_from, date '0001-01-01')) < placed.superseded_on`
+        : ""
+    }`,
   );
 }
+
+/** What later and earlier deliveries say of the day of a row of a source in mode range. */
+const rangeJoin = (row: string, day: string): string => `
+left join staging.range_day as placed
+  on placed.source = ${row}._source
+  and placed.delivery_no = ${row}._delivery_no
+  and placed.event_day is not distinct from ${day}`;
 
 /** The staging table of one entity. */
 function stateOrFact(book: Book, entity: Entity): Model {
@@ -385,6 +406,7 @@ function stateOrFact(book: Book, entity: Entity): Model {
   const hasAccount = entity.columns.some(({ name }) => name === "account_id");
   const hasVia = sources.some((source) => viaOf(source) !== null);
   const hasSnapshot = sources.some((source) => source.mode === "snapshot");
+  const hasRange = sources.some((source) => source.mode === "range");
   const hasRefTime = isState && entity.id !== "subscription";
   const hasKnownAt = entity.columns.some(({ name }) => name === "known_at");
   const columns = stagedColumns(book, entity);
@@ -415,8 +437,8 @@ function stateOrFact(book: Book, entity: Entity): Model {
     given._latency_days,
     given._arrival_known,
     ${day} as event_day,
-    cast(given._delivered_at as date) as delivered_on
-  from raw.${entity.id} as given${hasVia ? identityJoin("given", `coalesce(${day}, cast(given._delivered_at as date))`).replaceAll("\n", "\n  ") : ""}
+    cast(given._delivered_at as date) as delivered_on${hasRange ? ",\n    placed.seen_from,\n    placed.superseded_on as replaced_on" : ""}
+  from raw.${entity.id} as given${hasRange ? rangeJoin("given", day).replaceAll("\n", "\n  ") : ""}${hasVia ? identityJoin("given", `coalesce(${day}, cast(given._delivered_at as date))`).replaceAll("\n", "\n  ") : ""}
 )`);
   const staged = [...plain, ...(segment === null ? [] : ["segment"])];
   const names = staged.map(quoteIdentifier).join(", ");
@@ -441,11 +463,12 @@ function stateOrFact(book: Book, entity: Entity): Model {
     ${startDay} as event_day
   from delivered${hasRefTime ? "\n  left join first_start on first_start.account_id = delivered.account_id" : ""}
 )`);
+  const ownOrDelivery = `coalesce(${own}, delivered_on + 1)`;
   ctes.push(`ranked as (
   select
     *,
-    coalesce(${own}, delivered_on + 1) as own_visible_on,
-    row_number() over (partition by _source, _key, case when _mode = 'snapshot' then _delivery_no end
+    ${hasRange ? `greatest(${ownOrDelivery}, coalesce(seen_from, date '0001-01-01'))` : ownOrDelivery} as own_visible_on,
+    row_number() over (partition by _source, _key, case when _mode ${hasRange ? "<> 'append'" : "= 'snapshot'"} then _delivery_no end
       order by ${isState ? "" : `coalesce(${own}, delivered_on + 1), `}_delivery_no, _line) as nth
   from dated
 )`);
@@ -463,7 +486,7 @@ numbered as (
   -- A version begins where the content changes or where the key comes back after a delivery without it.
   select
     *,
-    sum(case when earlier_no = _delivery_no - 1 and not is_changed then 0 else 1 end)
+    sum(case when earlier_no = _delivery_no - 1 and not is_changed${hasRange ? " and _mode = 'snapshot'" : ""} then 0 else 1 end)
       over (partition by _source, _key order by _delivery_no rows between unbounded preceding and current row) as version_no
   from compared
 ),
@@ -475,7 +498,7 @@ lasting as (
 version as (
   select
     lasting.*,
-    case when lasting._mode = 'snapshot' then cast(following.delivered_at as date) + 1 end as ended_visible_on
+    case when lasting._mode = 'snapshot' then cast(following.delivered_at as date) + 1${hasRange ? " else lasting.replaced_on" : ""} end as ended_visible_on
   from lasting
   left join meta.delivery as following
     on following.source = lasting._source and following.delivery_no = lasting.last_no + 1
@@ -483,13 +506,15 @@ version as (
 )`);
   } else {
     ctes.push(`version as (
-  select *, 1 as version_no, cast(null as date) as ended_visible_on
+  select *, 1 as version_no, ${hasRange ? "replaced_on" : "cast(null as date)"} as ended_visible_on
   from ranked
   where nth = 1
 )`);
   }
   const later = "greatest(own_visible_on, delivered_on + 1)";
-  const fullFrom = isState ? later : `case when version_no = 1 then own_visible_on else ${later} end`;
+  const fullFrom = isState
+    ? later
+    : `case when version_no = 1${hasRange ? " or _mode = 'range'" : ""} then own_visible_on else ${later} end`;
   ctes.push(`visible as (
   select
     ${staged.map(quoteIdentifier).join(",\n    ")},
@@ -524,6 +549,7 @@ version as (
     `raw.${entity.id}`,
     ...(hasVia ? ["staging.account_identity"] : []),
     ...(hasSnapshot ? ["meta.delivery"] : []),
+    ...(hasRange ? ["staging.range_day"] : []),
     ...(hasRefTime ? ["staging.subscription"] : []),
   ];
   const grain = isState ? [...entity.key, "visible_on"] : [];

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
-import { refusedError } from "../lib/errors.ts";
+import { machineError, refusedError } from "../lib/errors.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { expectedText } from "./casts.ts";
@@ -192,10 +192,7 @@ async function writeRejects(
   );
   await database.run("drop table if exists broken_line; drop table if exists broken_scan");
   const text = `concat_ws('', ${shape.columns.map((_, i) => `c${i}`).join(", ")})`;
-  const hasBreaks =
-    isText &&
-    (await database.scalar(`select count(*) > 0 from ${shape.from} where contains(${text}, chr(10))`)) === true;
-  await database.run("drop table if exists broken_line; drop table if exists broken_scan");
+  const { hasBreaks } = shape;
   // What pushes the records after `pos` further down than their place says: breaks inside a record, and whole broken lines.
   await database.run(
     `create or replace temp table shift as
@@ -250,11 +247,20 @@ async function writeLineRejects(
   rows: string,
   rejects: string,
 ): Promise<LineOf> {
-  await database.run(
-    `create or replace temp table record_line as
-     select row_number() over (order by line) - 1 as place, line, text
-     from ${lines} where trim(text, ' ' || chr(9) || chr(13)) <> ''`,
-  );
+  const numbered = (from: string): string =>
+    `create or replace temp table record_line as select row_number() over (order by line) - 1 as place, line, text from ${from}`;
+  try {
+    await database.run(numbered(`${lines} where trim(text, ' ' || chr(9) || chr(13)) <> ''`));
+  } catch (error) {
+    const trouble = machineError(error);
+    if (trouble !== null) throw trouble;
+    // Text that is no text, a NUL say: the place of a record is all there is.
+    await database.run(
+      numbered(
+        `(select file_row_number + 1 as line, cast(null as varchar) as text from read_parquet(${literal(rows)}, file_row_number = true))`,
+      ),
+    );
+  }
   const lineOf: LineOf = {
     line: "record_line.line",
     join: "join record_line on record_line.place = stored.file_row_number",

@@ -1,0 +1,106 @@
+/** Mode range: days that are delivered again, as history and today see them. */
+import { afterAll, describe, expect, it } from "vitest";
+import { type TestBook, testBook } from "../loading.ts";
+
+const books: TestBook[] = [];
+afterAll(async () => {
+  for (const book of books) await book.drop();
+});
+
+async function book(sources: string, files: Readonly<Record<string, string>>): Promise<TestBook> {
+  const made = await testBook(sources);
+  books.push(made);
+  for (const [name, content] of Object.entries(files)) await made.write(name, content);
+  return made;
+}
+
+const csv = (header: string, ...lines: readonly string[]): string => `${[header, ...lines].join("\n")}\n`;
+
+describe("a fact in mode range", () => {
+  const source =
+    'tickets: { entity: ticket, files: "t_*.csv", mode: range, delivered: { from: file_name, pattern: "t_{date}.csv" } }';
+  const head = "account_id,opened_at,category";
+
+  it("is seen as first delivered up to the delivery that replaces its day, and as that says from then on", async () => {
+    const made = await book(source, {
+      "t_2024-02-10.csv": csv(head, "a,2024-02-01,one", "a,2024-02-05,two", "b,2024-02-08,three"),
+      // Covers the 5th to the 9th: two is corrected, three is gone, four is new, one stands.
+      "t_2024-02-12.csv": csv(head, "a,2024-02-05,two again", "a,2024-02-09,four"),
+      "t_2024-02-20.csv": csv(head, "a,2024-02-09,four again", "a,2024-02-15,five"),
+    });
+    const { database } = await made.stage(await made.load());
+    try {
+      const seen = await database.query(
+        "select category, visible_on, superseded_on from staging.ticket order by visible_on, category",
+      );
+      expect(seen).toEqual([
+        { category: "one", visible_on: "2024-02-02", superseded_on: null },
+        { category: "two", visible_on: "2024-02-06", superseded_on: "2024-02-13" },
+        { category: "three", visible_on: "2024-02-09", superseded_on: "2024-02-13" },
+        { category: "four", visible_on: "2024-02-10", superseded_on: "2024-02-21" },
+        { category: "two again", visible_on: "2024-02-13", superseded_on: null },
+        { category: "five", visible_on: "2024-02-16", superseded_on: null },
+        { category: "four again", visible_on: "2024-02-21", superseded_on: null },
+      ]);
+    } finally {
+      database.close();
+    }
+  });
+
+  it("replaces only days with rows, or the days that the file's name says, as covers has it", async () => {
+    const files = {
+      "t_2024-02-10_2024-02.csv": csv(head, "a,2024-02-01,one", "a,2024-02-03,two", "a,2024-02-05,three"),
+      "t_2024-02-12_2024-02.csv": csv(head, "a,2024-02-01,one again", "a,2024-02-05,three again"),
+    };
+    const with_ = (covers: string): string =>
+      `tickets: { entity: ticket, files: "t_*.csv", mode: range, covers: ${covers}, max_rejected: 0.6, delivered: { from: file_name, pattern: "t_{date}_*.csv" } }`;
+    const standing = async (covers: string, more: Readonly<Record<string, string>> = {}): Promise<unknown[]> => {
+      const made = await book(with_(covers), { ...files, ...more });
+      const { database } = await made.stage(await made.load(), [
+        "raw.source_day",
+        "raw.ticket",
+        "meta.delivery",
+        "meta.reject",
+        "staging.account_identity",
+        "staging.range_day",
+        "staging.ticket",
+      ]);
+      try {
+        const rows = await database.query<{ category: string }>(
+          "select category from staging.ticket where superseded_on is null order by category",
+        );
+        const rejects = await database.query<{ reason: string }>("select reason from meta.reject");
+        return [...rows.map(({ category }) => category), ...rejects.map(({ reason }) => reason)];
+      } finally {
+        database.close();
+      }
+    };
+    expect(await standing("span")).toEqual(["one again", "three again"]);
+    expect(await standing("days")).toEqual(["one again", "three again", "two"]);
+    const name = '{ from: file_name, pattern: "t_*_{month}.csv" }';
+    expect(await standing(name)).toEqual(["one again", "three again"]);
+    // A day of the month without a row is empty now; a row outside the month is none of the file's.
+    const late = { "t_2024-02-15_2024-02.csv": csv(head, "a,2024-02-20,last", "a,2024-03-01,stray") };
+    expect(await standing(name, late)).toEqual([
+      "last",
+      "expected a day from 2024-02-01 to 2024-02-29, as the file's name says",
+    ]);
+  });
+
+  it("needs an order, days of its own, and a name that says what it covers", async () => {
+    const made = await book(
+      source.replace("delivered:", 'covers: { from: file_name, pattern: "x_{day}.csv" }, delivered:'),
+      {
+        "t_2024-02-10.csv": csv(head, "a,2024-02-01,one"),
+      },
+    );
+    await expect(made.load()).rejects.toThrow("its name does not say which days it covers, expected x_{day}.csv");
+    const unordered = await book('tickets: { entity: ticket, files: "t.csv", mode: range }', {});
+    await expect(unordered.read()).rejects.toThrow("found range without delivered");
+    const usage = await book(
+      'usage: { entity: usage_event, files: "u.csv", mode: snapshot, key: [event_id], delivered: first_seen }',
+      {},
+    );
+    await expect(usage.read()).rejects.toThrow("expected append or range");
+  });
+});
