@@ -37,7 +37,7 @@ by_account as (
     account_no,
     count(*) as m,
     sum(y) as e,
-    exact_sum(value) as value_sum,
+    steady_sum(value) as value_sum,
     exact_sum(expected) as expected_sum,
     min(value) as value_from,
     max(value) as value_to
@@ -50,7 +50,7 @@ summed as (
     bin,
     min(value_from) as value_from,
     max(value_to) as value_to,
-    exact_sum(value_sum) / sum(m) as mean_value,
+    steady_sum(value_sum) / sum(m) as mean_value,
     cast(sum(m) as bigint) as n_rows,
     count(*) as n_accounts,
     count(case when e > 0 then 1 end) as n_churned,

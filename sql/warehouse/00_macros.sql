@@ -78,6 +78,10 @@ create or replace macro normal_tail_middle(r) as
 -- Trino's sequence of integers, both ends included: from unnest(sequence(0, 9)) as t(n).
 create or replace macro sequence(first, last) as generate_series(first, last);
 
+-- A sum of values of any size: as exact_sum below a thousand million, with compensated rounding errors from there.
+create or replace macro steady_sum(x) as
+  exact_sum(case when abs(x) >= 1e9 then 0e0 else x end) + fsum(case when abs(x) >= 1e9 then x else 0e0 end);
+
 -- Rounds to 12 significant digits, the precision in which statistics are stored.
 create or replace macro twelve_digits(x) as
   case when x = 0 then 0e0 else round(x, 11 - cast(floor(log10(abs(x))) as integer)) end;

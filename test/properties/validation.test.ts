@@ -372,6 +372,24 @@ insert into features.kpi_why_null select '!' || account_id, snapshot_date, 'sile
     expect(clear).toBeGreaterThanOrEqual(3);
   });
 
+  it("stands values of any size", async () => {
+    const bent = mapValues(
+      { ...small, kpis: ["causal", "noise_b"] },
+      (value) => Math.sign(value) * 10 ** (60 * Math.abs(value)),
+    );
+    const plain = await validatePanel({ ...small, kpis: ["causal", "noise_b"] }, {}, ["validation.kpi_statistic"]);
+    const huge = await validatePanel(bent, {}, ["validation.kpi_statistic", "validation.kpi_decile"]);
+    const statistic = "select kpi, auc, auc_se, crude_auc, late_auc from validation.kpi_statistic order by kpi";
+    expect(await huge.query(statistic)).toEqual(await plain.query(statistic));
+    const [{ most, least }] = (await huge.query(
+      "select max(mean_value) as most, min(mean_value) as least from validation.kpi_decile where kpi = 'causal'",
+    )) as [{ most: number; least: number }];
+    expect(most).toBeGreaterThan(1e60);
+    expect(least).toBeLessThan(-1e60);
+    plain.close();
+    huge.close();
+  });
+
   it("keeps one of a KPI, its copy, the same on another scale, and the same with a little noise", async () => {
     const gauss = normal(random(3));
     const copies: Panel = {
