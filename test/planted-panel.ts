@@ -222,7 +222,7 @@ create table staging.engagement (account_id varchar, occurred_at timestamp, kind
 create table staging.disposition (account_id varchar, kind varchar, disposition varchar, said_by varchar, said_on date, line_no bigint, source varchar, visible_on date, superseded_on date);
 create table staging.ticket (account_id varchar, opened_at timestamp, closed_at timestamp, known_at timestamp, visible_on date, superseded_on date, source varchar);
 create table staging.survey_response (account_id varchar, responded_at timestamp, visible_on date, superseded_on date, source varchar);
-create table scores.scorecard_weight (scorecard varchar, version integer, kpi varchar, share decimal(18,6));
+create table scores.scorecard_weight (scorecard varchar, version integer, part_no integer, kpi varchar, share decimal(18,6));
 create table scores.score_part (account_id varchar, snapshot_date date, scorecard varchar, version integer, part_no integer, kind varchar, kpi varchar, points decimal(18,6), weight decimal(18,6), contribution decimal(18,6));
 create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
 create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);
@@ -281,6 +281,9 @@ create table rollup.account_day (account_id varchar, activity_date date, visible
     "combine varchar default 'weighted_mean'",
   ]) {
     await database.run(`alter table scores.scorecard add column ${column}`);
+  }
+  for (const column of ["kind varchar default 'objective'", "side varchar default 'proactive'"]) {
+    await database.run(`alter table features.kpi_definition add column ${column}`);
   }
   const book: Book = {
     ...bookSchema.parse({

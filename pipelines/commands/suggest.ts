@@ -1,7 +1,8 @@
 import { refusedError, usageError } from "../lib/errors.ts";
 import { suggestScorecard } from "../validation/advice-scorecard.ts";
-import type { Query } from "../warehouse/database.ts";
+import type { Query, Row } from "../warehouse/database.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
+import { formatTable, wrap } from "./table.ts";
 
 export const suggestions = ["weights", "thresholds", "scorecard"] as const;
 export type Suggestion = (typeof suggestions)[number];
@@ -14,18 +15,65 @@ export async function suggest(
   options: BookOptions & { readonly json?: boolean },
 ): Promise<void> {
   if (what !== undefined && !(suggestions as readonly string[]).includes(what)) {
-    throw usageError(`suggest: found ${what}, expected one of ${suggestions.join(", ")}, or none for all`);
+    throw usageError(
+      `suggest: found ${what}, expected one of ${suggestions.join(", ")}, or none for weights and thresholds`,
+    );
   }
   const { book, database } = await openRelease(context, name, options);
   try {
-    if (what === "scorecard") await printScorecard(context, database.query, book.book, options.json === true);
+    const { query } = database;
+    if (!(await hasAdvice(query))) {
+      throw usageError(
+        `the release of ${book.book} was built by an earlier version of Assay, which suggested nothing`,
+        `run 'npx assay refresh ${name}' first`,
+      );
+    }
+    if (what === "scorecard") {
+      await printScorecard(context, query, book.book, name, options.json === true);
+      return;
+    }
+    const wanted = what === undefined ? (["weights", "thresholds"] as const) : ([what] as const);
+    const parts = await Promise.all([
+      wanted.some((one) => one === "weights") ? readWeights(query) : null,
+      wanted.some((one) => one === "thresholds") ? readThresholds(query) : null,
+    ]);
+    const [weights, thresholds] = parts;
+    context.print(
+      options.json
+        ? JSON.stringify(
+            {
+              book: book.book,
+              ...(weights === null ? {} : { weights }),
+              ...(thresholds === null ? {} : { thresholds }),
+            },
+            null,
+            2,
+          )
+        : [
+            ...(weights === null ? [] : [describeWeights(weights)]),
+            ...(thresholds === null ? [] : [describeThresholds(thresholds)]),
+          ].join("\n\n"),
+    );
   } finally {
     database.close();
   }
 }
 
+const hasAdvice = async (query: Query): Promise<boolean> =>
+  (
+    await query<{ n: number }>(
+      "select count(*) as n from information_schema.tables where table_schema = 'validation' and table_name in ('suggested_weight', 'suggested_threshold', 'gate_finding')",
+    )
+  )[0]?.n === 3;
+
 /** The file on stdout, so that it can be sent where it belongs; an error when no KPI has earned a place in it. */
-async function printScorecard(context: Context, query: Query, book: string, asJson: boolean): Promise<void> {
+async function printScorecard(
+  context: Context,
+  query: Query,
+  book: string,
+  name: string,
+  asJson: boolean,
+): Promise<void> {
   const found = await suggestScorecard(query);
   if (asJson) {
     context.print(JSON.stringify(found, null, 2));
@@ -34,8 +82,98 @@ async function printScorecard(context: Context, query: Query, book: string, asJs
   if (found.text === null) {
     throw refusedError(
       `no scorecard can be made for ${book}: of ${found.judged} KPIs with a verdict none is an early warning (${found.churned} churned accounts at most)`,
-      `'npx assay verdicts ${book}' has the reasons`,
+      `'npx assay verdicts ${name}' has the reasons`,
     );
   }
   context.print(found.text);
+}
+
+export interface SuggestedWeights {
+  /** How many KPIs, of which. */
+  readonly curve: readonly Row[];
+  readonly weights: readonly Row[];
+  readonly humility: readonly Row[];
+  readonly folklore: readonly Row[];
+}
+
+export async function readWeights(query: Query): Promise<SuggestedWeights> {
+  return {
+    curve: await query("select * from validation.kpi_count_curve order by k"),
+    weights: await query("select * from validation.suggested_weight order by scorecard, suggested desc, kpi"),
+    humility: await query(
+      "select * exclude (account_id, is_red, red_share) from validation.weight_humility where account_id is null order by scorecard, version",
+    ),
+    folklore: await query("select * from validation.folklore order by test, scorecard, version"),
+  };
+}
+
+export interface SuggestedThresholds {
+  readonly thresholds: readonly Row[];
+  readonly gates: readonly Row[];
+}
+
+export async function readThresholds(query: Query): Promise<SuggestedThresholds> {
+  return {
+    thresholds: await query("select * from validation.suggested_threshold order by kpi, tier"),
+    gates: await query("select * from validation.gate_finding order by gate_no, kpi"),
+  };
+}
+
+const paragraph = (text: unknown): string => wrap(String(text ?? ""), 116, "");
+const tenth = (share: unknown): number | null => (typeof share === "number" ? Math.round(1000 * share) / 10 : null);
+
+function describeWeights({ curve, weights, humility, folklore }: SuggestedWeights): string {
+  const lines = ["HOW MANY KPIS", paragraph(curve[0]?.sentence)];
+  const steps = curve.filter(({ k }) => k !== 0);
+  if (steps.length > 0) {
+    lines.push(
+      formatTable(
+        steps.map((row) => ({
+          KPIs: row.k,
+          added: `${row.added}${row.is_candidate ? "" : " (no early warning)"}`,
+          "of 100 pairs": tenth(row.auc),
+          from: tenth(row.auc_low),
+          to: tenth(row.auc_high),
+          "log loss": typeof row.log_loss === "number" ? Number(row.log_loss.toFixed(4)) : null,
+          spread: typeof row.spread === "number" ? Number(row.spread.toFixed(2)) : null,
+          suggested: row.is_suggested ? "<" : "",
+        })),
+      ),
+      paragraph(
+        `Out of time, ${curve[0]?.tested_from} to ${curve[0]?.tested_to}, by models made before; intervals are 95 %. Which KPIs are early warnings was judged on the whole history, so compare the lines with each other. Spread: of an equal-weight score, in standard deviations of one KPI.`,
+      ),
+    );
+  }
+  lines.push("", "WEIGHTS");
+  if (weights.length === 0)
+    lines.push(paragraph("No weights can be suggested: no set of KPIs is shown to rank leavers."));
+  for (const scorecard of new Set(weights.map((row) => row.scorecard))) {
+    const own = weights.filter((row) => row.scorecard === scorecard);
+    lines.push(
+      formatTable(
+        own.map((row) => ({
+          KPI: row.kpi,
+          suggested: row.suggested,
+          equal: typeof row.equal === "number" ? Number(row.equal.toFixed(1)) : null,
+          ...(scorecard === null ? {} : { [String(scorecard)]: row.current }),
+        })),
+      ),
+      paragraph(own[0]?.sentence),
+    );
+  }
+  for (const row of humility) lines.push(paragraph(row.sentence));
+  if (folklore.length > 0) lines.push("", "FOLKLORE", ...folklore.map((row) => paragraph(row.sentence)));
+  return lines.join("\n");
+}
+
+function describeThresholds({ thresholds, gates }: SuggestedThresholds): string {
+  const lines = ["THRESHOLDS"];
+  if (thresholds.length === 0) lines.push("No threshold can be suggested yet.");
+  for (const kpi of new Set(thresholds.map((row) => row.kpi))) {
+    lines.push(String(kpi));
+    for (const row of thresholds.filter((one) => one.kpi === kpi))
+      lines.push(`  ${wrap(String(row.sentence), 112, "    ")}`);
+  }
+  lines.push("", "GATES", ...gates.map((row) => paragraph(row.sentence)));
+  return lines.join("\n");
 }
