@@ -36,6 +36,22 @@ export const flagColumns = [
   "snoozed_until",
   "as_of",
 ] as const;
+export const surpriseColumns = [
+  "account_id",
+  "name",
+  "kind",
+  "scorecard",
+  "version",
+  "since",
+  "decided_on",
+  "score_then",
+  "band",
+  "money",
+  "reason",
+  "disposition",
+  "said_by",
+  "said_on",
+] as const;
 export const unmatchedColumns = ["source", "via", "ref", "why", "candidates", "n_rows", "first_on", "last_on"] as const;
 
 const named = `named as (
@@ -47,7 +63,8 @@ const named = `named as (
 
 /**
  * Writes `scores.csv`, a line for every paying account, `flags.csv`, a line for every raised flag, and `unmatched_ids.csv`, a line for every id
- * that leads to no account or to several. Equal tables give equal
+ * that leads to no account or to several, and `surprises.csv`, the accounts that the score got wrong, to be answered and handed
+ * back as a file of entity disposition. Equal tables give equal
  * bytes: lines are sorted by account and flag, nothing holds the time of the run. A score has all its digits, since bands
  * compare them; `flags` are the ids of those that are raised and not snoozed.
  */
@@ -101,6 +118,11 @@ export async function writeOut(a: {
   const unmatched = await query(
     `select ${unmatchedColumns.join(", ")} from staging.unmatched_id order by source, via, ref`,
   );
+  const surprises = await query(
+    `with ${named}
+     select s.*, n.name from validation.surprise as s left join named as n on n.account_id = s.account_id
+     order by s.account_id, s.kind`,
+  );
   return [
     await write(
       a.folder,
@@ -110,6 +132,7 @@ export async function writeOut(a: {
     ),
     await write(a.folder, "flags", flagColumns, flags),
     await write(a.folder, "unmatched_ids", unmatchedColumns, unmatched),
+    await write(a.folder, "surprises", surpriseColumns, surprises),
   ];
 }
 

@@ -253,7 +253,7 @@ const all = [
   entity(
     "disposition",
     "hand",
-    ["account_id text!", "kind text!", "disposition text!", "said_by text", "said_on date", "note text"],
+    ["account_id text!", "kind text!", "disposition text", "said_by text", "said_on date", "note text"],
     { key: ["account_id", "kind"], on: ["said_on"] },
   ),
 ] as const;

@@ -21,6 +21,7 @@ with answered as (
     from staging.disposition as d
     cross join meta.params as p
     where d.visible_on <= p.as_of and (d.superseded_on is null or p.as_of < d.superseded_on)
+      and trim(d.disposition) <> ''
   ) as d
   where place = 1
 ),

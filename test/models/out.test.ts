@@ -33,6 +33,11 @@ create table scores.account_flag as select * from (values
   as t (account_id, flag, since, until, value, is_raised, is_new, snoozed_until)
   cross join (select 0 as threshold);
 update scores.account_flag set threshold = 5;
+create schema validation;
+create table validation.surprise as select * from (values
+  ('green_churner', 'b', 'health', 1, date '2026-01-05', date '2026-02-10', 91.5, 'green', 4900::bigint, 'price', null, null, null::date),
+  ('chronic_red', 'a', 'health', 1, date '2025-01-06', null, 12, 'red', 900, null, 'rescued', 'Ida', date '2026-03-01'))
+  as t (kind, account_id, scorecard, version, since, decided_on, score_then, band, money, reason, disposition, said_by, said_on);
 create table staging.unmatched_id as select * from (values
   ('tickets', 'orgs', 'o9', 'ambiguous', 'a, b', 3::bigint, date '2026-01-01', date '2026-02-01'), ('tickets', 'orgs', 'o1', 'unmatched', '', 1, date '2026-01-02', date '2026-01-02'))
   as t (source, via, ref, why, candidates, n_rows, first_on, last_on);
@@ -82,6 +87,12 @@ describe("files for other systems", () => {
       "source,via,ref,why,candidates,n_rows,first_on,last_on\n" +
         "tickets,orgs,o1,unmatched,,1,2026-01-02,2026-01-02\n" +
         'tickets,orgs,o9,ambiguous,"a, b",3,2026-01-01,2026-02-01\n',
+    );
+    expect(files.map(({ name }) => name)).toEqual(["scores", "flags", "unmatched_ids", "surprises"]);
+    expect(await readFile(join(folder, "surprises.csv"), "utf8")).toBe(
+      "account_id,name,kind,scorecard,version,since,decided_on,score_then,band,money,reason,disposition,said_by,said_on\n" +
+        'a,"Alder, ""Old"" & Sons",chronic_red,health,1,2025-01-06,,12,red,900,,rescued,Ida,2026-03-01\n' +
+        "b,'=1+1,green_churner,health,1,2026-01-05,2026-02-10,91.5,green,4900,price,,,\n",
     );
     expect(files[2]).toEqual({ name: "unmatched_ids", file: "unmatched_ids.csv", rows: 2, sha256: sha256(text) });
   });
