@@ -191,3 +191,76 @@ where s.y is not null`);
     without.close();
   });
 });
+
+describe("several definitions of churn", () => {
+  const panel: Panel = { ...plantedPanel(6, 330, 26), kpis: ["causal", "size_like", "noise_a"] };
+  let database: Database;
+  beforeAll(async () => {
+    database = await validatePanel(
+      panel,
+      {
+        churn: {
+          primary: "ends",
+          definitions: {
+            ends: { type: "subscription_end" },
+            cancel: { type: "event", entity: "churn_event" },
+          },
+        },
+        before: [
+          // Who gives notice also cancels, a few days later.
+          `insert into staging.churn_event select account_id, notice_on + 3, null, null, false, notice_on + 4, null, 'events'
+from spine.account_period where notice_on is not null`,
+        ],
+      },
+      ["validation.kpi_verdict", "validation.kpi_look"],
+    );
+  }, 240_000);
+  afterAll(() => database?.close());
+
+  it("shows of the others only what becomes of the verdict, with numbers of their own", async () => {
+    const rows = await database.query<{
+      kpi: string;
+      verdict: string;
+      label: string;
+      sentence: string;
+      against_primary: string | null;
+      n_churned: number;
+    }>("select * from validation.kpi_verdict where definition = 'cancel' order by kpi");
+    expect(rows.map(({ kpi }) => kpi)).toEqual(["causal", "noise_a", "size_like"]);
+    for (const { label, sentence } of rows) {
+      expect(["Survives", "Changes", "Cannot tell"]).toContain(label);
+      expect(sentence).toMatch(/ends/);
+      expect(sentence).toMatch(/churned of [\d,]+ accounts/);
+    }
+    expect(rows[0]).toMatchObject({ label: "Survives", against_primary: "survives", verdict: "predicts" });
+    const own = await database.query<{ against_primary: string | null; label: string }>(
+      "select * from validation.kpi_verdict where definition = 'ends' and group_kind = 'all' order by kpi",
+    );
+    expect(own.map((row) => row.against_primary)).toEqual([null, null, null]);
+    expect(own[0]?.label).toMatch(/^Early warning/);
+  });
+  it("reads the primary one by group, and no other", async () => {
+    expect(
+      await database.query("select distinct definition from validation.kpi_verdict where group_kind <> 'all'"),
+    ).toEqual([{ definition: "ends" }]);
+  });
+  it("has families of its own for each", async () => {
+    const sizes = await database.query(
+      "select definition, count(*) as n from validation.kpi_test where family = 'main' group by 1 order by 1",
+    );
+    expect(sizes).toEqual([
+      { definition: "cancel", n: 3 },
+      { definition: "ends", n: 3 },
+    ]);
+  });
+  it("keeps what each month start said under its own label", async () => {
+    const looks = await database.query<{ definition: string; label: string; look_on: string }>(
+      "select * from validation.kpi_look where kpi = 'causal' order by definition",
+    );
+    expect(looks.map(({ definition }) => definition)).toEqual(["cancel", "ends"]);
+    for (const { label, look_on } of looks) {
+      expect(label).toMatch(/^Early warning/);
+      expect(look_on).toBe(panel.asOf);
+    }
+  });
+});
