@@ -6,16 +6,12 @@ import { basename, join, relative, resolve } from "node:path";
 import { type Book, bookSchema, parseBook } from "../config/book.ts";
 import { readLibrary, resolveKpis } from "../features/library.ts";
 import { conclude } from "../init/conclude.ts";
-import { kindOf } from "../init/kinds.ts";
 import { Links } from "../init/links.ts";
-import type { Read } from "../init/place.ts";
-import { profileColumns, readSample } from "../init/profile.ts";
+import { lookAtFolder } from "../init/look.ts";
 import { type Draft, type Finding, type NotPlaced, propose } from "../init/propose.ts";
 import { readWords } from "../init/recognise.ts";
 import { type Loaded, rejectsOf, type Settled, settle } from "../init/settle.ts";
-import { sniffFile } from "../init/sniff.ts";
-import { columnsOf, type ExportFile, groupTables, listFiles } from "../init/tables.ts";
-import { bookText, filesOf, oneLine, scorecardText, shownValue, sourceFields } from "../init/text.ts";
+import { bookText, oneLine, scorecardText, shownValue } from "../init/text.ts";
 import { readVendors } from "../init/vendors.ts";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
 import { writeFileAtomic } from "../lib/files.ts";
@@ -23,7 +19,6 @@ import { silentLog } from "../lib/log.ts";
 import { loadDeliveries } from "../load/load.ts";
 import { resolveScorecards } from "../scores/library.ts";
 import { Database } from "../warehouse/database.ts";
-import { literal } from "../warehouse/literal.ts";
 import type { Context } from "./context.ts";
 import { wrap } from "./table.ts";
 
@@ -66,31 +61,12 @@ export async function init(context: Context, name: string, options: InitOptions)
   const scratch = await mkdtemp(join(tmpdir(), "assay-init-"));
   const database = await Database.open({ path: ":memory:", tempDirectory: join(scratch, "spill") });
   try {
-    const found = await lookAtFiles(context, folder, database);
-    const { reads, notPlaced } = found;
+    const found = await lookAtFolder({ folder, database, scratch, log: context.log });
+    if (found.files === 0) throw usageError(`${shownPath(context, folder)}: holds no files, expected exports`);
+    const { reads } = found;
+    const notPlaced: NotPlaced[] = [...found.notPlaced];
     const vendors = await readVendors(join(folder, "vendors"));
     const words = await readWords();
-    for (const [no, table] of groupTables(found.tables).entries()) {
-      await context.log.step(`look at ${table.files[0]?.name ?? ""}`, async (note) => {
-        const sampleName = `sample_${no}`;
-        try {
-          const sample = await readSample(database, table, sampleName, scratch);
-          const profiles = await profileColumns(database, table, sampleName);
-          note(`${sample.rows} rows, ${profiles.length} columns`);
-          reads.push({
-            name: sampleName,
-            fileName: table.glob === "" ? (table.files[0]?.name ?? "") : table.glob,
-            table,
-            profiles,
-            kinds: profiles.map(kindOf),
-            rows: sample.rows,
-            isWhole: sample.isWhole,
-          });
-        } catch (error) {
-          notPlaced.push({ files: table.files.map((one) => one.name), why: `cannot be read: ${firstLine(error)}` });
-        }
-      });
-    }
     const links = await context.log.step("compare ids", () => Links.of(database, reads));
     const proposal = propose(reads, vendors, words, links);
     const findings: Finding[] = [...proposal.findings];
@@ -194,54 +170,6 @@ function bookName(given: string, isAsked: boolean): string {
     .replaceAll(/[^a-z0-9_-]+/g, "-")
     .replaceAll(/^[^a-z]+|-+$/g, "");
   return name === "" ? "book" : name;
-}
-
-const firstLine = (error: unknown): string =>
-  ((error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "")
-    .replace(/^[A-Za-z ]+ Error: /, "")
-    .slice(0, 200);
-
-async function lookAtFiles(
-  context: Context,
-  folder: string,
-  database: Database,
-): Promise<{
-  readonly files: number;
-  readonly tables: readonly ExportFile[];
-  readonly reads: Read[];
-  readonly notPlaced: NotPlaced[];
-}> {
-  const listed = await listFiles(folder);
-  if (listed.length === 0) throw usageError(`${shownPath(context, folder)}: holds no files, expected exports`);
-  const notPlaced: NotPlaced[] = [];
-  const tables: ExportFile[] = [];
-  const unzip = async (path: string): Promise<string> => {
-    const lines = await database.query<{ line: string }>(
-      `select line from read_csv(${literal(path)}, auto_detect = false, header = false, delim = '\u0001', quote = '', escape = '', columns = {'line': 'varchar'}, compression = 'zstd') limit 500`,
-    );
-    return lines.map(({ line }) => line).join("\n");
-  };
-  await context.log.step("look at the files", async (note) => {
-    for (const file of listed) {
-      try {
-        const sniffed = await sniffFile(file.path, unzip);
-        if (sniffed.kind === "other") {
-          notPlaced.push({ files: [file.name], why: sniffed.why });
-          continue;
-        }
-        const columns =
-          sniffed.kind === "parquet"
-            ? (await database.describe(`select * from read_parquet(${literal(file.path)})`)).map(({ name }) => name)
-            : columnsOf(sniffed);
-        if (typeof columns === "string") notPlaced.push({ files: [file.name], why: columns });
-        else tables.push({ ...file, sniffed, columns });
-      } catch (error) {
-        notPlaced.push({ files: [file.name], why: `cannot be read: ${firstLine(error)}` });
-      }
-    }
-    note(`${listed.length} files, ${tables.length} of them tables`);
-  });
-  return { files: listed.length, tables, reads: [], notPlaced };
 }
 
 /** Reads files of a source the way a refresh will, into a folder of its own. A sentence where that is refused. */
@@ -454,7 +382,3 @@ function describe(answer: Answer, hasTables: boolean): string {
 }
 
 const shownName = (name: string): string => shownValue(name, 60).slice(1, -1);
-
-/** For tests: a source as the book says it. */
-export const proposedSource = sourceFields;
-export const proposedFiles = filesOf;

@@ -51,6 +51,7 @@ export interface Placed {
 /** Recognised, and not needed: a vendor's table without a place in a book. */
 export interface Unneeded {
   readonly no: number;
+  readonly vendor: VendorMatch;
   readonly label: string;
   readonly why: string;
 }
@@ -76,8 +77,10 @@ export function placeTables(
     }
     const label = `${match.vendor.label} ${match.table.label}`;
     const better = match.table.unless.find((table) => isThere(match, table));
-    if (match.table.entity === "none") unneeded.push({ no, label, why: match.table.why ?? "nothing in it is needed" });
-    else if (better !== undefined) unneeded.push({ no, label, why: `the table ${better} says the same better` });
+    if (match.table.entity === "none")
+      unneeded.push({ no, vendor: match, label, why: match.table.why ?? "nothing in it is needed" });
+    else if (better !== undefined)
+      unneeded.push({ no, vendor: match, label, why: `the table ${better} says the same better` });
     else {
       const one = placeByVendor(no, read, match);
       if (one === null) rest.push(no);

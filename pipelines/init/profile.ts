@@ -94,13 +94,13 @@ export async function readSample(
   const columns = table.columns.slice(0, mostColumns);
   const list = columns.map(quoteIdentifier).join(", ");
   await database.run(
-    `create or replace table ${name} (${columns.map((column) => `${quoteIdentifier(column)} varchar`).join(", ")}, _file integer)`,
+    `create or replace table ${name} (${columns.map((column) => `${quoteIdentifier(column)} varchar`).join(", ")})`,
   );
   let rows = 0;
   const share = Math.ceil(mostRows / files.length);
-  for (const [i, file] of files.entries()) {
+  for (const file of files) {
     const from = await relation(database, file, columns, scratch);
-    await database.run(`insert into ${name} select ${list}, ${i} from ${from} limit ${share}`);
+    await database.run(`insert into ${name} select ${list} from ${from} limit ${share}`);
     const now = (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0;
     if (now - rows >= share) {
       rows = now;
@@ -142,7 +142,7 @@ async function relation(
         .join("");
       return `json ->> ${literal(`$${steps}`)} as ${quoteIdentifier(column)}`;
     });
-    return `(select ${values.join(", ")} from read_ndjson_objects(${literal(path)}, ignore_errors = true, maximum_object_size = 67108864))`;
+    return `(select ${values.join(", ")} from read_json_objects(${literal(path)}, format = '${sniffed.head.startsWith("[") ? "array" : "newline_delimited"}', ${sniffed.head.startsWith("[") ? "" : "ignore_errors = true, "}maximum_object_size = 67108864))`;
   }
   const own = uniqueNames(sniffed.text.columns);
   const typed = own.map((column) => `${literal(column)}: 'varchar'`).join(", ");
@@ -198,21 +198,19 @@ async function asUtf8(file: ExportFile, scratch: string): Promise<string> {
 /** Profiles of the columns of a sample, in the order of the table. */
 export async function profileColumns(database: Database, table: Table, name: string): Promise<readonly Profile[]> {
   const columns = table.columns.slice(0, mostColumns);
+  const rows = (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0;
   const profiles: Profile[] = [];
-  for (let at = 0; at < columns.length; at += 25) {
-    const some = columns.slice(at, at + 25);
-    const rows = await database.query<Record<string, unknown>>(
-      some.map((column, i) => `select * from (${profileSelect(name, column, at + i)})`).join(" union all by name ") +
-        " order by no",
-    );
-    for (const [i, row] of rows.entries()) profiles.push(toProfile(some[i] as string, row));
+  for (let at = 0; at < columns.length; at += 50) {
+    const some = columns.slice(at, at + 50);
+    const found = await database.query<Record<string, unknown>>(profileSelect(name, some));
+    for (const [i, column] of some.entries())
+      profiles.push(toProfile(column, rows, found.find((row) => row.no === i) ?? {}));
   }
   return profiles;
 }
 
-const known = (value: string): string => `${value} not in (${[...knownNothings, ...nothings].map(literal).join(", ")})`;
-
-function profileSelect(table: string, column: string, no: number): string {
+/** One row a column with any value: every different value is looked at once, and counts as often as it occurs. */
+function profileSelect(table: string, columns: readonly string[]): string {
   const counted: Readonly<Record<string, string>> = {
     integer: matches("[+-]?[0-9]{1,18}"),
     decimal_point: matches("[+-]?[0-9]*[.][0-9]+([eE][+-]?[0-9]+)?"),
@@ -229,52 +227,63 @@ function profileSelect(table: string, column: string, no: number): string {
     iso_date: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     iso_time: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{1,2}:[0-9]{2}.*"),
     zoned: matches("[0-9]{4}-[0-9]{2}-[0-9]{2}[T ].*(Z|UTC|[+-][0-9]{2}:?[0-9]{0,2})"),
-    epoch_s: "n between 946684800 and 4102444800",
-    epoch_ms: "n between 946684800000 and 4102444800000",
-    epoch_us: "n between 946684800000000 and 4102444800000000",
-    slashed: "p <> '' and length(p) > 0",
-    compact_date: "n between 19700101 and 20991231 and length(v) = 8 and try_strptime(v, '%Y%m%d') is not null",
+    epoch_s: "whole between 946684800 and 4102444800",
+    epoch_ms: "whole between 946684800000 and 4102444800000",
+    epoch_us: "whole between 946684800000000 and 4102444800000000",
+    slashed: "p <> ''",
+    compact_date: "whole between 19700101 and 20991231 and length(v) = 8 and try_strptime(v, '%Y%m%d') is not null",
     word_date: matches("([0-9]{1,2}[- ][A-Za-z]{3,9}[- ,]+[0-9]{2,4}|[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4}).*"),
     email: matches("[^@ ]+@[^@ ]+[.][A-Za-z]{2,}"),
     domain: matches("(https?://)?([A-Za-z0-9-]+[.])+[A-Za-z]{2,}(/.*)?"),
     json: matches("[{\\[].*[}\\]]"),
   };
-  const counts = Object.entries(counted).map(([key, condition]) => `count(*) filter (where ${condition}) as ${key}`);
-  return `with given as (
-      select trim(${quoteIdentifier(column)}) as v from ${table}
+  const counts = Object.entries(counted).map(
+    ([key, condition]) => `cast(coalesce(sum(n) filter (where ${condition}), 0) as bigint) as ${key}`,
+  );
+  const named = columns.map((column, i) => `${quoteIdentifier(column)} as c${i}`).join(", ");
+  const list = columns.map((_, i) => `c${i}`).join(", ");
+  return `with long as (
+      unpivot (select ${named} from ${table}) on ${list} into name column_name value v
+    ), given as (
+      select cast(substr(column_name, 2) as integer) as no, trim(v) as v, count(*) as n from long group by all
     ), value as (
-      select v, trim(regexp_replace(v, '[$€£¥]|^[A-Z]{3} | [A-Z]{3}$', '', 'g')) as bare, try_cast(try_cast(v as decimal(28,6)) as bigint) as n,
-        regexp_extract(v, '^([0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4})( .*)?$', 1) as p
-      from given where v is not null and ${known("v")}
+      select no, v, n,
+        trim(regexp_replace(v, '[$€£¥]|^[A-Z]{3} | [A-Z]{3}$', '', 'g')) as bare,
+        try_cast(try_cast(v as decimal(28,6)) as bigint) as whole,
+        regexp_extract(v, '^([0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4})([ T,].*)?$', 1) as p
+      from given
+      where v not in (${[...knownNothings, ...nothings].map(literal).join(", ")})
     ), most as (
-      select v, count(*) as n from value group by v order by n desc, v limit 60
+      select no, list(v[1:80] order by n desc, v) as common, list(n order by n desc, v) as common_counts
+      from (select * from value qualify row_number() over (partition by no order by n desc, v) <= 60)
+      group by no
     ), nothing as (
-      select list(distinct v order by v) as v from given where v in (${nothings.map(literal).join(", ")})
+      select no, list(v order by v) as nothings from given where v in (${nothings.map(literal).join(", ")}) group by no
+    ), counted as (
+      select no,
+        cast(sum(n) as bigint) as filled,
+        count(*) as n_distinct,
+        min(v) as low,
+        max(v) as high,
+        max(length(v)) as longest,
+        max(try_cast(regexp_extract(p, '^([0-9]+)', 1) as integer)) as first_field,
+        max(try_cast(regexp_extract(p, '^[0-9]+[./-]([0-9]+)', 1) as integer)) as second_field,
+        ${counts.join(",\n        ")}
+      from value
+      group by no
     )
-    select ${no} as no,
-      (select count(*) from given) as total,
-      count(*) as filled,
-      count(distinct v) as n_distinct,
-      min(v) as low,
-      max(v) as high,
-      coalesce(max(length(v)), 0) as longest,
-      max(try_cast(regexp_extract(p, '^([0-9]+)', 1) as integer)) as first_field,
-      max(try_cast(regexp_extract(p, '^[0-9]+[./-]([0-9]+)', 1) as integer)) as second_field,
-      (select list(v[1:80] order by n desc, v) from most) as common,
-      (select list(n order by n desc, v) from most) as common_counts,
-      (select v from nothing) as nothings,
-      ${counts.join(",\n      ")}
-    from value`;
+    select coalesce(counted.no, nothing.no) as no, counted.* exclude (no), most.* exclude (no), nothing.nothings
+    from counted full join nothing on nothing.no = counted.no left join most on most.no = counted.no`;
 }
 
 const matches = (pattern: string, value = "v"): string => `regexp_full_match(${value}, ${literal(pattern)})`;
 
-function toProfile(name: string, row: Readonly<Record<string, unknown>>): Profile {
+function toProfile(name: string, rows: number, row: Readonly<Record<string, unknown>>): Profile {
   const n = (key: string): number => Number(row[key] ?? 0);
   const list = (key: string): readonly string[] => ((row[key] as readonly unknown[] | null) ?? []).map(String);
   return {
     name,
-    rows: n("total"),
+    rows,
     filled: n("filled"),
     distinct: n("n_distinct"),
     min: (row.low as string | null) ?? null,

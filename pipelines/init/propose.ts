@@ -333,7 +333,8 @@ function chooseRivals(
 /** A category of accounts or contracts that is worth a column of its own. */
 const mostExtras = 8;
 
-function draftOf(one: Placed, id: string, given: Readonly<Record<string, Mapping>>): Draft {
+/** A placed table as a source, with categories of accounts and contracts as columns of their own. */
+export function draftOf(one: Placed, id: string, given: Readonly<Record<string, Mapping>>): Draft {
   const { read } = one;
   const { table } = read;
   const entity = entityOf(one.entity);

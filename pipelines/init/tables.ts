@@ -62,18 +62,44 @@ export async function listFiles(
 export function columnsOf(sniffed: Exclude<Sniffed, { kind: "other" }>): readonly string[] | string {
   if (sniffed.kind === "parquet") return [];
   if (sniffed.kind === "csv") return sniffed.text.columns;
-  if (sniffed.head.startsWith("[")) return "is a JSON list, no JSON lines: jq -c '.[]' writes one record a line";
-  const lines = sniffed.head.split(/\r?\n/).filter((line) => line.trim() !== "");
   const paths = new Set<string>();
-  for (const [i, line] of lines.slice(0, 500).entries()) {
+  for (const text of recordTexts(sniffed.head)) {
     try {
-      for (const path of pathsOf(JSON.parse(line))) paths.add(path);
+      for (const path of pathsOf(JSON.parse(text))) paths.add(path);
     } catch {
-      // The last line may be cut off; a first line that is no record means that records span lines.
-      if (i === 0) return "is one JSON document, no JSON lines: jq -c writes one record a line";
+      // The last record may be cut off.
     }
   }
-  return paths.size === 0 ? "holds no JSON records" : [...paths];
+  return paths.size === 0 ? "holds no JSON records: expected one object a line, or a list of objects" : [...paths];
+}
+
+/** The first objects of JSON lines or of a list, each as its text. */
+function recordTexts(head: string): readonly string[] {
+  if (!head.startsWith("["))
+    return head
+      .split(/\r?\n/)
+      .filter((line) => line.trim() !== "")
+      .slice(0, 500);
+  const texts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  let isText = false;
+  for (let i = 1; i < head.length && texts.length < 500; i += 1) {
+    const letter = head[i];
+    if (isText) {
+      if (letter === "\\") i += 1;
+      else if (letter === '"') isText = false;
+    } else if (letter === '"') isText = true;
+    else if (letter === "{" || letter === "[") {
+      if (depth === 0) start = i;
+      depth += 1;
+    } else if (letter === "}" || letter === "]") {
+      depth -= 1;
+      if (depth === 0) texts.push(head.slice(start, i + 1));
+      if (depth < 0) break;
+    }
+  }
+  return texts;
 }
 
 const date = String.raw`(?:19|20)\d{2}-\d{2}-\d{2}|(?:19|20)\d{6}`;

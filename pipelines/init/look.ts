@@ -1,0 +1,89 @@
+/** Looks at every file of a folder: which are tables, and what their columns hold. */
+import type { Log } from "../lib/log.ts";
+import type { Database } from "../warehouse/database.ts";
+import { literal } from "../warehouse/literal.ts";
+import { kindOf } from "./kinds.ts";
+import type { Read } from "./place.ts";
+import { profileColumns, readSample } from "./profile.ts";
+import type { NotPlaced } from "./propose.ts";
+import { sniffFile } from "./sniff.ts";
+import { columnsOf, type ExportFile, groupTables, listFiles } from "./tables.ts";
+
+export interface Looked {
+  /** How many files the folder holds. */
+  readonly files: number;
+  readonly tables: readonly ExportFile[];
+  readonly reads: readonly Read[];
+  readonly notPlaced: readonly NotPlaced[];
+}
+
+/** `scratch`: a folder for texts that the engine can read only after they were transcoded. */
+export async function lookAtFolder(given: {
+  readonly folder: string;
+  readonly database: Database;
+  readonly scratch: string;
+  readonly log: Log;
+}): Promise<Looked> {
+  const { folder, database, scratch, log } = given;
+  const listed = await listFiles(folder);
+  const notPlaced: NotPlaced[] = [];
+  const tables: ExportFile[] = [];
+  await log.step("look at the files", async (note) => {
+    for (const file of listed) {
+      try {
+        const sniffed = await sniffFile(file.path, (path) => unzipped(database, path));
+        if (sniffed.kind === "other") {
+          notPlaced.push({ files: [file.name], why: sniffed.why });
+          continue;
+        }
+        const columns =
+          sniffed.kind === "parquet"
+            ? (await database.describe(`select * from read_parquet(${literal(file.path)})`)).map(({ name }) => name)
+            : columnsOf(sniffed);
+        if (typeof columns === "string") notPlaced.push({ files: [file.name], why: columns });
+        else tables.push({ ...file, sniffed, columns });
+      } catch (error) {
+        notPlaced.push({ files: [file.name], why: `cannot be read: ${firstLine(error)}` });
+      }
+    }
+    note(`${listed.length} files, ${tables.length} of them tables`);
+  });
+  const reads: Read[] = [];
+  for (const table of groupTables(tables)) {
+    await log.step(`look at ${table.files[0]?.name ?? ""}`, async (note) => {
+      const name = `sample_${reads.length}`;
+      try {
+        const sample = await readSample(database, table, name, scratch);
+        const profiles = await profileColumns(database, table, name);
+        note(`${sample.rows} rows, ${profiles.length} columns`);
+        const fileName = table.glob === "" ? (table.files[0]?.name ?? "") : table.glob;
+        reads.push({
+          name,
+          fileName,
+          table,
+          profiles,
+          kinds: profiles.map(kindOf),
+          rows: sample.rows,
+          isWhole: sample.isWhole,
+        });
+      } catch (error) {
+        notPlaced.push({ files: table.files.map((one) => one.name), why: `cannot be read: ${firstLine(error)}` });
+      }
+    });
+  }
+  return { files: listed.length, tables, reads, notPlaced };
+}
+
+/** The first lines of a .zst file, which not every Node unpacks by itself. */
+async function unzipped(database: Database, path: string): Promise<string> {
+  const lines = await database.query<{ line: string }>(
+    `select line from read_csv(${literal(path)}, auto_detect = false, header = false, delim = '\u0001', quote = '', escape = '',
+       columns = {'line': 'varchar'}, compression = 'zstd') limit 500`,
+  );
+  return lines.map(({ line }) => line).join("\n");
+}
+
+const firstLine = (error: unknown): string =>
+  ((error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "")
+    .replace(/^[A-Za-z ]+ Error: /, "")
+    .slice(0, 200);
