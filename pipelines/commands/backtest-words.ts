@@ -54,7 +54,10 @@ export function describeBacktest(answer: Backtest): string {
 
 function ranking(answer: Backtest, test: TestRow | undefined): string {
   if (test === undefined || !isKnown(test.auc)) return "";
-  const { difference, against, against_test: other } = answer;
+  const { difference, against, against_test } = answer;
+  // Numbers that are not paired stand beside each other only where the rows are the same.
+  const isSame = against_test?.first_on === test.first_on && against_test?.n_rows === test.n_rows;
+  const other = isSame ? against_test : null;
   const fit = answer.calibration.find(({ period }) => period === "out_of_time");
   const lines = [
     `pairs ranked rightly, of 100: ${hundredths(test.auc)}${range(test.auc_low, test.auc_high, hundredths)}` +
@@ -66,9 +69,9 @@ function ranking(answer: Backtest, test: TestRow | undefined): string {
             `${range(difference.difference_low, difference.difference_high, signed, " to ")} on the same rows, ` +
             `${grouped(difference.n_churned)} churned accounts`),
     `average precision: ${hundredths(test.average_precision)} %${range(test.average_precision_low, test.average_precision_high, hundredths)}` +
-      `, a coin toss ${hundredths(test.base_rate)} %${other === null ? "" : `; ${named(other)} ${hundredths(other.average_precision)} %`}`,
+      `, a coin toss ${hundredths(test.base_rate)} %${isKnown(other?.average_precision) ? `; ${named(other)} ${hundredths(other.average_precision)} %` : ""}`,
     `lift of the riskiest tenth: ${decimals(test.lift_10, 2)}${range(test.lift_10_low, test.lift_10_high, (x) => decimals(x, 2))}` +
-      (other === null ? "" : `; ${named(other)} ${decimals(other.lift_10, 2)}`),
+      (isKnown(other?.lift_10) ? `; ${named(other)} ${decimals(other.lift_10, 2)}` : ""),
     ...calibration(fit),
     ...tests(answer),
   ];
@@ -233,6 +236,10 @@ function departures(answer: Backtest, test: TestRow | undefined): string {
     : ["DEPARTURES AND REDS", ...lines.map((line) => `  ${wrap(line, 110, "    ")}`)].join("\n");
 }
 
+/** Days from the first snapshot of the periods to the last. */
+const spanOf = (rows: readonly TestRow[]): number =>
+  (Date.parse(rows.at(-1)?.last_on ?? "") - Date.parse(rows[0]?.first_on ?? "")) / 86_400_000;
+
 function periods(answer: Backtest): string {
   const rows = answer.tests.filter(({ period, sample }) => sample === "out_of_time" && period !== "out_of_time");
   if (rows.length === 0) return "";
@@ -258,7 +265,8 @@ function periods(answer: Backtest): string {
     readonly drift: Readonly<Record<string, number | string | boolean | null>> | null;
   };
   const notes = [
-    ...(isKnown(decay?.slope_per_year)
+    // A slope per year of less than a year would be an extrapolation.
+    ...(isKnown(decay?.slope_per_year) && spanOf(rows) >= 365
       ? [
           `a year changes the pairs ranked rightly by ${signed(decay.slope_per_year)}${range(decay.slope_low, decay.slope_high, signed, " to ")} of 100, over ${decay.n_periods} periods`,
         ]
