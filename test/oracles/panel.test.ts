@@ -6,6 +6,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectRoot } from "../../pipelines/lib/files.ts";
+import type { StepContext } from "../../pipelines/models/model.ts";
+import { type Candidate, pairFactsOf } from "../../pipelines/validation/redundancy.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
 import { type Panel, validatePanel } from "../planted-panel.ts";
 
@@ -40,6 +42,8 @@ interface Golden {
   >;
   /** kpi, other, rows with both, rank correlation of their ranks there */
   readonly pairs: readonly (readonly [string, string, number, number])[];
+  /** kpi, other, z of the clustered Wald test beyond the other, z of the paired difference of |A - 1/2| */
+  readonly beyond: readonly (readonly [string, string, number, number])[];
 }
 
 const golden = JSON.parse(
@@ -133,6 +137,28 @@ describe("a validated panel equals scipy, scikit-learn and statsmodels", () => {
           checks.push([`${what} ${at} ${name}`, found?.[name], wanted]);
         }
       }
+    }
+    expect(differing(checks)).toEqual([]);
+  });
+
+  it("what a KPI adds beyond another one, and how much better it ranks", async () => {
+    const run = (sql: string) => database.run(sql);
+    const context = { query: database.query, run } as unknown as StepContext;
+    const facts = await pairFactsOf(context, "subscription_end");
+    const candidate = async (id: string): Promise<Candidate> => {
+      const row = await database.query<{ auc: number; z: number }>(
+        `select auc, z from validation.kpi_statistic where kpi = '${id}'`,
+      );
+      return { id, ...(row[0] as { auc: number; z: number }), coverage: 1, isLive: false };
+    };
+    const checks: [string, unknown, number][] = [];
+    for (const [kpi, other, beyond, better] of golden.beyond) {
+      checks.push([`${kpi} beyond ${other}`, await facts.incrementalZOf(kpi, other), beyond]);
+      checks.push([
+        `${kpi} against ${other}`,
+        await facts.differenceZOf(await candidate(kpi), await candidate(other)),
+        better,
+      ]);
     }
     expect(differing(checks)).toEqual([]);
   });
