@@ -6,8 +6,8 @@
 -- Account-months in which somebody stepped in: a play starts in [s, s + gap + horizon).
 select o.observation_no
 from validation.observation as o
-inner join staging.play as p on p.account_id = o.account_id and p.started_on >= o.snapshot_date
-cross join meta.params as m
-where p.started_on < o.snapshot_date + m.gap_days + m.horizon_days
-  and p.superseded_on is null
+inner join staging.play as y on y.account_id = o.account_id and y.started_on >= o.snapshot_date
+cross join meta.params as p
+where y.started_on < o.snapshot_date + p.gap_days + p.horizon_days
+  and y.superseded_on is null
 group by o.observation_no
