@@ -192,7 +192,7 @@ export function describeVerdicts(answer: Verdicts, options: VerdictOptions = {})
   } else if (answer.groups.length > 0) {
     lines.push(wrap(groupsInShort(answer.groups), 116, ""));
   }
-  lines.push(wrap(answer.power, 116, ""));
+  lines.push(wrap(`${answer.power} The intervals are not adjusted for having been looked at among others.`, 116, ""));
   const chance = controlSentence(answer.random_controls);
   if (chance !== null) lines.push(wrap(chance, 116, ""));
   if (answer.reveal !== null) lines.push("", answer.reveal);

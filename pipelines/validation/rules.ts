@@ -501,9 +501,12 @@ export type Badge =
   | "arrival_times_unknown"
   | "exploratory";
 
-/** Marks beside a verdict; none changes it. */
+/**
+ * Marks beside a verdict; none changes it. Where the families are known, only a link with q < .05 can be confirmed out of time:
+ * beside "cannot tell" the mark would be the claim that the verdict withholds.
+ */
 export function badgesOf(
-  e: Statistics,
+  e: Statistics & { readonly q?: FamilyQ },
   facts: {
     readonly spearmanTenure: number | null;
     readonly arrivalKnown: boolean | null;
@@ -515,6 +518,7 @@ export function badgesOf(
   const k = Math.min(e.churned, e.staying);
   if (k >= 50 && k < 100) badges.push("exploratory");
   if (
+    (e.q === undefined || below(e.q.main, 0.05)) &&
     e.half1Auc !== null &&
     e.half2Auc !== null &&
     side(e.half1Auc) === side(e.half2Auc) &&

@@ -387,11 +387,20 @@ describe("power, strength, bounds, groups and badges", () => {
   it("badges", () => {
     const facts = { spearmanTenure: -0.5, arrivalKnown: false };
     expect(
-      badgesOf({ ...plain, churned: 50, coverage: 0.69, half1Auc: 0.4, half2Auc: 0.41, half2Z: -1.96 }, facts),
+      badgesOf(
+        given({ churned: 50, coverage: 0.69, half1Auc: 0.4, half2Auc: 0.41, half2Z: -1.96 }, { main: 0.04 }),
+        facts,
+      ),
     ).toEqual(["exploratory", "out_of_time_confirmed", "high_missing", "tenure_proxy", "arrival_times_unknown"]);
     expect(badgesOf({ ...plain, churned: 100 }, { spearmanTenure: 0.49, arrivalKnown: null })).toEqual([]);
     expect(
       badgesOf({ ...plain, half1Auc: 0.6, half2Auc: 0.41, half2Z: -3 }, { spearmanTenure: null, arrivalKnown: true }),
     ).toEqual([]);
+    // No claim, nothing to confirm.
+    const halves = { half1Auc: 0.4, half2Auc: 0.41, half2Z: -3 };
+    const known = { spearmanTenure: null, arrivalKnown: true };
+    expect(badgesOf({ ...plain, ...halves, q: { ...plain.q, main: 0.04 } }, known)).toEqual(["out_of_time_confirmed"]);
+    expect(badgesOf({ ...plain, ...halves, q: { ...plain.q, main: 0.06 } }, known)).toEqual([]);
+    expect(badgesOf({ ...plain, ...halves, q: { ...plain.q, main: null } }, known)).toEqual([]);
   });
 });
