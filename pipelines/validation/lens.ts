@@ -98,6 +98,12 @@ export async function layBaseline({ query, run }: StepContext, labels: LabelCoun
 }
 
 /**
+ * From so many labelled rows the KPIs are fitted one after another, with their rows laid side by side: a pass then multiplies by
+ * constants and joins nothing. Below, the statements themselves cost more than their rows, and one serves all KPIs.
+ */
+const aloneFrom = 100_000;
+
+/**
  * Per KPI and definition: y on the baseline covariates, block dummies and the rank-normal KPI over complete cases, ridge
  * 1e-3, Wald z clustered by account. Covariates are standardised over all labelled rows of the definition. The z is null
  * when the fit separates or does not converge; a rule that reads a null is false.
@@ -128,31 +134,33 @@ export const fitLens: Step = {
       );
       if (usable.length === 0) continue;
       const { table, columns, problem } = await layBaseline(context, labels);
-      // Every pass reads all rows: what it reads is narrow.
-      await run(`
+      const batch = labels.n_rows < aloneFrom ? usable.length : 1;
+      for (let from = 0; from < usable.length; from += batch) {
+        const fitted = usable.slice(from, from + batch);
+        await run(`
 create or replace temp table lens_value as
-select u.fit, k.observation_no, k.x
+select k.kpi as fit, k.observation_no, k.x as kpi_x
 from validation.kpi_placed as k
-inner join (values ${usable.map(({ kpi }, i) => `(${literal(kpi)}, ${i})`).join(", ")}) as u(kpi, fit) on u.kpi = k.kpi
-where k.definition = ${literal(definition)}`);
-      const fits = await fitLogistic(query, {
-        rows: `select v.fit, r.account_no, r.block, r.part, r.y, v.x as kpi_x${columns.map((name) => `, r.${name}`).join("")}
+where k.definition = ${literal(definition)} and k.kpi in (${fitted.map(({ kpi }) => literal(kpi)).join(", ")})`);
+        const beside = `select v.fit, v.kpi_x, r.account_no, r.block, r.part, r.y${columns.map((name) => `, r.${name}`).join("")}
     from lens_value as v
-    inner join ${table} as r on r.observation_no = v.observation_no`,
-        ...problem("kpi_x"),
-      });
-      for (const [i, { kpi }] of usable.entries()) {
-        const result = fits.get(String(i));
-        if (result === undefined) continue;
-        rows.push({
-          definition,
-          kpi,
-          z_logit: result.z === null ? null : tenDigits(result.z),
-          passes: result.passes,
-          is_converged: result.isConverged,
+    inner join ${table} as r on r.observation_no = v.observation_no`;
+        if (batch === 1) await run(`create or replace temp table lens_row as ${beside}`);
+        const fits = await fitLogistic(query, {
+          rows: batch === 1 ? "select * from lens_row" : beside,
+          ...problem("kpi_x"),
         });
+        for (const [kpi, result] of fits) {
+          rows.push({
+            definition,
+            kpi,
+            z_logit: result.z === null ? null : tenDigits(result.z),
+            passes: result.passes,
+            is_converged: result.isConverged,
+          });
+        }
       }
-      await run(`drop table lens_value; drop table ${table}`);
+      await run(`drop table if exists lens_row; drop table lens_value; drop table ${table}`);
     }
     await writeTable(
       context,

@@ -104,14 +104,14 @@ export async function fitLogistic(query: Query, problem: LogisticProblem): Promi
   const shape = await query<{ fit: string | number; block: number; n: number; events: number }>(
     `select fit, block, count(*) as n, sum(y) as events from (${problem.rows}) as r group by fit, block order by fit, block`,
   );
-  const rowsOf = new Map<string | number, (typeof shape)[number][]>();
+  const shapeOf = new Map<string | number, (typeof shape)[number][]>();
   for (const row of shape) {
-    const rows = rowsOf.get(row.fit);
-    if (rows === undefined) rowsOf.set(row.fit, [row]);
+    const rows = shapeOf.get(row.fit);
+    if (rows === undefined) shapeOf.set(row.fit, [row]);
     else rows.push(row);
   }
   const states = new Map<string, FitState>();
-  for (const [fit, rows] of rowsOf) {
+  for (const [fit, rows] of shapeOf) {
     const n = rows.reduce((sum, row) => sum + row.n, 0);
     const events = rows.reduce((sum, row) => sum + row.events, 0);
     if (events === 0 || events === n) continue;
@@ -279,39 +279,82 @@ interface Linear {
   readonly slopes: readonly number[];
 }
 
-/**
- * Two tables of values that a select over the rows joins: `<name>_slope` (fit, part, c, b0, ...) and `<name>_effect` (fit, block, a).
- * The function of a row is then a + c + sum of b x column.
- */
-function tablesOf(name: string, functions: readonly Linear[], { columns, parts }: Design): string {
+/** A linear function as SQL over the rows `r`: with the tables of values and the joins that it needs. */
+interface LinearSql {
+  readonly tables: readonly string[];
+  readonly joins: string;
+  readonly sql: string;
+}
+
+/** What the slopes are of the columns of each part: the constant first. */
+function factorsOf({ slopes }: Linear, { columns, parts }: Design): readonly (readonly number[])[] {
+  return parts.map((forms) => {
+    const own = new Array<number>(columns.length + 1).fill(0);
+    for (const [j, form] of forms.entries()) {
+      own[0] = (own[0] as number) + (slopes[j] as number) * form.constant;
+      for (const [k, factor] of form.factors) own[k + 1] = (own[k + 1] as number) + (slopes[j] as number) * factor;
+    }
+    return own;
+  });
+}
+
+/** Of one fit the numbers stand in the statement: no join, and the engine multiplies by constants. */
+function writtenOut(linear: Linear, design: Design): LinearSql {
+  const factors = factorsOf(linear, design);
+  const effects = linear.blocks.map((block, i) => `when ${block} then ${doubleLiteral(linear.effects[i] as number)}`);
+  const byPart = (k: number): string => {
+    const values = factors.map((own) => own[k] as number);
+    const [first] = values as [number];
+    if (values.every((value) => value === first)) return doubleLiteral(first);
+    return `case r.part ${values.map((value, part) => `when ${part} then ${doubleLiteral(value)}`).join(" ")} end`;
+  };
+  const terms = design.columns.map((column, k) => `${byPart(k + 1)} * r.${column}`);
+  return {
+    tables: [],
+    joins: "",
+    sql: [`case r.block ${effects.join(" ")} end`, byPart(0), ...terms].join(" + "),
+  };
+}
+
+/** Of several fits the numbers stand in tables: `<name>_slope` (fit, part, c, b0, ...) and `<name>_effect` (fit, block, a). */
+function lookedUp(name: string, functions: readonly Linear[], design: Design): LinearSql {
+  const { columns, parts } = design;
   const effects = functions.flatMap(({ key, blocks, effects: values }) =>
     blocks.map((block, i) => `(${literal(key)}, ${block}, ${doubleLiteral(values[i] as number)})`),
   );
-  const slopes = functions.flatMap(({ key, slopes: values }) =>
-    parts.map((forms, part) => {
-      let constant = 0;
-      const factors = new Array<number>(columns.length).fill(0);
-      for (const [j, form] of forms.entries()) {
-        constant += (values[j] as number) * form.constant;
-        for (const [k, factor] of form.factors) factors[k] = (factors[k] as number) + (values[j] as number) * factor;
-      }
-      return `(${[literal(key), part, ...[constant, ...factors].map(doubleLiteral)].join(", ")})`;
-    }),
+  const slopes = functions.flatMap((linear) =>
+    factorsOf(linear, design).map(
+      (own, part) => `(${[literal(linear.key), part, ...own.map(doubleLiteral)].join(", ")})`,
+    ),
   );
   const names = ["fit", "part", "c", ...columns.map((_, k) => `b${k}`)];
-  return `${name}_slope(${names.join(", ")}) as (values ${slopes.join(", ")}),
-${name}_effect(fit, block, a) as (values ${effects.join(", ")})`;
-}
-
-/** The joins for {@link tablesOf}, and the function as SQL. */
-function linearOf(name: string, alias: string, { columns, parts }: Design) {
-  const samePart = parts.length === 1 ? "" : ` and ${alias}s.part = r.part`;
+  const slope = `${name}_slope`;
+  const effect = `${name}_effect`;
+  const samePart = parts.length === 1 ? "" : ` and ${slope}.part = r.part`;
   return {
-    join: `inner join ${name}_slope as ${alias}s on ${alias}s.fit = r.fit${samePart}
-  inner join ${name}_effect as ${alias}e on ${alias}e.fit = r.fit and ${alias}e.block = r.block`,
-    sql: [`${alias}e.a + ${alias}s.c`, ...columns.map((column, k) => `${alias}s.b${k} * r.${column}`)].join(" + "),
+    tables: [
+      `${slope}(${names.join(", ")}) as (values ${slopes.join(", ")})`,
+      `${effect}(fit, block, a) as (values ${effects.join(", ")})`,
+    ],
+    joins: `
+  inner join ${slope} on ${slope}.fit = r.fit${samePart}
+  inner join ${effect} on ${effect}.fit = r.fit and ${effect}.block = r.block`,
+    sql: [`${effect}.a + ${slope}.c`, ...columns.map((column, k) => `${slope}.b${k} * r.${column}`)].join(" + "),
   };
 }
+
+function linearOf(name: string, functions: readonly Linear[], design: Design): LinearSql {
+  const [only, ...others] = functions;
+  return only !== undefined && others.length === 0 ? writtenOut(only, design) : lookedUp(name, functions, design);
+}
+
+/** The rows of these fits. */
+const rowsOf = (rows: string, functions: readonly Linear[]): string => {
+  const [only, ...others] = functions;
+  return only !== undefined && others.length === 0
+    ? `(select * from (${rows}) as a where fit = ${literal(only.key)}) as r`
+    : `(${rows}) as r`;
+};
 
 const predictorsOf = (states: readonly FitState[]): readonly Linear[] =>
   states.map((state) => ({
@@ -329,7 +372,8 @@ async function passOver(
 ): Promise<ReadonlyMap<string, ReadonlyMap<number, BlockSums>>> {
   const { columns, parts } = design;
   const part = parts.length === 1 ? "" : ", part";
-  const predictor = linearOf("own", "o", design);
+  const functions = predictorsOf(open.map(([, state]) => state));
+  const predictor = linearOf("own", functions, design);
   const q = columns.length;
   const sums: string[] = [];
   // Plain sums steer the steps; the gradient decides where they end, so its rounding errors are compensated.
@@ -339,12 +383,13 @@ async function passOver(
     for (let b = a; b < q; b += 1) sums.push(`sum(w * ${columns[a]} * ${columns[b]})`);
   }
   const result = await query<{ fit: string | number; block: number; part?: number } & Record<string, number>>(`
-with ${tablesOf("own", predictorsOf(open.map(([, state]) => state)), design)},
-scored as (
+with ${[
+    ...predictor.tables,
+    `scored as (
   select r.*, ${predictor.sql} as eta
-  from (${rows}) as r
-  ${predictor.join}
-),
+  from ${rowsOf(rows, functions)}${predictor.joins}
+)`,
+  ].join(",\n")},
 split as (
   -- exp of -|eta| alone: the larger share and the smaller one follow from it, and neither overflows.
   select *, exp(-abs(eta)) as odds, eta >= 0e0 as is_likely from scored
@@ -448,17 +493,18 @@ async function clusteredErrors(
     const effects = state.blocks.map((_, i) => (h[0] as number) + (i === 0 ? 0 : (h[i] as number)));
     return { key: state.key, blocks: state.blocks, effects, slopes: h.slice(state.blocks.length) };
   });
-  const predictor = linearOf("own", "o", design);
-  const direction = linearOf("toward", "t", design);
+  const functions = predictorsOf(done);
+  const predictor = linearOf("own", functions, design);
+  const direction = linearOf("toward", directions, design);
   const result = await query<{ fit: string | number; squares: number; accounts: number; n: number }>(`
-with ${tablesOf("own", predictorsOf(done), design)},
-${tablesOf("toward", directions, design)},
-scored as (
+with ${[
+    ...predictor.tables,
+    ...direction.tables,
+    `scored as (
   select r.fit, r.account_no, r.y, ${predictor.sql} as eta, ${direction.sql} as direction
-  from (${rows}) as r
-  ${predictor.join}
-  ${direction.join}
-),
+  from ${rowsOf(rows, functions)}${predictor.joins}${direction.joins}
+)`,
+  ].join(",\n")},
 by_account as (
   select fit, account_no, count(*) as n, fsum((y - 1e0 / (1e0 + exp(-eta))) * direction) as u
   from scored group by fit, account_no

@@ -1,14 +1,17 @@
 -- model: validation.kpi_coverage
 -- grain: definition, kpi
--- depends: features.kpi_definition, validation.definition, validation.kpi_bin, validation.kpi_placed, validation.kpi_tenure,
---   validation.kpi_value, validation.observation, validation.stratum
+-- depends: features.kpi_definition, validation.definition, validation.kpi_bin, validation.kpi_stratum,
+--   validation.kpi_tenure, validation.kpi_value, validation.observation, validation.stratum
 -- How much of the labelled history a KPI can speak for: rows with a value among those since its first day of data, its
 -- most frequent value, and its rank correlation with age.
-with first_day as (
-  select v.kpi, min(o.snapshot_no) as snapshot_no
-  from validation.kpi_value as v
-  inner join validation.observation as o on o.observation_no = v.observation_no
-  group by v.kpi
+with first_row as (
+  -- Observations are numbered by date.
+  select any_value(kpi) as kpi, min(observation_no) as observation_no from validation.kpi_value group by kpi_no
+),
+first_day as (
+  select f.kpi, o.snapshot_no
+  from first_row as f
+  inner join validation.observation as o on o.observation_no = f.observation_no
 ),
 labelled_day as (
   select definition, snapshot_no, count(*) as n_rows
@@ -23,8 +26,8 @@ asked as (
   group by l.definition, f.kpi
 ),
 valued as (
-  select definition, kpi, count(*) as n_valued, cast(sum(y) as bigint) as n_valued_events
-  from validation.kpi_placed
+  select definition, kpi, cast(sum(n_rows) as bigint) as n_valued, cast(sum(n_events) as bigint) as n_valued_events
+  from validation.kpi_stratum
   group by definition, kpi
 ),
 spread as (

@@ -3,7 +3,7 @@
 -- depends: validation.kpi_cell, validation.kpi_series, validation.ranked_row
 -- Like for like: what an account's rows of a block and segment won (pairs, a tie half) and met (pairs), both weighted by
 -- 1 / (events + others) of the stratum. A = sum(event_won) / sum(event_met), psi = (won - A met) / sum(event_met). Blocks and
--- segments are whole strata, so halves, periods and segments are sums of these.
+-- segments are whole strata, so halves, periods and segments are sums of these. late_ is the same of decisions within the gap.
 with weighed as (
   select
     r.definition_no,
@@ -11,14 +11,19 @@ with weighed as (
     r.account_no,
     r.block,
     r.segment_no,
-    r.y,
+    case when c.all_events > 0 and c.all_others > 0 then r.y end as y,
     case when r.y = 1 then c.event_won else c.other_won end / 2e0 / (c.all_events + c.all_others) as won,
     case when r.y = 1 then c.all_others else c.all_events end / cast(c.all_events + c.all_others as double) as met,
-    case when r.y = 1 then c.tied else 0 end / cast(c.all_events + c.all_others as double) as tied
+    c.tied / cast(c.all_events + c.all_others as double) as tied,
+    case when c.all_late_events > 0 and c.all_late_others > 0 then r.late_y end as late_y,
+    case when r.late_y = 1 then c.late_event_won else c.late_other_won end
+      / 2e0 / (c.all_late_events + c.all_late_others) as late_won,
+    case when r.late_y = 1 then c.all_late_others else c.all_late_events end
+      / cast(c.all_late_events + c.all_late_others as double) as late_met,
+    c.late_tied / cast(c.all_late_events + c.all_late_others as double) as late_tied
   from validation.kpi_series as v
   inner join validation.ranked_row as r on r.observation_no = v.observation_no
   inner join validation.kpi_cell as c on c.series_no = v.series_no and c.place = r.place and c.value = v.value
-  where r.y is not null and c.all_events > 0 and c.all_others > 0
 )
 select
   definition_no,
@@ -26,12 +31,19 @@ select
   account_no,
   block,
   segment_no,
-  count(*) as n_rows,
-  cast(sum(y) as bigint) as n_event_rows,
-  exact_share_sum(won) as won,
-  exact_share_sum(met) as met,
-  exact_share_sum(case when y = 1 then won else 0e0 end) as event_won,
-  exact_share_sum(case when y = 1 then met else 0e0 end) as event_met,
-  exact_share_sum(tied) as event_tied
+  count(y) as n_rows,
+  count(case when y = 1 then 1 end) as n_event_rows,
+  coalesce(exact_share_sum(case when y is not null then won end), 0e0) as won,
+  coalesce(exact_share_sum(case when y is not null then met end), 0e0) as met,
+  coalesce(exact_share_sum(case when y = 1 then won end), 0e0) as event_won,
+  coalesce(exact_share_sum(case when y = 1 then met end), 0e0) as event_met,
+  coalesce(exact_share_sum(case when y = 1 then tied end), 0e0) as event_tied,
+  count(late_y) as n_late_rows,
+  count(case when late_y = 1 then 1 end) as n_late_event_rows,
+  coalesce(exact_share_sum(case when late_y is not null then late_won end), 0e0) as late_won,
+  coalesce(exact_share_sum(case when late_y is not null then late_met end), 0e0) as late_met,
+  coalesce(exact_share_sum(case when late_y = 1 then late_won end), 0e0) as late_event_won,
+  coalesce(exact_share_sum(case when late_y = 1 then late_met end), 0e0) as late_event_met,
+  coalesce(exact_share_sum(case when late_y = 1 then late_tied end), 0e0) as late_event_tied
 from weighed
 group by definition_no, series_no, account_no, block, segment_no

@@ -1,26 +1,10 @@
 -- model: validation.kpi_placed
 -- grain: definition, kpi, observation_no
 -- depends: validation.kpi_bin, validation.kpi_value, validation.stratum
--- Labelled rows with a value: its bins, twice its rank (from 0, ties in the middle), and x, the KPI on a normal scale: the
--- normal quantile of (midrank - 1/2) / n.
-with scaled as (
-  select
-    definition,
-    kpi,
-    value,
-    bin_5,
-    bin_10,
-    2 * n_below + n_rows as doubled_rank,
-    normal_quantile((n_below + n_rows / 2e0) / n_all) as x
-  from validation.kpi_bin
-),
-labelled as (
-  select s.definition, v.kpi, s.observation_no, s.account_no, s.stratum, s.y, v.value
-  from validation.stratum as s
-  inner join validation.kpi_value as v on v.observation_no = s.observation_no
-  where s.y is not null
-)
+-- Labelled rows with a value, one KPI after another: its bins, twice its rank, and x, the KPI on a normal scale.
 select
-  l.definition, l.kpi, l.observation_no, l.account_no, l.stratum, l.y, l.value, n.bin_5, n.bin_10, n.doubled_rank, n.x
-from labelled as l
-inner join scaled as n on n.definition = l.definition and n.kpi = l.kpi and n.value = l.value
+  s.definition, v.kpi, v.kpi_no, s.observation_no, s.account_no, s.stratum, s.y, v.value, n.bin_5, n.bin_10, n.doubled_rank, n.x
+from validation.kpi_value as v
+inner join validation.stratum as s on s.observation_no = v.observation_no
+inner join validation.kpi_bin as n on n.definition = s.definition and n.kpi_no = v.kpi_no and n.value = v.value
+where s.y is not null

@@ -97,7 +97,7 @@ select 'd' as definition, subject, 'main' as statistic, account_no, 0 as block, 
   union all select 'perfect', account_no, stratum, y, y from rows
 );
 create table validation.kpi_value as
-select observation_no, 'ushape' as kpi, ushape as value from rows union all select observation_no, 'heavy', heavy from rows;
+select observation_no, 'ushape' as kpi, 1 as kpi_no, ushape as value from rows union all select observation_no, 'heavy', 2, heavy from rows;
 create table validation.stratum as select 'd' as definition, observation_no, account_no, stratum, y from rows;
 create table validation.baseline_row as select 'd' as definition, observation_no, size as log_tenure from rows;
 create table validation.kpi_coverage as select 'd' as definition, kpi, 9 as n_distinct from (values ('ushape'), ('heavy')) as t(kpi);`);
@@ -106,6 +106,7 @@ create table validation.kpi_coverage as select 'd' as definition, kpi, 9 as n_di
     ...rankTotals("t", "validation.t_part"),
     await model("kpi_bin.sql"),
     await model("kpi_placed.sql"),
+    await model("kpi_stratum.sql"),
     await model("kpi_shape_part.sql"),
     await model("kpi_tenure.sql"),
     testShape,
