@@ -12,40 +12,50 @@ with numbered as (
   where statistic = slice
 ),
 member as (
-  select n.slice_no, r.account_no, r.place, r.y
+  -- Each row once, in its period and with what decides which other parts of history hold it.
+  select
+    n.slice_no as period_slice,
+    cast(case when r.is_worked then 2 else 0 end + case when r.is_as_was then 1 else 0 end as integer) as mark,
+    r.account_no,
+    r.place,
+    r.y
   from validation.score_row as r
   inner join validation.score_period as p
     on p.subject = r.subject and p.block = r.block and p.sample = case when r.is_out_of_time then 'out_of_time' else 'in_sample' end
   inner join numbered as n on n.subject = p.subject and n.sample = p.sample and n.period_no = p.period_no
   where r.score is not null
-  union all
-  select n.slice_no, r.account_no, r.place, r.y
-  from validation.score_row as r
+),
+target as (
+  select own.slice_no as period_slice, cast(m.mark as integer) as mark, n.slice_no
+  from numbered as own
+  cross join range(0, 4) as m(mark)
   inner join numbered as n
-    on n.subject = r.subject and n.slice in ('as_was', 'without_plays')
-    and case n.slice when 'as_was' then r.is_as_was else r.is_out_of_time and not r.is_worked end
-  where r.score is not null
+    on n.subject = own.subject
+    and (
+      n.slice_no = own.slice_no
+      or n.slice = own.sample
+      or (n.slice = 'as_was' and own.sample = 'out_of_time' and m.mark in (1, 3))
+      or (n.slice = 'without_plays' and own.sample = 'out_of_time' and m.mark in (0, 1))
+    )
+  where own.period_no is not null
 ),
 cell as (
-  select slice_no, account_no, place, cast(count(*) as double) as m, cast(sum(y) as double) as e
+  select period_slice, mark, account_no, place, cast(count(*) as double) as m, cast(sum(y) as double) as e
   from member
-  group by slice_no, account_no, place
+  group by period_slice, mark, account_no, place
 ),
 weighed as (
   -- Sums of whole numbers are exact in doubles.
-  select c.slice_no, w.replicate, c.place, sum(w.weight * c.m) as m, sum(w.weight * c.e) as e
+  select c.period_slice, c.mark, w.replicate, c.place, sum(w.weight * c.m) as m, sum(w.weight * c.e) as e
   from cell as c
   inner join validation.bootstrap_weight as w on w.account_no = c.account_no
-  group by c.slice_no, w.replicate, c.place
+  group by c.period_slice, c.mark, w.replicate, c.place
 ),
 sliced as (
-  select slice_no, replicate, place, m, e from weighed
-  union all
-  select whole.slice_no, w.replicate, w.place, sum(w.m), sum(w.e)
+  select t.slice_no, w.replicate, w.place, sum(w.m) as m, sum(w.e) as e
   from weighed as w
-  inner join numbered as own on own.slice_no = w.slice_no and own.period_no is not null
-  inner join numbered as whole on whole.subject = own.subject and whole.slice = own.sample
-  group by whole.slice_no, w.replicate, w.place
+  inner join target as t on t.period_slice = w.period_slice and t.mark = w.mark
+  group by t.slice_no, w.replicate, w.place
 ),
 risky_first as (
   select
