@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -116,11 +116,14 @@ test("a trial goes on where it was cut, counts no results of other code, and say
   const code = await codeSha256();
   const line = (changes: Partial<SeedResult>): string =>
     `${JSON.stringify({ ...results[0], accounts: 1500, churned: 260, code, ...changes })}\n`;
-  const kpis = (results[0]?.kpis ?? []).map((kpi) => (kpi.role === "constant" ? { ...kpi, verdict: "weak" } : kpi));
-  const { writeFile } = await import("node:fs/promises");
-  await writeFile(
+  const right = (results[0]?.kpis ?? []).map((kpi) => ({
+    ...kpi,
+    verdict: kpi.role === "twin" ? "redundant" : (kpi.expected[0] as string),
+  }));
+  const wrong = right.map((kpi) => (kpi.role === "constant" ? { ...kpi, verdict: "weak" } : kpi));
+  writeFileSync(
     file,
-    `${line({ seed: 1, kpis })}${line({ seed: 2 })}${line({ seed: 3, code: "other", kpis: [] })}{"seed": 4, "ki`,
+    `${line({ seed: 1, kpis: wrong })}${line({ seed: 2, kpis: right })}${line({ seed: 3, code: "other", kpis: [] })}{"seed": 4, "ki`,
   );
   const printed: string[] = [];
   const context = {
