@@ -58,6 +58,7 @@ export const adviseOnKpis: Step = {
     "scores.account_score",
     "scores.scorecard",
     "scores.scorecard_weight",
+    "validation.baseline_coefficient",
     "validation.baseline_fit",
     "validation.baseline_row",
     "validation.baseline_term",

@@ -6,7 +6,7 @@ import type { StepContext } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
 import { baselineCovariates, columnsOf } from "./lens.ts";
-import { fitLogistic } from "./newton.ts";
+import { fitLogistic, type LogisticStart } from "./newton.ts";
 import { doubleLiteral, tenDigits } from "./tables.ts";
 
 /**
@@ -194,6 +194,7 @@ from advice_row`);
       .join("\nunion all\n"),
     covariates: covariates.map(({ name }) => name),
     ridge: 1e-3,
+    start: await wholeBaseline(query, definition, covariates),
   });
   const base = trainings.map((part) => {
     const fit = fits.get(part);
@@ -209,26 +210,31 @@ from advice_row`);
   );
   const markOf = (id: string): string => quoteIdentifier(`k_${id}__missing`);
   const dropped = covariates.map(({ name }) => name).join(", ");
+  // A KPI that is not monotone keeps its bins until they are made a number, which takes the predictions.
+  const ownColumns = kpis.map(({ id, isBinned }) =>
+    isBinned ? columnOf(id) : `coalesce(${columnOf(id)}, 0e0) as ${columnOf(id)}`,
+  );
+  const rawColumns = kpis.map(({ id }) => columnOf(id)).join(", ");
   await run(`
 create or replace temp table advice_row as
-select * exclude (${dropped})${base.map((sql) => `, ${sql}`).join("")}${marked
-    .map(({ id }) => `, case when ${columnOf(id)} is null then 1e0 else 0e0 end as ${markOf(id)}`)
-    .join("")}
+select * exclude (${dropped}, ${rawColumns}), ${[
+    ...ownColumns,
+    ...base,
+    ...marked.map(({ id }) => `case when ${columnOf(id)} is null then 1e0 else 0e0 end as ${markOf(id)}`),
+  ].join(", ")}
 from advice_row`);
-
-  const encoded: string[] = [];
-  for (const { id, isBinned } of kpis) {
-    if (!isBinned) {
-      encoded.push(`coalesce(${columnOf(id)}, 0e0) as ${columnOf(id)}`);
-      continue;
+  const binned = kpis.filter(({ isBinned }) => isBinned);
+  if (binned.length > 0) {
+    const encoded: string[] = [];
+    for (const { id } of binned) {
+      for (const part of [...trainings, "all"] as const) {
+        encoded.push(`${await encodingOf(context, id, part)} as ${quoteIdentifier(`k_${id}__${part}`)}`);
+      }
     }
-    for (const part of [...trainings, "all"] as const) {
-      encoded.push(`${await encodingOf(context, id, part)} as ${quoteIdentifier(`k_${id}__${part}`)}`);
-    }
-  }
-  await run(`
+    await run(`
 create or replace temp table advice_row as
-select * exclude (${kpis.map(({ id }) => columnOf(id)).join(", ")}), ${encoded.join(", ")} from advice_row`);
+select * exclude (${binned.map(({ id }) => columnOf(id)).join(", ")}), ${encoded.join(", ")} from advice_row`);
+  }
   return {
     definition,
     kpis,
@@ -237,6 +243,25 @@ select * exclude (${kpis.map(({ id }) => columnOf(id)).join(", ")}), ${encoded.j
     testTo: sizes?.test_to ?? "",
     churned,
     testChurned: size("n_tested"),
+  };
+}
+
+/** The baseline of all rows in units of the standardised covariates: where the fits of its parts begin. */
+async function wholeBaseline(
+  query: StepContext["query"],
+  definition: string,
+  covariates: Awaited<ReturnType<typeof baselineCovariates>>,
+): Promise<LogisticStart> {
+  const rows = await query<{ variable: string; segment: string | null; coefficient: number }>(
+    `select variable, segment, coefficient from validation.baseline_coefficient where definition = ${literal(definition)}`,
+  );
+  const of = (variable: string, segment: string | null): number =>
+    rows.find((row) => row.variable === variable && row.segment === segment)?.coefficient ?? 0;
+  const slopes = covariates.map(({ variable, segment }) => of(variable, segment));
+  const intercept = covariates.reduce((sum, { mean }, i) => sum + (slopes[i] as number) * mean, of("one", null));
+  return {
+    effects: new Map([[0, intercept]]),
+    coefficients: new Map(covariates.map(({ name, sd }, i) => [name, (slopes[i] as number) * sd])),
   };
 }
 

@@ -38,7 +38,16 @@ interface Golden {
   readonly gates: { readonly held_from: string; readonly looks: readonly Look[] };
   readonly cutoffs: readonly {
     readonly cut: number;
-    readonly sides: readonly (Readonly<Record<string, number>> & { readonly side: string })[];
+    readonly sides: readonly {
+      readonly side: string;
+      readonly n_rows: number;
+      readonly n_accounts: number;
+      readonly n_churned: number;
+      readonly rate: number;
+      readonly low: number;
+      readonly high: number;
+      readonly lift: number;
+    }[];
   }[];
   readonly weightings: Readonly<Record<string, readonly number[]>>;
   readonly humility: {
