@@ -1,7 +1,7 @@
 /** A warehouse in memory from rows written by hand: the tables of staging and rollup as the spine and the features read them. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Book } from "../config/book.ts";
+import { type Book, usageIsReplaced } from "../config/book.ts";
 import { entities, entityOf, sqlTypes } from "../config/entities.ts";
 import { plainRollUp, type UsageRollUp } from "../config/kpi.ts";
 import { kpiColumns } from "../features/columns.ts";
@@ -56,10 +56,12 @@ export function givenColumns(
       ...facts.filter(([name]) => !own.some(([known]) => known === name)),
     ]);
   }
+  const replaced = book !== undefined && usageIsReplaced(book) ? [["superseded_on", "date"] as const] : [];
   tables.set("rollup.account_day", [
     ["account_id", "varchar"],
     ["activity_date", "date"],
     ["visible_on", "date"],
+    ...replaced,
     ["event", "varchar"],
     ["n_events", "bigint"],
     ["quantity", "decimal(18,6)"],
@@ -70,12 +72,14 @@ export function givenColumns(
     ["user_id", "varchar"],
     ["activity_date", "date"],
     ["visible_on", "date"],
+    ...replaced,
     ...usage.user.map(({ name }) => [name, "date"] as const),
   ]);
   tables.set("rollup.account_last", [
     ["account_id", "varchar"],
     ["activity_date", "date"],
     ["visible_on", "date"],
+    ...replaced,
     ["filter_name", "varchar"],
     ["last_at", "timestamp"],
     ["quantity", "decimal(18,6)"],
@@ -114,12 +118,14 @@ export async function openGiven(
 /** Adds the single events of `staging.usage_event` to the roll-ups, as loading does. */
 export async function rollUpGiven(database: Database, usage: UsageRollUp = plainRollUp): Promise<void> {
   const filters = new Map([...usage.account, ...usage.user, ...usage.last].map(({ name, sql }) => [name, sql]));
+  const columns = await database.describe("select * from rollup.account_day");
+  const isReplaced = columns.some(({ name }) => name === "superseded_on");
   const usageRow = `with usage_row as (
   select
     account_id as account_ref,
     cast(event_time as date) as activity_date,
     visible_on,
-    event,
+    ${isReplaced ? "superseded_on,\n    " : ""}event,
     event_time,
     user_id,
     cast(1 as bigint) as n_events,
@@ -127,7 +133,7 @@ export async function rollUpGiven(database: Database, usage: UsageRollUp = plain
     ${[...filters].map(([name, sql]) => `${sql} as ${name},\n    `).join("")}cast(null as date) as visible_month
   from staging.usage_event
 )`;
-  for (const { name, sql } of rollUpStatements(usage)) {
+  for (const { name, sql } of rollUpStatements(usage, isReplaced)) {
     const columns = await database.describe(`select * from "rollup".${name}`);
     const own = columns.map((column) => (column.name === "account_id" ? "account_ref" : column.name)).join(", ");
     await database.run(`insert into "rollup".${name} ${usageRow} select ${own} from (${sql}) as rolled`);

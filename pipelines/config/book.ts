@@ -178,6 +178,12 @@ export type Book = BookFields & {
   readonly config_sha256: string;
 };
 
+/** Whether later deliveries of usage replace days of earlier ones: then a row of usage may be seen no more from a date on. */
+export const usageIsReplaced = ({ sources }: Pick<Book, "sources">): boolean =>
+  Object.values(sources).some(
+    ({ entity, mode }) => mode === "range" && (entity === "usage_event" || entity === "usage_daily"),
+  );
+
 /** The JSON Schema of `assay.yaml`, for editors. */
 export const bookJsonSchema = (): Record<string, unknown> =>
   z.toJSONSchema(bookSchema, { io: "input" }) as Record<string, unknown>;

@@ -1,7 +1,7 @@
 /** KPI definitions to models: a table per source, the wide view over them, why values are missing, the definitions. */
 import { sql } from "kysely";
 import { format } from "sql-formatter";
-import type { Book } from "../config/book.ts";
+import { type Book, usageIsReplaced } from "../config/book.ts";
 import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
@@ -45,7 +45,7 @@ export function featureNodes(
   const gaps = feedGapModel(groups);
   const users = userState(all);
   return [
-    ...groups.map(windowModel),
+    ...groups.map((group) => windowModel(group, usageIsReplaced(book))),
     ...(groups.some((group) => group.name === "usage" && group.kpis.some(feedOf)) ? [usageFeed] : []),
     ...(all.some(readsUsers) ? [userFeed] : []),
     ...(users === undefined ? [] : [users]),
@@ -61,7 +61,8 @@ export function featureNodes(
   ];
 }
 
-const windowModel = (group: Group): Model => (group.name === "usage" ? usageWindow(group) : factWindow(group));
+const windowModel = (group: Group, isReplaced: boolean): Model =>
+  group.name === "usage" ? usageWindow(group, isReplaced) : factWindow(group);
 
 /**
  * features.feed_gap: per snapshot, entity and look-back L the longest run of days in [s - L, s) about which the feed had
@@ -365,7 +366,10 @@ function formulaOf(kpi: KpiDefinition): string | null {
 function alone(kpi: KpiDefinition, book: Book): AnyQuery {
   const [group] = groupKpis([kpi], book) as [Group];
   // biome-ignore lint/suspicious/noExplicitAny: a compiled statement as a step has no type for the builder.
-  const from: any = builder.with("measured", () => sql`(${sql.raw(windowModel(group).sql)})` as any);
+  const from: any = builder.with(
+    "measured",
+    () => sql`(${sql.raw(windowModel(group, usageIsReplaced(book)).sql)})` as any,
+  );
   return ruled(group, "measured", from)
     .select((eb: AnyBuilder) => ["row.account_id", "row.snapshot_date", valueExpression(eb, kpi).as(kpi.id)])
     .orderBy("row.account_id")

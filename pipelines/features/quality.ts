@@ -2,7 +2,7 @@
  * What the data behind each KPI and each source look like, for readers: coverage and spread by week, days with and without
  * rows, steps in volume. All of it describes the data as they are known today; no KPI and no score reads it.
  */
-import type { Book } from "../config/book.ts";
+import { type Book, usageIsReplaced } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import { readModels } from "../models/header.ts";
@@ -30,7 +30,7 @@ export async function qualityNodes(
   const groups = groupKpis(bases, book);
   const usage = groups.find(({ name }) => name === "usage");
   return [
-    ...(usage === undefined ? [] : [usageInputDay(usage)]),
+    ...(usage === undefined ? [] : [usageInputDay(usage, usageIsReplaced(book))]),
     kpiInputDay(kpis, all, groups),
     kpiWeek(kpis),
     sourceDay(book),
@@ -57,15 +57,15 @@ function lasting(kpi: KpiDefinition, group: Group): Pick<KpiDefinition, "filter"
 }
 
 /** features.usage_input_day: per day of use the events that each KPI of usage reads. Where users decide, all events. */
-function usageInputDay(group: Group): Model {
+function usageInputDay(group: Group, isReplaced: boolean): Model {
   const events = (eb: AnyBuilder, kpi: KpiDefinition) => {
     const flag = accountFlag(kpi);
     if (flag !== undefined) return readsUsers(kpi) ? eb.ref("n_events") : eb.ref(flag);
     const filter = filterSql(eb, kpi, group.columns);
     return filter === undefined ? eb.ref("n_events") : eb.case().when(filter).then(eb.ref("n_events")).else(0).end();
   };
-  const query = builder
-    .selectFrom("rollup.account_day")
+  const days: AnyQuery = builder.selectFrom("rollup.account_day");
+  const query = (isReplaced ? days.where("superseded_on", "is", null) : days)
     .select((eb: AnyBuilder) => [
       "activity_date",
       ...group.kpis.map((kpi) => eb.cast(eb.fn.sum(events(eb, kpi)), "bigint").as(kpi.id)),

@@ -27,6 +27,19 @@ import { usersName } from "./user-state.ts";
 
 type Amount = (eb: AnyBuilder) => Expression<unknown>;
 
+/** Whether later deliveries replace days of earlier ones: the roll-ups then say from when on a row is seen no more. */
+type IsReplaced = boolean;
+
+/** The day on which a roll-up row leaves the look-back, or from which on another row stands in its place. */
+const leavesOn =
+  (isReplaced: IsReplaced, windowDays: number | null) =>
+  (eb: AnyBuilder): Expression<unknown> => {
+    const replacedOn = eb.fn.coalesce("used.superseded_on", eb.val(never));
+    if (windowDays === null) return replacedOn;
+    const leftOn = addDays(eb, "used.activity_date", windowDays + 1);
+    return isReplaced ? eb.fn("least", [leftOn, replacedOn]) : leftOn;
+  };
+
 /** What rollup.account_day says about a part: the condition on its rows, its events and their quantities. */
 function readOf(group: Group, part: Part) {
   const flag = accountFlag(part);
@@ -59,14 +72,16 @@ const one: Amount = (eb) => eb.val(1);
  * look-back; for days_since the days since the last one, for time_to_first the first day, for latest the value, null when there
  * is none. 0 where there is no row.
  */
-export function usageWindow(group: Group): Model {
+export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model {
   const steps: (readonly [string, AnyQuery])[] = [];
   const columns: WindowColumn[] = [];
   const pieces: Pieces[] = [];
   const last: (readonly [string, AnyQuery])[] = [];
+  /** Columns whose latest or earliest may be of a row that was replaced later: where to look beside the running value. */
+  const gone = new Map<string, { readonly relation: string; readonly kind: WindowColumn["kind"] }>();
   const outputs = new Map<string, Amount>();
   const asked = group.parts.filter((part) => part.measure === "latest");
-  const prefix = asked.length > 0 ? "running." : "";
+  const prefix = asked.length > 0 || isReplaced ? "running." : "";
   // What latest answers with depends on whether any row counts at all.
   const parts = [
     ...group.parts,
@@ -82,19 +97,29 @@ export function usageWindow(group: Group): Model {
   if (additive.length > 0) {
     const windows = [...new Set(of("count", "sum").map((part) => part.window_days))];
     const measured = additive.map((part) => measuredOf(group, part));
-    steps.push(["usage_seen", usageSeen(group, measured, windows)]);
+    steps.push(["usage_seen", usageSeen(group, measured, windows, isReplaced)]);
     columns.push(...measured.map(({ column }) => column));
     const refs = (some: readonly Measured[]) =>
       new Map(some.map(({ column: { name } }) => [name, (eb: AnyBuilder) => eb.ref(name)] as const));
     for (const window of windows) {
       const amounts = refs(measured.filter(({ part, column }) => column.kind === "sum" && part.window_days === window));
-      const until = window === null ? undefined : untilName(window);
+      const until = window === null && !isReplaced ? undefined : untilName(window);
       pieces.push({ relation: "usage_seen", from: "seen_from", until, amounts });
     }
     const ends = refs(measured.filter(({ column }) => column.kind !== "sum"));
-    if (ends.size > 0) pieces.push({ relation: "usage_seen", from: "seen_from", until: undefined, amounts: ends });
+    if (ends.size > 0) {
+      const relation = isReplaced ? "usage_lasting" : "usage_seen";
+      if (isReplaced) steps.push([relation, lastingRows("usage_seen", untilName(null))]);
+      pieces.push({ relation, from: "seen_from", until: undefined, amounts: ends });
+      if (isReplaced) {
+        const names = measured.flatMap(({ column }) => (column.kind === "sum" ? [] : [column]));
+        last.push(["usage_gone", goneRows("usage_seen", untilName(null), names)]);
+        for (const { name, kind } of names) gone.set(name, { relation: "usage_gone", kind });
+      }
+    }
   }
-  const byDay = of("active_days").filter((part) => part.users === undefined);
+  // A day that is replaced may be seen, not seen, and seen again: then days are counted as users are, by the union of intervals.
+  const byDay = isReplaced ? [] : of("active_days").filter((part) => part.users === undefined);
   if (byDay.length > 0) {
     steps.push(...activeDays(group, byDay));
     for (const part of byDay) {
@@ -112,7 +137,7 @@ export function usageWindow(group: Group): Model {
     const some = byUser.filter((part) => intervalKey(part) === key);
     const [part] = some as [Part];
     const name = isPlainUsers(part) ? `user_${part.window_days ?? "all"}` : `${part.name}_item`;
-    steps.push(...itemSteps(name, group, part));
+    steps.push(...itemSteps(name, group, part, isReplaced));
     for (const { name: column } of some) columns.push({ name: column, kind: "sum", type: "bigint" });
     pieces.push({
       relation: `${name}_piece`,
@@ -123,20 +148,38 @@ export function usageWindow(group: Group): Model {
   }
   for (const part of latest) {
     const at = `${part.name}__at`;
-    steps.push([`${part.name}_given`, gauged(part)]);
+    steps.push([`${part.name}_given`, gauged(part, isReplaced)]);
     columns.push({ name: at, kind: "last", type: "timestamp" });
     const amounts = new Map([[at, (eb: AnyBuilder) => eb.ref("last_at")]]);
-    pieces.push({ relation: `${part.name}_given`, from: "seen_from", until: undefined, amounts });
-    last.push(...lastSteps(part));
+    const relation = isReplaced ? `${part.name}_lasting` : `${part.name}_given`;
+    if (isReplaced) steps.push([relation, lastingRows(`${part.name}_given`, "seen_until")]);
+    pieces.push({ relation, from: "seen_from", until: undefined, amounts });
+    last.push(...lastSteps(part, isReplaced));
     outputs.set(part.name, (eb) => eb.ref(`${part.name}_last.quantity`));
   }
+  const latestSeen = (eb: AnyBuilder, name: string): Expression<unknown> => {
+    const running = eb.ref(`${prefix}${name}`);
+    const found = gone.get(name);
+    if (found === undefined) return running;
+    const other = eb.ref(`${found.relation}.${name}`);
+    const sides = [eb.fn.coalesce(running, other), eb.fn.coalesce(other, running)];
+    return eb.fn(found.kind === "first" ? "least" : "greatest", sides);
+  };
+  for (const part of of("first")) if (gone.has(part.name)) outputs.set(part.name, (eb) => latestSeen(eb, part.name));
   for (const part of of("days_since")) {
     outputs.set(part.name, (eb) =>
-      eb.fn("date_diff", [eb.val("day"), eb.ref(`${prefix}${part.name}`), eb.ref(`${prefix}snapshot_date`)]),
+      eb.fn("date_diff", [eb.val("day"), latestSeen(eb, part.name), eb.ref(`${prefix}snapshot_date`)]),
     );
   }
   const statement = withSteps([...steps, ...accumulate(columns, pieces), ...last], (from) => {
     let query: AnyQuery = from.selectFrom("running");
+    for (const relation of new Set([...gone.values()].map((one) => one.relation))) {
+      query = query.leftJoin(relation, (join) =>
+        join
+          .onRef(`${relation}.account_id`, "=", "running.account_id")
+          .onRef(`${relation}.snapshot_date`, "=", "running.snapshot_date"),
+      );
+    }
     for (const { name } of latest) {
       query = query.leftJoin(`${name}_last`, (join) =>
         join
@@ -221,11 +264,16 @@ function measuredOf(group: Group, part: Part): Measured {
 }
 
 /** The one pass over the events: per account and interval of snapshots that see them, every part's amount. */
-function usageSeen(group: Group, measured: readonly Measured[], windows: readonly (number | null)[]): AnyQuery {
-  const bounded = windows.filter((window) => window !== null);
+function usageSeen(
+  group: Group,
+  measured: readonly Measured[],
+  windows: readonly (number | null)[],
+  isReplaced: IsReplaced,
+): AnyQuery {
+  const bounded = isReplaced ? [...new Set([...windows, null])] : windows.filter((window) => window !== null);
   let query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) => eb.ref("used.visible_on"));
   for (const window of bounded) {
-    query = joinSeenUntil(query, untilName(window), (eb) => addDays(eb, "used.activity_date", window + 1));
+    query = joinSeenUntil(query, untilName(window), leavesOn(isReplaced, window));
   }
   return onlyRead(
     query,
@@ -306,23 +354,28 @@ const isPlainUsers = (part: Part): boolean =>
   part.measure === "distinct" && part.users === undefined && userFlag(part) === undefined && readsUserDay(part);
 
 /** Steps up to `<name>_piece`: per account the disjoint intervals of each counted item, a user, an event or a day. */
-function itemSteps(name: string, group: Group, part: Part): Steps {
+function itemSteps(name: string, group: Group, part: Part, isReplaced: IsReplaced): Steps {
   if (part.users === undefined) {
-    const intervals = readsUserDay(part) ? userIntervals(part) : eventIntervals(group, part);
+    if (part.measure === "active_days") {
+      return unionOfIntervals(name, itemIntervals(group, part, "activity_date", isReplaced), true);
+    }
+    const intervals = readsUserDay(part)
+      ? userIntervals(part, isReplaced)
+      : itemIntervals(group, part, "event", isReplaced);
     return unionOfIntervals(name, intervals);
   }
   if (part.measure === "distinct") {
     return [
-      ...unionOfIntervals(`${name}_used`, userIntervals(part), true),
+      ...unionOfIntervals(`${name}_used`, userIntervals(part, isReplaced), true),
       ...unionOfIntervals(name, duringState(`${name}_used_piece`, part, "item")),
     ];
   }
   const used = `${name}_used`;
-  return [[used, userDays(part)], ...unionOfIntervals(name, duringState(used, part, "user_id"), true)];
+  return [[used, userDays(part, isReplaced)], ...unionOfIntervals(name, duringState(used, part, "user_id"), true)];
 }
 
 /** Rows of rollup.user_day that a part counts, with the snapshots that see them as seen and gone. */
-function seenUserDays(part: Part): AnyQuery {
+function seenUserDays(part: Part, isReplaced: IsReplaced): AnyQuery {
   const flag = userFlag(part);
   const window = part.window_days;
   const query = joinSeenFrom(builder.selectFrom("rollup.user_day as used"), "seen", (eb) =>
@@ -331,50 +384,49 @@ function seenUserDays(part: Part): AnyQuery {
     .where("used.account_id", "is not", null)
     .where("used.user_id", "is not", null);
   const read = flag === undefined ? query : query.where(`used.${flag}`, "is not", null);
-  return window === null ? read : joinSeenUntil(read, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
+  return window === null && !isReplaced ? read : joinSeenUntil(read, "gone", leavesOn(isReplaced, window));
 }
 
-const goneOf = (eb: AnyBuilder, part: Part): AliasableExpression<unknown> =>
-  part.window_days === null ? (eb.val(never) as AliasableExpression<unknown>) : seenUntil(eb, "gone");
+const goneOf = (eb: AnyBuilder, part: Part, isReplaced: IsReplaced): AliasableExpression<unknown> =>
+  part.window_days === null && !isReplaced ? (eb.val(never) as AliasableExpression<unknown>) : seenUntil(eb, "gone");
 
 /** Per account and user the intervals of snapshots that see a day of use; of those with one start only the longest. */
-const userIntervals = (part: Part): AnyQuery =>
-  seenUserDays(part)
+const userIntervals = (part: Part, isReplaced: IsReplaced): AnyQuery =>
+  seenUserDays(part, isReplaced)
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref("used.user_id").as("item"),
       eb.ref("seen.snapshot_date").as("seen_from"),
-      eb.fn.max(goneOf(eb, part)).as("seen_until"),
+      eb.fn.max(goneOf(eb, part, isReplaced)).as("seen_until"),
     ])
     .groupBy(["used.account_id", "used.user_id", "seen.snapshot_date"]);
 
 /** Per account, user and day the interval of snapshots that see it. */
-const userDays = (part: Part): AnyQuery =>
-  seenUserDays(part).select((eb: AnyBuilder) => [
+const userDays = (part: Part, isReplaced: IsReplaced): AnyQuery =>
+  seenUserDays(part, isReplaced).select((eb: AnyBuilder) => [
     "used.account_id",
     "used.user_id",
     eb.ref("used.activity_date").as("item"),
     eb.ref("seen.snapshot_date").as("seen_from"),
-    goneOf(eb, part).as("seen_until"),
+    goneOf(eb, part, isReplaced).as("seen_until"),
   ]);
 
-/** Per account and event the intervals of snapshots that see a day with it. */
-function eventIntervals(group: Group, part: Part): AnyQuery {
+/** Per account and event, or day, the intervals of snapshots that see a day with it. */
+function itemIntervals(group: Group, part: Part, item: "event" | "activity_date", isReplaced: IsReplaced): AnyQuery {
   const window = part.window_days;
   const query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) =>
     eb.ref("used.visible_on"),
   );
-  const ended =
-    window === null ? query : joinSeenUntil(query, "gone", (eb) => addDays(eb, "used.activity_date", window + 1));
+  const ended = window === null && !isReplaced ? query : joinSeenUntil(query, "gone", leavesOn(isReplaced, window));
   return onlyRead(ended, group, [part])
     .select((eb: AnyBuilder) => [
       "used.account_id",
-      eb.ref("used.event").as("item"),
+      eb.ref(`used.${item}`).as("item"),
       eb.ref("seen.snapshot_date").as("seen_from"),
-      eb.fn.max(goneOf(eb, part)).as("seen_until"),
+      eb.fn.max(goneOf(eb, part, isReplaced)).as("seen_until"),
     ])
     .where("used.account_id", "is not", null)
-    .groupBy(["used.account_id", "used.event", "seen.snapshot_date"]);
+    .groupBy(["used.account_id", `used.${item}`, "seen.snapshot_date"]);
 }
 
 /** Intervals of use cut to the snapshots at which their user was one of those that the part counts. */
@@ -402,11 +454,15 @@ const duringState = (used: string, part: Part, user: string): AnyQuery =>
     ]);
 
 /** The rows of rollup.account_last of a part, with the snapshot that first sees them. */
-const gauged = (part: Part): AnyQuery =>
-  joinSeenFrom(builder.selectFrom("rollup.account_last as used"), "seen", (eb) => eb.ref("used.visible_on"))
+const gauged = (part: Part, isReplaced: IsReplaced): AnyQuery => {
+  const seen = joinSeenFrom(builder.selectFrom("rollup.account_last as used"), "seen", (eb) =>
+    eb.ref("used.visible_on"),
+  );
+  return (isReplaced ? joinSeenUntil(seen, "gone", leavesOn(true, null)) : seen)
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref("seen.snapshot_date").as("seen_from"),
+      ...(isReplaced ? [seenUntil(eb, "gone").as("seen_until")] : []),
       "used.activity_date",
       "used.last_at",
       "used.visible_on",
@@ -414,18 +470,76 @@ const gauged = (part: Part): AnyQuery =>
     ])
     .where("used.account_id", "is not", null)
     .where("used.filter_name", "=", lastName(part));
+};
+
+/** Rows that nothing replaces. */
+const lastingRows = (relation: string, until: string): AnyQuery =>
+  builder.selectFrom(relation).selectAll().where(until, ">=", never);
+
+/** Per row of the window the latest (or earliest) of what it sees among rows that are replaced later: few, so a range join is cheap. */
+const goneRows = (relation: string, until: string, columns: readonly WindowColumn[]): AnyQuery =>
+  builder
+    .selectFrom("running")
+    .innerJoin(`${relation} as piece`, (join) =>
+      join
+        .onRef("piece.account_id", "=", "running.account_id")
+        .onRef("piece.seen_from", "<=", "running.snapshot_date")
+        .onRef(`piece.${until}`, ">", "running.snapshot_date"),
+    )
+    .select((eb: AnyBuilder) => [
+      "running.account_id",
+      "running.snapshot_date",
+      ...columns.map(({ name, kind }) => eb.fn[kind === "first" ? "min" : "max"](`piece.${name}`).as(name)),
+    ])
+    .where(`piece.${until}`, "<", never)
+    .groupBy(["running.account_id", "running.snapshot_date"]);
 
 /** `<kpi>_last`: the quantity that belongs to the latest time, unless its day has left the look-back. Ties as for other entities. */
-function lastSteps(part: Part): Steps {
+function lastSteps(part: Part, isReplaced: IsReplaced): Steps {
   const { name, window_days: window } = part;
+  const at: WindowColumn = { name: `${name}__at`, kind: "last", type: "timestamp" };
+  // Where rows are replaced, the latest of those that are seen then may be one that is replaced later.
+  const seen = isReplaced ? `${name}_seen` : "running";
+  const before: Steps = isReplaced
+    ? [
+        [
+          `${name}_named`,
+          builder
+            .selectFrom(`${name}_given`)
+            .select((eb: AnyBuilder) => ["account_id", "seen_from", "seen_until", eb.ref("last_at").as(at.name)]),
+        ],
+        [`${name}_gone`, goneRows(`${name}_named`, "seen_until", [at])],
+        [
+          seen,
+          builder
+            .selectFrom("running")
+            .leftJoin(`${name}_gone as gone`, (join) =>
+              join
+                .onRef("gone.account_id", "=", "running.account_id")
+                .onRef("gone.snapshot_date", "=", "running.snapshot_date"),
+            )
+            .select((eb: AnyBuilder) => [
+              "running.account_id",
+              "running.snapshot_date",
+              eb
+                .fn("greatest", [
+                  eb.fn.coalesce(`running.${at.name}`, `gone.${at.name}`),
+                  eb.fn.coalesce(`gone.${at.name}`, `running.${at.name}`),
+                ])
+                .as(at.name),
+            ]),
+        ],
+      ]
+    : [];
   const ranked = builder
-    .selectFrom("running")
-    .innerJoin(`${name}_given as given`, (join) =>
-      join
+    .selectFrom(seen === "running" ? "running" : `${seen} as running`)
+    .innerJoin(`${name}_given as given`, (join) => {
+      const first = join
         .onRef("given.account_id", "=", "running.account_id")
         .onRef("given.last_at", "=", `running.${name}__at`)
-        .onRef("given.seen_from", "<=", "running.snapshot_date"),
-    )
+        .onRef("given.seen_from", "<=", "running.snapshot_date");
+      return isReplaced ? first.onRef("given.seen_until", ">", "running.snapshot_date") : first;
+    })
     .select([
       "running.account_id",
       "running.snapshot_date",
@@ -441,6 +555,7 @@ function lastSteps(part: Part): Steps {
           eb(addDays(eb, "given.activity_date", window), ">=", eb.ref("running.snapshot_date")),
         );
   return [
+    ...before,
     [`${name}_ranked`, inside],
     [
       `${name}_last`,

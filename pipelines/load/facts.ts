@@ -119,8 +119,11 @@ export async function factsOf(
     arrivalReason: reason ?? "known_at is mapped",
     last_event_at: last,
     repeats:
-      source.entity === "usage_event" && source.key !== undefined
-        ? await rememberRepeats(database, store, source.key, reason === null, source.latency_days, deliveries)
+      (source.entity === "usage_event" || source.entity === "usage_daily") && source.key !== undefined
+        ? await rememberRepeats(database, store, source.key, reason === null, source.latency_days, deliveries, {
+            entity: source.entity,
+            within: source.mode === "range",
+          })
         : null,
   };
 }

@@ -36,6 +36,7 @@ const version = 1;
 export const keyText = (key: readonly string[], prefix = ""): string =>
   key.map((name) => `cast(${prefix}${quoteIdentifier(name)} as varchar)`).join(" || chr(31) || ");
 
+/** `within`: only rows of one delivery repeat each other, as where a later delivery replaces days of an earlier one. */
 export async function rememberRepeats(
   database: Database,
   store: string,
@@ -43,15 +44,23 @@ export async function rememberRepeats(
   arrivalKnown: boolean,
   latencyDays: number,
   deliveries: readonly StoredDelivery[],
+  { entity, within }: { readonly entity: "usage_event" | "usage_daily"; readonly within: boolean },
 ): Promise<Repeats> {
   const folder = join(store, "repeats");
   await mkdir(folder, { recursive: true });
-  const rule = canonicalJson([version, key, arrivalKnown, latencyDays]);
+  const rule = canonicalJson([
+    version,
+    key,
+    arrivalKnown,
+    latencyDays,
+    ...(within ? ["within"] : []),
+    ...(entity === "usage_daily" ? [entity] : []),
+  ]);
   const files = deliveries.map(({ rows }) => basename(rows));
   const path = join(folder, `${sha256(canonicalJson([rule, files])).slice(0, 32)}.parquet`);
   if (!existsSync(path)) {
     const before = await bestRemembered(folder, rule, files);
-    await find(database, { key, arrivalKnown, latencyDays, deliveries, before, path });
+    await find(database, { key, arrivalKnown, latencyDays, deliveries, before, path, within, entity });
     await writeFileAtomic(path.replace(/\.parquet$/, ".json"), canonicalJson({ rule, files }));
   }
   const [counts] = await database.query<{ rows: number; corrections: number }>(
@@ -83,16 +92,19 @@ async function find(
     readonly deliveries: readonly StoredDelivery[];
     readonly before: Remembered | null;
     readonly path: string;
+    readonly within: boolean;
+    readonly entity: "usage_event" | "usage_daily";
   },
 ): Promise<void> {
-  const { key, arrivalKnown, latencyDays, deliveries, before, path } = search;
+  const { key, arrivalKnown, latencyDays, deliveries, before, path, within, entity } = search;
+  const keyed = within ? `(${keyText(key)} || chr(31) || parse_filename(filename))` : keyText(key);
   const list = (rows: readonly StoredDelivery[]): string =>
     `[${[...new Set(rows.map((row) => literal(row.rows)))].join(", ")}]`;
   const seen = new Set(before?.files);
   const fresh = deliveries.filter(({ rows }) => !seen.has(basename(rows)));
   const old = deliveries.filter(({ rows }) => seen.has(basename(rows)));
   const keys = (rows: readonly StoredDelivery[]): string =>
-    `(select ${keyText(key)} as key_text from read_parquet(${list(rows)}) where ${keyText(key)} is not null)`;
+    `(select ${keyed} as key_text from read_parquet(${list(rows)}${within ? ", filename = true" : ""}) where ${keyText(key)} is not null)`;
   const kept =
     before === null
       ? "select null as file, null as row_number, null as key, null as visible_on, null as is_other where false"
@@ -106,9 +118,9 @@ async function find(
   if (old.length > 0 && fresh.length > 0) {
     await database.run(
       `create or replace temp table repeated_before as
-       select distinct hash(${keyText(key)}) as h, filename
+       select distinct hash(${keyed}) as h, filename
        from read_parquet(${list(old)}, filename = true)
-       where hash(${keyText(key)}) in (select hash(key_text) from ${keys(fresh)})`,
+       where hash(${keyed}) in (select hash(key_text) from ${keys(fresh)})`,
     );
     await database.run("insert into repeated select distinct h from repeated_before");
     const held = await database.query<{ filename: string }>("select distinct filename from repeated_before");
@@ -119,12 +131,15 @@ async function find(
   const hasRepeats = ((await database.scalar<number>("select count(*) from repeated")) ?? 0) > 0;
   const order = deliveries.map(({ rows, no }) => `(${literal(rows)}, ${no})`).join(", ");
   const visible = visibleOn({
-    day: "cast(event_time as date)",
+    day: entity === "usage_daily" ? "activity_date" : "cast(event_time as date)",
     knownAt: "known_at",
     arrivalKnown: String(arrivalKnown),
     latencyDays: String(latencyDays),
   });
-  const content = "struct_pack(account_id, event_time, event, user_id, quantity, event_id)";
+  const content =
+    entity === "usage_daily"
+      ? "struct_pack(account_id, activity_date, event, n_events, n_users, quantity)"
+      : "struct_pack(account_id, event_time, event, user_id, quantity, event_id)";
   const ranked = `
     select
       parse_filename(filename) as file,
@@ -139,9 +154,9 @@ async function find(
         row_number() over nth as place,
         first_value(content) over nth as first_content
       from (
-        select filename, file_row_number, ${keyText(key)} as key_text, ${visible} as visible_on, ${content} as content
+        select filename, file_row_number, ${keyed} as key_text, ${visible} as visible_on, ${content} as content
         from read_parquet(${list(holding)}, filename = true, file_row_number = true)
-        where hash(${keyText(key)}) in (select h from repeated)
+        where hash(${keyed}) in (select h from repeated)
       ) as row_of_key
       join (select file, min(no) as no from (values ${order}) as t(file, no) group by file) as delivery on delivery.file = row_of_key.filename
       window nth as (partition by key_text order by visible_on, delivery.no, file_row_number)

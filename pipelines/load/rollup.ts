@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import type { Book, Source } from "../config/book.ts";
+import { type Book, type Source, usageIsReplaced } from "../config/book.ts";
 import { plainRollUp, type UsageFilter, type UsageRollUp } from "../config/kpi.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
@@ -105,19 +105,22 @@ export async function createRollUpViews(
     const mapping = columns.account_id;
     if (typeof mapping === "object" && mapping.via !== undefined) via.set(id, mapping.via);
   }
-  const isUnique = rolledSources === 1 && via.size === 0;
+  const isReplaced = usageIsReplaced(book);
+  const isUnique = rolledSources === 1 && via.size === 0 && !isReplaced;
+  const replacing = new Set(Object.keys(book.sources).filter((id) => book.sources[id]?.mode === "range"));
+  const ways = { via, isReplaced, replacing };
   const hasLate =
     files.users.length > 0 &&
     (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
   await database.run("create schema if not exists rollup");
   await database.run(
-    `create or replace view rollup.account_day as ${accountDayView(files.events, via, isUnique, wanted)}`,
+    `create or replace view rollup.account_day as ${accountDayView(files.events, ways, isUnique, wanted)}`,
   );
   await database.run(
-    `create or replace view rollup.user_day as ${userDayView(files.users, via, isUnique, hasLate === true, wanted)}`,
+    `create or replace view rollup.user_day as ${userDayView(files.users, ways, isUnique, hasLate === true, wanted)}`,
   );
   if (wanted.last.length === 0) return;
-  await database.run(`create or replace view rollup.account_last as ${accountLastView(files.lasts ?? [], via)}`);
+  await database.run(`create or replace view rollup.account_last as ${accountLastView(files.lasts ?? [], ways)}`);
 }
 
 const plusDays = (day: string, days: string): string => `date_add('day', ${days}, ${day})`;
@@ -132,20 +135,23 @@ const lines = (filters: readonly UsageFilter[], line: (name: string) => string):
   filters.map(({ name }) => `${line(name)},\n  `).join("");
 
 /** Each line that says so is portable: a test puts the statements of a book with filters before Trino's grammar. */
-export const rollUpStatements = (wanted: UsageRollUp): readonly Statement[] => [
-  accountDay(wanted),
-  userDay(wanted),
-  ...(wanted.last.length > 0 ? [accountLast(wanted)] : []),
+export const rollUpStatements = (wanted: UsageRollUp, isReplaced = false): readonly Statement[] => [
+  accountDay(wanted, isReplaced),
+  userDay(wanted, isReplaced),
+  ...(wanted.last.length > 0 ? [accountLast(wanted, isReplaced)] : []),
 ];
 
+/** Of a source in mode range: the date from which on a row is seen no more. */
+const replaced = (isReplaced: boolean, indent = "  "): string => (isReplaced ? `superseded_on,\n${indent}` : "");
+
 // portable: trino
-const accountDay = ({ account }: UsageRollUp): Statement => ({
+const accountDay = ({ account }: UsageRollUp, isReplaced: boolean): Statement => ({
   name: "account_day",
   sql: `select
   account_ref,
   activity_date,
   visible_on,
-  event,
+  ${replaced(isReplaced)}event,
   cast(sum(n_events) as bigint) as n_events,
   cast(sum(quantity) as decimal(18,6)) as quantity,
   ${lines(
@@ -154,7 +160,7 @@ const accountDay = ({ account }: UsageRollUp): Statement => ({
   cast(sum(case when ${name} then quantity end) as decimal(18,6)) as ${name}_quantity`,
   )}visible_month
 from usage_row
-group by account_ref, activity_date, visible_on, event, visible_month`,
+group by account_ref, activity_date, visible_on, ${isReplaced ? "superseded_on, " : ""}event, visible_month`,
 });
 
 /**
@@ -162,25 +168,25 @@ group by account_ref, activity_date, visible_on, event, visible_month`,
  * there, marked `is_late`, so that no month depends on another; the view takes the earliest.
  */
 // portable: trino
-const userDay = ({ user }: UsageRollUp): Statement => ({
+const userDay = ({ user }: UsageRollUp, isReplaced: boolean): Statement => ({
   name: "user_day",
   sql: `select
   account_ref,
   user_id,
   activity_date,
   min(visible_on) as visible_on,
-  ${lines(user, (name) => `min(case when ${name} then visible_on end) as ${name}`)}visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
+  ${replaced(isReplaced)}${lines(user, (name) => `min(case when ${name} then visible_on end) as ${name}`)}visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
   visible_month
 from usage_row
 where user_id is not null
-group by account_ref, user_id, activity_date, visible_month`,
+group by account_ref, user_id, activity_date, ${isReplaced ? "superseded_on, " : ""}visible_month`,
 });
 
 /** Only for gauges, so the rows that pass are few and their order costs little. */
 // portable: trino
-const accountLast = ({ last }: UsageRollUp): Statement => ({
+const accountLast = ({ last }: UsageRollUp, isReplaced: boolean): Statement => ({
   name: "account_last",
-  sql: `select account_ref, activity_date, visible_on, filter_name, last_at, quantity, visible_month
+  sql: `select account_ref, activity_date, visible_on, ${isReplaced ? "superseded_on, " : ""}filter_name, last_at, quantity, visible_month
 from (
 ${last
   .map(
@@ -188,11 +194,11 @@ ${last
     account_ref,
     activity_date,
     visible_on,
-    ${literal(name)} as filter_name,
+    ${replaced(isReplaced, "    ")}${literal(name)} as filter_name,
     event_time as last_at,
     quantity,
     visible_month,
-    row_number() over (partition by account_ref, activity_date, visible_on order by event_time desc, quantity desc) as rank_no
+    row_number() over (partition by account_ref, activity_date, visible_on${isReplaced ? ", superseded_on" : ""} order by event_time desc, quantity desc) as rank_no
   from usage_row
   where ${name} and quantity is not null`,
   )
@@ -202,12 +208,7 @@ where rank_no = 1`,
 });
 
 /** `rollup.account_day`: account_id, activity_date, visible_on, event, n_events, quantity, and two columns a filter. */
-function accountDayView(
-  files: readonly string[],
-  via: ReadonlyMap<string, string>,
-  isUnique: boolean,
-  { account }: UsageRollUp,
-): string {
+function accountDayView(files: readonly string[], ways: Ways, isUnique: boolean, { account }: UsageRollUp): string {
   const bigints = ["n_events", ...account.map(({ name }) => name)];
   const decimals = ["quantity", ...account.map(({ name }) => `${name}_quantity`)];
   if (files.length === 0) {
@@ -215,12 +216,12 @@ function accountDayView(
   cast(null as varchar) as account_id,
   cast(null as date) as activity_date,
   cast(null as date) as visible_on,
-  cast(null as varchar) as event,
+  ${noDate(ways)}cast(null as varchar) as event,
   ${bigints.map((name) => `cast(null as bigint) as ${name}`).join(",\n  ")},
   ${decimals.map((name) => `cast(null as decimal(18,6)) as ${name}`).join(",\n  ")}
 where false`;
   }
-  const columns = "activity_date, visible_on, event";
+  const columns = `activity_date, visible_on, ${ways.isReplaced ? "superseded_on, " : ""}event`;
   const measures = [...bigints, ...decimals].join(", ");
   if (isUnique)
     return `select account_ref as account_id, ${columns}, ${measures} from read_parquet(${fileList(files)})`;
@@ -229,14 +230,14 @@ where false`;
     ...decimals.map((name) => `cast(sum(${name}) as decimal(18,6)) as ${name}`),
   ];
   return `select account_id, ${columns}, ${sums.join(", ")}
-from (${resolved(files, via, `${columns}, ${measures}`)}) as resolved
+from (${resolved(files, ways, `${columns}, ${measures}`)}) as resolved
 group by account_id, ${columns}`;
 }
 
 /** `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on, of all events and of those that pass a filter. */
 function userDayView(
   files: readonly string[],
-  via: ReadonlyMap<string, string>,
+  ways: Ways,
   isUnique: boolean,
   hasLate: boolean,
   { user }: UsageRollUp,
@@ -247,16 +248,17 @@ function userDayView(
   cast(null as varchar) as account_id,
   cast(null as varchar) as user_id,
   cast(null as date) as activity_date,
-  ${dates.map((name) => `cast(null as date) as ${name}`).join(",\n  ")}
+  ${noDate(ways)}${dates.map((name) => `cast(null as date) as ${name}`).join(",\n  ")}
 where false`;
   }
-  const columns = `user_id, activity_date, ${dates.join(", ")}`;
+  const superseded = ways.isReplaced ? "superseded_on, " : "";
+  const columns = `user_id, activity_date, ${superseded}${dates.join(", ")}`;
   const stored = `read_parquet(${fileList(files)})`;
   // A filter's first event may come late where the day's first did not: then every row of the day has a say.
   if (!isUnique || (hasLate && user.length > 0)) {
-    return `select account_id, user_id, activity_date, ${dates.map((name) => `min(${name}) as ${name}`).join(", ")}
-from (${resolved(files, via, columns)}) as resolved
-group by account_id, user_id, activity_date`;
+    return `select account_id, user_id, activity_date, ${superseded}${dates.map((name) => `min(${name}) as ${name}`).join(", ")}
+from (${resolved(files, ways, columns)}) as resolved
+group by account_id, user_id, activity_date${ways.isReplaced ? ", superseded_on" : ""}`;
   }
   if (!hasLate) return `select account_ref as account_id, ${columns} from ${stored}`;
   return `select account_ref as account_id, ${columns} from ${stored} where not is_late
@@ -276,21 +278,31 @@ group by late.account_ref, late.user_id, late.activity_date`;
 }
 
 /** `rollup.account_last`: account_id, activity_date, visible_on, filter_name, last_at, quantity; several rows where sources meet. */
-function accountLastView(files: readonly string[], via: ReadonlyMap<string, string>): string {
-  const columns = "activity_date, visible_on, filter_name, last_at, quantity";
-  if (files.length > 0) return `select account_id, ${columns} from (${resolved(files, via, columns)}) as resolved`;
+function accountLastView(files: readonly string[], ways: Ways): string {
+  const columns = `activity_date, visible_on, ${ways.isReplaced ? "superseded_on, " : ""}filter_name, last_at, quantity`;
+  if (files.length > 0) return `select account_id, ${columns} from (${resolved(files, ways, columns)}) as resolved`;
   return `select
   cast(null as varchar) as account_id,
   cast(null as date) as activity_date,
   cast(null as date) as visible_on,
-  cast(null as varchar) as filter_name,
+  ${noDate(ways)}cast(null as varchar) as filter_name,
   cast(null as timestamp) as last_at,
   cast(null as decimal(18,6)) as quantity
 where false`;
 }
 
+/** How the sources of usage differ: ids of other kinds, and days that later deliveries replace. */
+interface Ways {
+  readonly via: ReadonlyMap<string, string>;
+  /** Some source is in mode range: the views have `superseded_on`. */
+  readonly isReplaced: boolean;
+  readonly replacing: ReadonlySet<string>;
+}
+
+const noDate = ({ isReplaced }: Ways): string => (isReplaced ? "cast(null as date) as superseded_on,\n  " : "");
+
 /** The rolled up rows with the account in place of the id that a source goes by. The name of a file says its source. */
-function resolved(files: readonly string[], via: ReadonlyMap<string, string>, columns: string): string {
+function resolved(files: readonly string[], { via, replacing }: Ways, wanted: string): string {
   const bySource = new Map<string, string[]>();
   for (const file of files) {
     const id = basename(file).split("-")[1] as string;
@@ -299,6 +311,9 @@ function resolved(files: readonly string[], via: ReadonlyMap<string, string>, co
   const parts = [...bySource].map(([id, own]) => {
     const stored = `read_parquet(${fileList(own)})`;
     const map = via.get(id);
+    const columns = replacing.has(id)
+      ? wanted
+      : wanted.replace("superseded_on, ", "cast(null as date) as superseded_on, ");
     if (map === undefined) return `select account_ref as account_id, ${columns} from ${stored}`;
     return `select identity.account_id, ${columns}
 from ${stored} as stored
@@ -338,18 +353,20 @@ async function rollUpSource(
     plusDays,
   );
   const isDaily = source.entity === "usage_daily";
-  const statements = rollUpStatements(wanted).filter(({ name }) => !isDaily || name !== "user_day");
+  const isReplaced = source.mode === "range";
+  const statements = rollUpStatements(wanted, isReplaced).filter(({ name }) => !isDaily || name !== "user_day");
   const filters = [
     ...new Map([...wanted.account, ...wanted.user, ...wanted.last].map((filter) => [filter.name, filter])).values(),
   ];
-  const held = await monthsOf(database, deliveries, visible);
+  const held = await monthsOf(database, deliveries, visible, isReplaced);
   const dropped = await droppedOf(database, facts?.repeats?.path ?? null);
   const paths: Record<string, string[]> = { account_day: [], user_day: [], account_last: [] };
   const months = new Map<string, boolean>();
   const missing: { readonly month: string; readonly paths: Readonly<Record<string, string>> }[] = [];
-  for (const [month, stored] of held) {
+  for (const [month, { files: stored, replaced: digest }] of held) {
     const logic = canonicalJson([version, statements.map(({ sql }) => sql), filters, visible, isDaily]);
-    const hash = sha256(canonicalJson([logic, month, stored, dropped.get(month) ?? null])).slice(0, 16);
+    const inputs = [logic, month, stored, dropped.get(month) ?? null, ...(digest === null ? [] : [digest])];
+    const hash = sha256(canonicalJson(inputs)).slice(0, 16);
     const own = Object.fromEntries(
       statements.map(({ name }) => [name, join(folder, `${name}-${id}-${month.slice(0, 7)}-${hash}.parquet`)] as const),
     );
@@ -361,10 +378,12 @@ async function rollUpSource(
   if (missing.length > 0) {
     const wanted = new Set(missing.map(({ month }) => month));
     const inputs = deliveries.filter(({ rows }) =>
-      [...held].some(([month, stored]) => wanted.has(month) && stored.includes(basename(rows))),
+      [...held].some(([month, { files }]) => wanted.has(month) && files.includes(basename(rows))),
     );
     await build(database, {
       folder,
+      sourceId: id,
+      isReplaced,
       isDaily,
       visible,
       arrivalKnown: facts?.arrivalKnown ?? false,
@@ -385,25 +404,40 @@ async function rollUpSource(
   };
 }
 
-/** Month of visible_on -> the names of the store's files that hold rows of it, in the order of delivery. */
+/**
+ * Month of visible_on -> the names of the store's files that hold rows of it, in the order of delivery, and of a source in mode range a
+ * digest of what later deliveries replace of them.
+ */
 async function monthsOf(
   database: Database,
   deliveries: readonly Delivery[],
   visible: string,
-): Promise<ReadonlyMap<string, readonly string[]>> {
+  isReplaced: boolean,
+): Promise<ReadonlyMap<string, { readonly files: readonly string[]; readonly replaced: string | null }>> {
   if (deliveries.length === 0) return new Map();
-  const rows = await database.query<{ month: string; file: string }>(
-    `select distinct cast(date_trunc('month', ${visible}) as date) as month, parse_filename(filename) as file
-     from (
-       select event_day as activity_date, known_day as known_at, filename
-       from read_parquet(${fileList([...new Set(deliveries.map(({ days }) => days))])}, filename = true)
-     )
-     order by month, file`,
+  const days = [...new Set(deliveries.map((delivery) => delivery.days))];
+  const day = `select event_day as activity_date, known_day as known_at, filename from read_parquet(${fileList(days)}, filename = true)`;
+  const placed = `
+       select placed.*, greatest(${visible}, coalesce(seen_from, date '0001-01-01')) as visible_on, parse_filename(filename) as file_name
+       from (${day}) as stored_day
+       inner join staging.range_day as placed
+         on placed.file = replace(stored_day.filename, '.days.parquet', '.parquet') and placed.event_day = stored_day.activity_date`;
+  const rows = await database.query<{ month: string; file: string; replaced: string | null }>(
+    isReplaced
+      ? `select cast(date_trunc('month', visible_on) as date) as month, file_name as file,
+           md5(string_agg(distinct concat_ws(' ', delivery_no, event_day, visible_on, superseded_on), ',' order by concat_ws(' ', delivery_no, event_day, visible_on, superseded_on))) as replaced
+         from (${placed}) where superseded_on is null or visible_on < superseded_on
+         group by 1, 2 order by 1, 2`
+      : `select distinct cast(date_trunc('month', ${visible}) as date) as month, parse_filename(filename) as file, null as replaced
+         from (${day}) order by month, file`,
   );
-  const months = new Map<string, string[]>();
-  for (const { month, file } of rows) {
+  const months = new Map<string, { readonly files: string[]; replaced: string | null }>();
+  for (const { month, file, replaced: digest } of rows) {
     const name = file.replace(/\.days\.parquet$/, ".parquet");
-    months.set(month, [...(months.get(month) ?? []), name]);
+    const known = months.get(month) ?? { files: [], replaced: null };
+    known.files.push(name);
+    if (digest !== null) known.replaced = sha256(`${known.replaced ?? ""}${digest}`);
+    months.set(month, known);
   }
   return months;
 }
@@ -423,6 +457,8 @@ async function build(
   database: Database,
   work: {
     readonly folder: string;
+    readonly sourceId: string;
+    readonly isReplaced: boolean;
     readonly isDaily: boolean;
     readonly visible: string;
     readonly arrivalKnown: boolean;
@@ -435,7 +471,7 @@ async function build(
     readonly repeats: string | null;
   },
 ): Promise<void> {
-  const { isDaily, visible, statements, filters, inputs, missing, repeats } = work;
+  const { sourceId, isReplaced, isDaily, visible, statements, filters, inputs, missing, repeats } = work;
   const dropped =
     repeats === null
       ? 0
@@ -444,25 +480,32 @@ async function build(
   // File and row as one integer: comparing names of files row by row costs more than all the rest of the scan.
   const stored =
     dropped === 0
-      ? `read_parquet(${fileList(paths)}) as stored`
-      : `read_parquet(${fileList(paths)}) as stored
+      ? `read_parquet(${fileList(paths)}${isReplaced ? ", filename = true" : ""}) as stored`
+      : `read_parquet(${fileList(paths)}${isReplaced ? ", filename = true" : ""}) as stored
   anti join (
     select cast(list_position(${fileList(paths.map((path) => basename(path)))}, file) - 1 as bigint) * 1099511627776 + row_number as place
     from read_parquet(${literal(repeats ?? "")})
   ) as repeated on repeated.place = cast(stored.file_index as bigint) * 1099511627776 + stored.file_row_number`;
+  const usedOn = isDaily ? "activity_date" : "cast(event_time as date)";
+  // A file that came twice is two deliveries here, each with days of its own.
+  const placed = isReplaced
+    ? `\n  inner join staging.range_day as placed
+    on placed.source = ${literal(sourceId)} and placed.file = stored.filename and placed.event_day = ${usedOn}`
+    : "";
   const quantity = (await hasQuantities(database, paths)) ? "quantity" : "cast(null as decimal(18,6)) as quantity";
-  const parts = reachOf(work).map((conditions) => {
+  // What replaces an old day is seen later than its day says: no condition on days holds.
+  const parts = (isReplaced ? [[]] : reachOf({ ...work, held: work.held })).map((conditions) => {
     return `  select
     account_id as account_ref,
     ${isDaily ? "activity_date" : "cast(event_time as date) as activity_date"},
-    known_at,
+    ${isReplaced ? "placed.seen_from,\n    placed.superseded_on,\n    " : ""}known_at,
     event,
     ${isDaily ? "cast(activity_date as timestamp) as event_time" : "event_time"},
     ${isDaily ? "cast(null as varchar) as event_id" : "event_id"},
     ${isDaily ? "cast(null as varchar) as user_id" : "user_id"},
     ${isDaily ? "coalesce(n_events, 0)" : "cast(1 as bigint)"} as n_events,
     ${quantity}
-  from ${stored}${conditions.length === 0 ? "" : `\n  where ${conditions.join("\n    and ")}`}`;
+  from ${stored}${placed}${conditions.length === 0 ? "" : `\n  where ${conditions.join("\n    and ")}`}`;
   });
   const months = missing.map(({ month }) => `date ${literal(month)}`).join(", ");
   const isPartial = missing.length < work.held.length;
@@ -473,8 +516,8 @@ visible_row as (
   select
     account_ref,
     activity_date,
-    ${visible} as visible_on,
-    event,
+    ${isReplaced ? `greatest(${visible}, coalesce(seen_from, date '0001-01-01'))` : visible} as visible_on,
+    ${replaced(isReplaced, "    ")}event,
     event_time,
     user_id,
     n_events,
@@ -486,13 +529,13 @@ usage_row as (
     account_ref,
     activity_date,
     visible_on,
-    event,
+    ${replaced(isReplaced, "    ")}event,
     event_time,
     user_id,
     n_events,
     quantity,
     ${filters.map(({ name }) => `${name},\n    `).join("")}cast(date_trunc('month', visible_on) as date) as visible_month
-  from visible_row${isPartial ? `\n  where cast(date_trunc('month', visible_on) as date) in (${months})` : ""}
+  from visible_row${isReplaced ? "\n  where (superseded_on is null or visible_on < superseded_on)" : ""}${isPartial ? `\n  ${isReplaced ? "and" : "where"} cast(date_trunc('month', visible_on) as date) in (${months})` : ""}
 )`;
   for (const { name, sql } of statements) {
     const parts = join(work.folder, `${name}.parts.tmp`);
@@ -501,7 +544,7 @@ usage_row as (
       `copy (${usageRow}\n${sql}) to ${literal(parts)} (${storeFormat}, partition_by (visible_month))`,
     );
     for (const { month, paths } of missing)
-      await settle(database, join(parts, `visible_month=${month}`), sql, filters, paths[name] as string);
+      await settle(database, join(parts, `visible_month=${month}`), sql, filters, isReplaced, paths[name] as string);
     await rm(parts, { recursive: true, force: true });
   }
 }
@@ -520,6 +563,7 @@ async function settle(
   folder: string,
   sql: string,
   filters: readonly UsageFilter[],
+  isReplaced: boolean,
   path: string,
 ): Promise<void> {
   const parts = existsSync(folder) ? (await readdir(folder)).sort().map((part) => join(folder, part)) : [];
@@ -533,7 +577,7 @@ async function settle(
     cast(null as varchar) as account_ref,
     cast(null as date) as activity_date,
     cast(null as date) as visible_on,
-    cast(null as varchar) as event,
+    ${isReplaced ? "cast(null as date) as superseded_on,\n    " : ""}cast(null as varchar) as event,
     cast(null as timestamp) as event_time,
     cast(null as varchar) as user_id,
     cast(null as bigint) as n_events,

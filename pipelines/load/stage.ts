@@ -302,7 +302,7 @@ function sourceRepeats(book: Book, load: LoadResult): Model {
   );
   const parts = keyed.map(([id, source]) => {
     const repeats = load.sources[id]?.repeats;
-    if (source.entity === "usage_event") {
+    if (source.entity === "usage_event" || source.entity === "usage_daily") {
       return `select ${literal(id)} as source, cast(${repeats?.rows ?? 0} as bigint) as n_repeats, cast(${repeats?.corrections ?? 0} as bigint) as n_corrections`;
     }
     const content = targetsOf(source)

@@ -1,5 +1,5 @@
 /** The book's definitions of churn as SQL: who decided to leave, and when the first evidence of it stood. */
-import type { Book } from "../config/book.ts";
+import { type Book, usageIsReplaced } from "../config/book.ts";
 import { usageError } from "../lib/errors.ts";
 import type { Model, Step } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
@@ -101,7 +101,7 @@ select
   next_on as undone_on
 from (
   select account_id, activity_date, lead(activity_date) over (partition by account_id order by activity_date) as next_on
-  from (select distinct account_id, activity_date from rollup.account_day where account_id is not null) as day
+  from (select distinct account_id, activity_date from rollup.account_day where account_id is not null${usageIsReplaced(book) ? " and superseded_on is null" : ""}) as day
 ) as active
 cross join meta.params as p
 where date_diff('day', activity_date, coalesce(next_on, p.as_of)) > ${definition.days}`);
