@@ -15,7 +15,7 @@ import { fitLens } from "./lens.ts";
 import { checkNotice, decisionModel, definitionModel } from "./outcomes.ts";
 import { makePeriods } from "./periods.ts";
 import { rankModels, rankTotals } from "./rank.ts";
-import { groupKpis } from "./redundancy.ts";
+import { groupKpis, rankPairs } from "./redundancy.ts";
 import { type LookBackOptions, lookBack } from "./rhythm.ts";
 import { testShape } from "./shape.ts";
 
@@ -139,6 +139,7 @@ async function kpiNodes(
     fitLens,
     kpiArrivalModel(book, kpis, options.inputs),
     truncationModel(options.truncation),
+    rankPairs,
     groupKpis,
     decideVerdicts({
       lineage: lineageOf(book, kpis, options.inputs),

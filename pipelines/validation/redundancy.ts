@@ -7,7 +7,7 @@ import { literal } from "../warehouse/literal.ts";
 import { countLabels } from "./baseline.ts";
 import { type Beside, layBaseline } from "./lens.ts";
 import { fitLogistic } from "./newton.ts";
-import { doubleLiteral, tenDigits, writeTable } from "./tables.ts";
+import { doubleLiteral, tenDigits, twelveDigits, writeTable } from "./tables.ts";
 
 /** |rho| from which two KPIs count as alike. */
 export const alike = 0.7;
@@ -194,6 +194,96 @@ ${paired}`);
   const z = fits.get("1")?.z ?? null;
   return z === null ? null : tenDigits(z);
 }
+
+/** Pairs whose sums one statement takes. */
+const pairsAtOnce = 200;
+
+/**
+ * validation.kpi_rank_pair: Spearman's rank correlation of every two KPIs over the labelled rows on which both have a value:
+ * each KPI is ranked once, over its own rows (midranks, doubled to whole numbers), and the sums are exact. kpi stands before
+ * other in the book's order. Null where one of them is constant. The ranks are laid side by side first: a join of all pairs of
+ * a row's KPIs makes hundreds of rows of it.
+ */
+export const rankPairs: Step = {
+  kind: "step",
+  name: "validation.rank_pairs",
+  depends: ["features.kpi_definition", "validation.definition", "validation.kpi_placed"],
+  params: [],
+  produces: ["validation.kpi_rank_pair"],
+  version: "1",
+  async run(context) {
+    const { query, run } = context;
+    const kpis = await query<{ kpi_no: number; id: string }>(
+      "select kpi_no, id from features.kpi_definition order by kpi_no",
+    );
+    const definitions = await query<{ definition: string }>(
+      "select definition from validation.definition where has_outcome order by definition",
+    );
+    const rows: { definition: string; kpi: string; other: string; n_rows: number; spearman: number | null }[] = [];
+    for (const { definition } of definitions) {
+      if (kpis.length < 2) continue;
+      await run(`
+create or replace temp table pair_rank as
+select ${kpis.map(({ kpi_no }) => `max(case when kpi_no = ${kpi_no} then doubled_rank end) as r${kpi_no}`).join(", ")}
+from validation.kpi_placed where definition = ${literal(definition)} group by observation_no`);
+      const [whole] = await query<Record<string, number | null>>(
+        `select count(*) as n, ${kpis
+          .map(
+            ({ kpi_no: k }) =>
+              `count(r${k}) as n${k}, cast(sum(r${k}) as double) as s${k}, cast(sum(r${k} * r${k}) as double) as ss${k}`,
+          )
+          .join(", ")} from pair_rank`,
+      );
+      const of = (name: string): number => whole?.[name] ?? 0;
+      const valued = kpis.filter(({ kpi_no }) => of(`n${kpi_no}`) > 0);
+      const pairs = valued.flatMap((kpi, i) => valued.slice(i + 1).map((other) => [kpi, other] as const));
+      for (let from = 0; from < pairs.length; from += pairsAtOnce) {
+        const asked = pairs.slice(from, from + pairsAtOnce);
+        // The sums of a KPI beside another one that always has a value are its own.
+        const beside = (sum: string, other: number): string =>
+          `cast(sum(case when r${other} is not null then ${sum} end) as double)`;
+        const sums = asked.flatMap(([{ kpi_no: a }, { kpi_no: b }], i) => [
+          `cast(sum(r${a} * r${b}) as double) as ab${i}`,
+          ...(of(`n${b}`) === of("n")
+            ? []
+            : [`${beside(`r${a}`, b)} as a${i}`, `${beside(`r${a} * r${a}`, b)} as aa${i}`]),
+          ...(of(`n${a}`) === of("n")
+            ? []
+            : [`${beside(`r${b}`, a)} as b${i}`, `${beside(`r${b} * r${b}`, a)} as bb${i}`]),
+          ...(of(`n${a}`) === of("n") || of(`n${b}`) === of("n") ? [] : [`count(r${a} + r${b}) as n${i}`]),
+        ]);
+        const [found] = await query<Record<string, number | null>>(`select ${sums.join(", ")} from pair_rank`);
+        for (const [i, [{ id: kpi, kpi_no: a }, { id: other, kpi_no: b }]] of asked.entries()) {
+          const n = found?.[`n${i}`] ?? Math.min(of(`n${a}`), of(`n${b}`));
+          if (n === 0) continue;
+          const own = (name: string, total: string): number => found?.[`${name}${i}`] ?? of(total);
+          const [sa, saa, sb, sbb] = [
+            own("a", `s${a}`),
+            own("aa", `ss${a}`),
+            own("b", `s${b}`),
+            own("bb", `ss${b}`),
+          ] as const;
+          const spread = Math.max(0, (saa - (sa * sa) / n) * (sbb - (sb * sb) / n));
+          const together = (found?.[`ab${i}`] ?? 0) - (sa * sb) / n;
+          rows.push({
+            definition,
+            kpi,
+            other,
+            n_rows: n,
+            spearman: spread === 0 ? null : twelveDigits(together / Math.sqrt(spread)),
+          });
+        }
+      }
+      await run("drop table pair_rank");
+    }
+    await writeTable(
+      context,
+      "validation.kpi_rank_pair",
+      { definition: "varchar", kpi: "varchar", other: "varchar", n_rows: "bigint", spearman: "double" },
+      rows,
+    );
+  },
+};
 
 /**
  * validation.kpi_pair: the primary definition's pairs with the number of the group that holds both, null when none does.
