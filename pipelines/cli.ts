@@ -112,6 +112,7 @@ program
   .option("--kind <kind>", `one of ${kinds.join(", ")}`, kind, "planted" as const)
   .option("--workers <n>", "books at a time, each on one thread", wholeNumber, 2)
   .option("--file <file>", "results by seed, to go on with (default: data/trials/<kind>-<accounts>.jsonl)")
+  .option("--markdown", "print the tables as docs/trials.md has them")
   .option("--json", "print the answer as JSON")
   .action((options) => trial(context, options));
 program

@@ -12,8 +12,8 @@ import type { Database } from "../warehouse/database.ts";
 import { buildWarehouse, openWarehouse, type RunContext, readInputs, stopwatch } from "./build.ts";
 import type { Context } from "./context.ts";
 import { codeSha256, resolveDefinitions } from "./definitions.ts";
-import { formatTable } from "./table.ts";
-import { type KpiResult, type SeedResult, summarize, type Trial, whyNoBars } from "./trial-table.ts";
+import { type KpiResult, type SeedResult, summarize } from "./trial-table.ts";
+import { describeTrial, trialInMarkdown } from "./trial-words.ts";
 
 export interface TrialOptions {
   readonly seeds: number;
@@ -24,6 +24,8 @@ export interface TrialOptions {
   /** Where the result of each seed is appended; default: data/trials/<kind>-<accounts>.jsonl. */
   readonly file?: string;
   readonly json?: boolean;
+  /** The tables as they stand in docs/trials.md. */
+  readonly markdown?: boolean;
 }
 
 /**
@@ -74,10 +76,11 @@ export async function trial(context: Context, options: TrialOptions): Promise<vo
     [...results.values()].sort((a, b) => a.seed - b.seed),
   );
   const measured_on = context.now().toISOString().slice(0, 10);
+  const inWords = options.markdown ? trialInMarkdown : describeTrial;
   context.print(
     options.json
       ? JSON.stringify({ measured_on, ...summary, code_sha256: code }, null, 2)
-      : describe(summary, measured_on),
+      : inWords(summary, measured_on),
   );
   const failed = summary.bars.filter(({ holds }) => !holds);
   if (failed[0] !== undefined) {
@@ -180,40 +183,4 @@ async function readKpis(database: Database, truth: Truth): Promise<readonly KpiR
     const planted = truth.kpis[row.kpi];
     return planted === undefined ? [] : [{ ...row, ...planted }];
   });
-}
-
-function describe(summary: Trial, measuredOn: string): string {
-  const { kind, accounts, seeds, churned, versions } = summary;
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const head = [
-    `${kind}, ${accounts} accounts, ${seeds} seeds: ${churned.least} to ${churned.most} churned accounts, ${churned.mean} on average`,
-    `measured on ${measuredOn} with assay ${versions.assay}, DuckDB ${versions.duckdb}`,
-  ].join("\n");
-  const confusion = formatTable(
-    summary.kpis.map(({ kpi, role, crude, adjusted, late, asExpected, verdicts }) => ({
-      kpi,
-      planted: role,
-      crude,
-      "like for like": adjusted,
-      late,
-      "as expected": percent(asExpected),
-      verdicts: Object.entries(verdicts)
-        .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
-        .map(([verdict, n]) => `${verdict} ${n}`)
-        .join(", "),
-    })),
-  );
-  if (summary.bars.length === 0) return `${head}\n\n${confusion}\n\nno bars: ${whyNoBars(kind, churned.mean)}`;
-  const bars = formatTable(
-    summary.bars.map(({ what, limit, rate, low, high, k, n, p, holds }) => ({
-      "": holds ? "holds" : "FAILS",
-      what,
-      bar: limit,
-      measured: rate,
-      "95 % interval": low === null ? "" : `${percent(low)} to ${percent(high as number)}`,
-      of: k === null ? `${n}` : `${k} of ${n}`,
-      p: p === null ? "" : p.toFixed(3),
-    })),
-  );
-  return `${head}\n\n${confusion}\n\n${bars}\n\nA bar fails only if the exact one-sided p is at most 0.025, unless it says otherwise.`;
 }
