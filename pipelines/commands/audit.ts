@@ -1,7 +1,14 @@
 import { guardRailError, usageError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
 import { dataSection, labelSection } from "./audit-labels.ts";
-import { hasAuditTables, knownSection, lintSection, overrideSection, signOffSection, stateSection } from "./audit-scorecards.ts";
+import {
+  hasAuditTables,
+  knownSection,
+  lintSection,
+  overrideSection,
+  signOffSection,
+  stateSection,
+} from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";

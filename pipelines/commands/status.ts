@@ -64,7 +64,10 @@ export async function status(
     }
     const [bad] = useless;
     if (bad !== undefined) {
-      throw guardRailError(`${book.book}: ${noUseSentence(bad)}`, `run 'npx assay backtest ${name}' for what history says`);
+      throw guardRailError(
+        `${book.book}: ${noUseSentence(bad)}`,
+        `run 'npx assay backtest ${name}' for what history says`,
+      );
     }
   } finally {
     database.close();

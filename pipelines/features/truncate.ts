@@ -86,7 +86,8 @@ export async function compareWithCut(
     await run(`create view meta.params as select * from ${whole}.meta.params`);
     const staged = await query<{ name: string }>(
       `select table_name as name from duckdb_columns()
-       where database_name = ${literal(input.catalog)} and schema_name = 'staging' and column_name = 'superseded_on' order by 1`,
+       where database_name = ${literal(input.catalog)} and schema_name = 'staging' and column_name in ('superseded_on', 'visible_on')
+       group by 1 having count(*) = 2 order by 1`,
     );
     // A roll-up's own dates say when something was first known: after s they are not known yet.
     const rolled = await query<{ name: string; dates: readonly string[] | null }>(
