@@ -91,7 +91,7 @@ export function gateSentence(found: {
   const gate = `${label} ${side === "at_most" ? "at most" : "at least"} ${shown(threshold)}`;
   const when = `held-out account-months of ${heldFrom} to ${heldTo}`;
   if (state === "cannot tell") {
-    return `${gate}: cannot tell; ${n_churned} of 30 churned accounts, ${n_churned_failing} of 10 of them on that side, in ${when}.`;
+    return `${gate}: cannot tell; ${accounts(n_churned)} (30 are needed), ${n_churned_failing} of them on that side (10), in ${when}.`;
   }
   const { rate_failing: f, rate_failing_low: fl, rate_failing_high: fh } = found;
   const { rate_passing: p, rate_passing_low: pl, rate_passing_high: ph } = found;
