@@ -154,7 +154,7 @@ export function lookBack(options: LookBackOptions, columns: ColumnTypes): Step {
     kind: "step",
     name: "validation.look_back",
     // The spine's tables are made again; that they stand says that what they read does.
-    depends: [...new Set([...read.filter((table) => !made.has(table)), ...spineMakes])].sort(),
+    depends: [...new Set([...read.filter((table) => !made.has(table)), ...spineMakes, "validation.decision"])].sort(),
     params: ["as_of"],
     produces: [pastLooks],
     version: sha256(
@@ -235,7 +235,7 @@ class Desk {
       const rows = `select * replace (${literal(new SqlDate(date))} as look_on) from ${source}`;
       await run(`insert into ${this.#at(pastLooks)} (${names}) select ${names} from (${rows})`);
     };
-    const outcomes = (await this.#isHopeless(date)) ? null : await this.#outcomes(date, nodes);
+    const outcomes = (await this.#isHopeless(date, definition)) ? null : await this.#outcomes(date, nodes);
     if (outcomes === null || outcomes.churned < 50 || outcomes.staying < 50) {
       // Nothing can be tested with so few: no look needs to find that out KPI by KPI.
       await untested(this.#inside(), definition, date);
@@ -283,9 +283,23 @@ class Desk {
     await run("create schema meta; create schema spine; create schema validation");
   }
 
-  /** No account-month can have a complete window by then, or there are fewer than 50 accounts at all. */
-  async #isHopeless(date: string): Promise<boolean> {
+  /**
+   * Seen without a look: no account-month can have a complete window by then, or there are fewer than 50 accounts, or fewer than
+   * 50 had decided by then. A notice that was withdrawn since counts as a decision: by then it may have stood.
+   */
+  async #isHopeless(date: string, definition: string): Promise<boolean> {
     if (this.#accounts < 50) return true;
+    const day = literal(new SqlDate(date));
+    const hasContracts = this.#options.spine.some(({ depends }) => depends.includes("staging.subscription"));
+    const notices = hasContracts
+      ? `union select account_id from ${this.#at("staging.subscription")} where notice_on < ${day}`
+      : "";
+    const [decided] = await this.#context.query<{ n: number }>(
+      `select count(distinct account_id) as n from (
+         select account_id from ${this.#at("validation.decision")} where definition = ${literal(definition)} and decided_on < ${day} ${notices}
+       )`,
+    );
+    if (decided !== undefined && decided.n < 50) return true;
     const [row] = await this.#context.query<{ n: number }>(
       `select count(*) as n from ${this.#at("spine.snapshot")} cross join ${this.#at("meta.params")}
        where is_validated and snapshot_date + gap_days + horizon_days <= ${literal(new SqlDate(date))}`,
