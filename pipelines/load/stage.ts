@@ -13,6 +13,7 @@ import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts
 import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
 import { accountIdentity, identityJoin, unmatchedIds, viaOf } from "./identities.ts";
+import { convertedMoney, moneyOf, rateJoin, ratePeriod } from "./money.ts";
 import { rangeDay } from "./range.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
@@ -31,7 +32,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
   const fixed = await readModels("staging");
   const raw = await Promise.all([...entities.values()].map((entity) => rawView(book, load, entity)));
   const staged = [...entities.values()]
-    .filter(({ id }) => id !== "usage_event" && id !== "account_key")
+    .filter(({ id, kind }) => id !== "usage_event" && kind !== "map")
     .map((entity) =>
       entity.kind === "hand" ? handWritten(book, entity.id, load.deliveries) : stateOrFact(book, entity),
     );
@@ -43,6 +44,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
     rejectTable(load),
     arrivalTable(load),
     rangeDay(book, load.deliveries),
+    ratePeriod,
     accountIdentity(book),
     unmatchedIds(book),
     sourceRepeats(book, load),
@@ -407,6 +409,7 @@ function stateOrFact(book: Book, entity: Entity): Model {
   const hasVia = sources.some((source) => viaOf(source) !== null);
   const hasSnapshot = sources.some((source) => source.mode === "snapshot");
   const hasRange = sources.some((source) => source.mode === "range");
+  const hasRates = moneyOf(entity) !== null && Object.values(book.sources).some((source) => source.entity === "rate");
   const hasRefTime = isState && entity.id !== "subscription";
   const hasKnownAt = entity.columns.some(({ name }) => name === "known_at");
   const columns = stagedColumns(book, entity);
@@ -417,9 +420,12 @@ function stateOrFact(book: Book, entity: Entity): Model {
     const quoted = quoteIdentifier(name);
     if (name === "account_id" && hasVia)
       return `case when given._via is null then given.account_id else identity.account_id end as account_id`;
-    if (name === "mrr_minor") {
-      return `case when given.currency is null or given.currency = ${literal(book.currency)} then given.mrr_minor end as mrr_minor`;
-    }
+    const money = moneyOf(entity);
+    if (name === money) return `${convertedMoney(book, money, hasRates)} as ${quoted}`;
+    // What has been converted is in the currency of the book.
+    if (name === "currency" && money !== null && hasRates)
+      return `case when rated.rate is not null then ${literal(book.currency)} else upper(trim(given.currency)) end as currency`;
+    if (name === "currency" && money !== null) return "upper(trim(given.currency)) as currency";
     return `given.${quoted}`;
   });
   const segment = segmentColumn(book, entity, plain);
@@ -438,7 +444,7 @@ function stateOrFact(book: Book, entity: Entity): Model {
     given._arrival_known,
     ${day} as event_day,
     cast(given._delivered_at as date) as delivered_on${hasRange ? ",\n    placed.seen_from,\n    placed.superseded_on as replaced_on" : ""}
-  from raw.${entity.id} as given${hasRange ? rangeJoin("given", day).replaceAll("\n", "\n  ") : ""}${hasVia ? identityJoin("given", `coalesce(${day}, cast(given._delivered_at as date))`).replaceAll("\n", "\n  ") : ""}
+  from raw.${entity.id} as given${hasRates ? rateJoin(book, day) : ""}${hasRange ? rangeJoin("given", day).replaceAll("\n", "\n  ") : ""}${hasVia ? identityJoin("given", `coalesce(${day}, cast(given._delivered_at as date))`).replaceAll("\n", "\n  ") : ""}
 )`);
   const staged = [...plain, ...(segment === null ? [] : ["segment"])];
   const names = staged.map(quoteIdentifier).join(", ");
@@ -550,6 +556,7 @@ version as (
     ...(hasVia ? ["staging.account_identity"] : []),
     ...(hasSnapshot ? ["meta.delivery"] : []),
     ...(hasRange ? ["staging.range_day"] : []),
+    ...(hasRates ? ["staging.rate"] : []),
     ...(hasRefTime ? ["staging.subscription"] : []),
   ];
   const grain = isState ? [...entity.key, "visible_on"] : [];
