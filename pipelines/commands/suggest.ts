@@ -2,6 +2,7 @@ import { refusedError, usageError } from "../lib/errors.ts";
 import { suggestScorecard } from "../validation/advice-scorecard.ts";
 import type { Query, Row } from "../warehouse/database.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
+import { type KnownThreshold, readKnownThresholds } from "./suggest-known.ts";
 import { formatTable, wrap } from "./table.ts";
 
 export const suggestions = ["weights", "thresholds", "scorecard"] as const;
@@ -110,12 +111,15 @@ export async function readWeights(query: Query): Promise<SuggestedWeights> {
 export interface SuggestedThresholds {
   readonly thresholds: readonly Row[];
   readonly gates: readonly Row[];
+  /** From accounts whose health somebody knows. */
+  readonly known: readonly KnownThreshold[];
 }
 
 export async function readThresholds(query: Query): Promise<SuggestedThresholds> {
   return {
     thresholds: await query("select * from validation.suggested_threshold order by kpi, tier"),
     gates: await query("select * from validation.gate_finding order by gate_no, kpi"),
+    known: await readKnownThresholds(query),
   };
 }
 
@@ -166,7 +170,7 @@ function describeWeights({ curve, weights, humility, folklore }: SuggestedWeight
   return lines.join("\n");
 }
 
-function describeThresholds({ thresholds, gates }: SuggestedThresholds): string {
+function describeThresholds({ thresholds, gates, known }: SuggestedThresholds): string {
   const lines = ["THRESHOLDS"];
   if (thresholds.length === 0) lines.push("No threshold can be suggested yet.");
   for (const kpi of new Set(thresholds.map((row) => row.kpi))) {
@@ -174,6 +178,7 @@ function describeThresholds({ thresholds, gates }: SuggestedThresholds): string 
     for (const row of thresholds.filter((one) => one.kpi === kpi))
       lines.push(`  ${wrap(String(row.sentence), 112, "    ")}`);
   }
+  if (known.length > 0) lines.push("", "KNOWN ACCOUNTS", ...known.map(({ sentence }) => paragraph(sentence)));
   lines.push("", "GATES", ...gates.map((row) => paragraph(row.sentence)));
   return lines.join("\n");
 }
