@@ -106,6 +106,19 @@ async function chooseCurrency(
       });
     return first.currency;
   }
+  const named = sources.flatMap(({ draft }) =>
+    ["mrr_minor", "amount_minor"].flatMap(
+      (name) => /(?:^|[_ ])(eur|usd|gbp|chf)$/i.exec(draft.columns[name]?.from ?? "")?.[1] ?? [],
+    ),
+  )[0];
+  if (named !== undefined) {
+    findings.push({
+      level: "guessed",
+      about: "currency",
+      text: `${named.toUpperCase()}, by the name of a column of amounts`,
+    });
+    return named.toUpperCase();
+  }
   const [sign] = signs;
   if (sign !== undefined) {
     findings.push({ level: "guessed", about: "currency", text: `${sign}, by the signs beside amounts` });

@@ -64,6 +64,13 @@ export class Links {
         const isAddress = kind.isEmail || kind.isDomain;
         if (!(kind.isId || isAddress) || kind.isBoolean || profile.distinct < 2) continue;
         if (kind.isCategory && !/id$/i.test(profile.name)) continue;
+        // Names of companies and people are no ids: two of one name are two.
+        if (
+          !isAddress &&
+          (/name$/i.test(profile.name) ||
+            profile.common.filter((value) => value.includes(" ")).length > 0.3 * profile.common.length)
+        )
+          continue;
         const isSmall = kind.isInteger && (profile.max?.length ?? 0) < 7 && profile.longest < 7;
         const forms = isAddress ? (kind.isEmail ? [false, true] : [true]) : [false];
         for (const isDomain of forms) {
@@ -125,14 +132,14 @@ export class Links {
       IdColumn,
       IdColumn,
     ];
-    if ((a.isSmall || b.isSmall) && !areNamedAlike(from.column, to, samples)) return 0;
+    if ((a.isSmall || b.isSmall) && !areNamedAlike(from, to, samples) && !areNamedAlike(to, from, samples)) return 0;
     return overlap.shared / overlap.values;
   }
 }
 
 /** `customer_id` is alike `customer_id` and the `id` of a file of customers. */
-function areNamedAlike(name: string, to: Place, samples: readonly Sample[]): boolean {
-  const [a, b] = [squeeze(name), squeeze(to.column)];
+function areNamedAlike(from: Place, to: Place, samples: readonly Sample[]): boolean {
+  const [a, b] = [squeeze(from.column), squeeze(to.column)];
   if (a === b) return true;
   const file = squeeze((samples[to.table] as Sample).fileName.split("/").at(-1) ?? "");
   const stem = a.replace(/(id|no|nr|number|key|ref|uuid)$/, "");

@@ -288,6 +288,14 @@ export function mappingOf(
     if (!isMinor && !hasDecimals && wanted === undefined)
       guesses.push(`${column}: whole numbers, read as whole units of money and not as cents`);
   }
+  if (name === "event") {
+    // The library counts logins under this name.
+    const login = profile.common.filter((value) =>
+      /^(user[ _.-]*)?(log(ged)?[ _.-]*in|logins?|sign(ed)?[ _.-]*in|anmeldung|login success)$/i.test(value),
+    );
+    if (login.length > 0 && !profile.common.includes("login"))
+      mapping.map = Object.fromEntries(login.map((value) => [value, "login"]));
+  }
   if (type === "boolean" && profile.common.some((value) => /^(ja|nein)$/i.test(value)))
     mapping.map = Object.fromEntries(profile.common.map((value) => [value, /^ja$/i.test(value) ? "true" : "false"]));
   return mapping;

@@ -1,9 +1,9 @@
 /** From placed tables to the sources of a book, and what is sure of them, what is guessed and what has no place. */
 import { entityOf } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
-import type { Links } from "./links.ts";
+import type { Links, Place } from "./links.ts";
 import { type Mapping, mappingOf, type Placed, placeTables, type Read } from "./place.ts";
-import { isNearlyUnique, recognise, type Words } from "./recognise.ts";
+import { columnsByName, isNearlyUnique, type Words } from "./recognise.ts";
 import { chooseHub, type Link, Resolver } from "./resolve.ts";
 import { idOf, type Table } from "./tables.ts";
 import type { Vendor } from "./vendors.ts";
@@ -84,23 +84,42 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
   const filesOf = (no: number): readonly string[] => (reads[no] as Read).table.files.map(({ name }) => name);
   const { placed: all, unneeded, open } = placeTables(reads, vendors, words, links);
   for (const { no, label, why } of unneeded) notPlaced.push({ files: filesOf(no), why: `${label}: ${why}` });
-  const wide = open.flatMap((no) => wideUsage(no, reads[no] as Read, all, links, reads) ?? []);
+  // A table of counts by the day says more than that there was use.
+  const isVague = (one: Placed): boolean =>
+    one.vendor === null && one.entity === "usage_event" && one.columns.event?.value === "use";
+  const wide = [...open, ...all.filter(isVague).map(({ no }) => no)].flatMap(
+    (no) => wideUsage(no, reads[no] as Read, all, links, reads) ?? [],
+  );
   for (const no of open) {
     if (!wide.some((one) => one.no === no)) notPlaced.push({ files: filesOf(no), why: whyOpen(reads[no] as Read) });
   }
-  const placed = [...all, ...wide];
+  const placed = [...all.filter((one) => !wide.some(({ no }) => no === one.no)), ...wide];
   const hub = chooseHub(placed, links, reads);
   const standIn = hub === null ? standInFor(placed) : null;
   const ids = nameSources(placed, hub);
   const resolver = new Resolver({
     placed,
-    hub: hub !== null ? { no: hub.no, column: hub.columns.account_id?.from as string } : standIn,
+    hub:
+      hub !== null
+        ? { no: hub.no, column: hub.columns.account_id?.from as string, also: alsoAccounts(placed, hub, links, reads) }
+        : standIn === null
+          ? null
+          : { ...standIn, also: [] },
     links,
     reads,
     idOf: (no) => ids.get(no) as string,
   });
   const drafts: Draft[] = [];
-  const chosen = chooseRivals(placed, hub, links, resolver, findings, notPlaced, filesOf);
+  const chosen = chooseRivals(
+    placed,
+    hub,
+    hub === null ? [] : alsoAccounts(placed, hub, links, reads),
+    links,
+    resolver,
+    findings,
+    notPlaced,
+    filesOf,
+  );
   for (const one of chosen) {
     const id = ids.get(one.no) as string;
     if (one.entity === "account") {
@@ -270,10 +289,26 @@ function standInFor(placed: readonly Placed[]): { readonly no: number; readonly 
   return null;
 }
 
+/** Tables of other accounts of the hub's kind: the same columns, no id in common, and nothing in them that names accounts of the hub. */
+function alsoAccounts(placed: readonly Placed[], hub: Placed, links: Links, reads: readonly Read[]): readonly Place[] {
+  const names = (one: Placed): readonly string[] => Object.keys(one.columns);
+  const hubKey: Place = { table: hub.no, column: hub.columns.account_id?.from as string, isDomain: false };
+  return placed.flatMap((one) => {
+    if (one.entity !== "account" || one.no === hub.no || one.vendor?.table.table !== hub.vendor?.table.table) return [];
+    const shared = names(one).filter((name) => names(hub).includes(name)).length;
+    const isAlike = shared >= 0.7 * Math.max(names(one).length, names(hub).length);
+    const isLinked = links.of(one.no).some((column) => links.share(column, hubKey, reads) > 0.05);
+    return isAlike && !isLinked
+      ? [{ table: one.no, column: one.columns.account_id?.from as string, isDomain: false }]
+      : [];
+  });
+}
+
 /** Where two tables say the same, or two systems both have contracts, one of them is chosen. */
 function chooseRivals(
   placed: readonly Placed[],
   hub: Placed | null,
+  also: readonly Place[],
   links: Links,
   resolver: Resolver,
   findings: Finding[],
@@ -296,15 +331,14 @@ function chooseRivals(
   for (const one of placed) {
     if (one.entity === "account" && hub !== null && one.no !== hub.no) {
       const isSame = shared(one, hub, "account_id");
-      const isAlike = one.vendor?.vendor.vendor === hub.vendor?.vendor.vendor;
       if (isSame > 0.5)
         leave(
           one,
           `the same accounts as in ${filesOf(hub.no)[0]} (${Math.round(100 * isSame)} % of its ids); that one is read`,
         );
+      else if (also.some(({ table }) => table === one.no)) kept.push(one);
       else if (resolver.linkOf(one.no) !== null)
         leave(one, "the same accounts under other ids; it serves to join the two systems");
-      else if (isAlike && isSame < 0.05) kept.push(one);
       else leave(one, `nothing in it says which account of ${filesOf(hub.no)[0]} it is`);
       continue;
     }
@@ -529,28 +563,29 @@ function derive(
       text: `no file lists the accounts; every ${standIn.column} of ${one.read.fileName} is one`,
     });
   }
-  if (hub !== null && !drafts.some(({ entity }) => entity === "subscription")) {
-    const own = words.get("subscription");
-    if (own === undefined) return;
-    const seen = {
-      fileName: "subscriptions",
-      profiles: hub.read.profiles,
-      kinds: hub.read.kinds,
-      accountColumns: [hub.columns.account_id?.from as string],
-    };
-    const found = recognise({ ...seen, fileName: "contract subscription" }, new Map([["subscription", own]]));
-    const columns = found?.columns ?? {};
-    const start = columns.started_on ?? hub.columns.created_at?.from;
-    const says = ["ended_on", "mrr_minor", "renews_on", "notice_on"].filter((name) => columns[name] !== undefined);
-    if (start === undefined || says.length === 0) return;
+  if (drafts.some(({ entity }) => entity === "subscription")) return;
+  const tables = placed.filter(
+    (one) =>
+      one.entity === "account" && drafts.some((draft) => draft.entity === "account" && draft.table === one.read.table),
+  );
+  for (const one of tables) {
+    const account = one.columns.account_id?.from as string;
+    const columns = columnsByName(
+      "subscription",
+      { fileName: one.read.fileName, profiles: one.read.profiles, kinds: one.read.kinds, accountColumns: [] },
+      words,
+    );
+    const start = columns.started_on ?? one.columns.created_at?.from;
+    const says = ["ended_on", "notice_on", "mrr_minor", "renews_on"].filter((name) => columns[name] !== undefined);
+    if (start === undefined || says.length === 0) continue;
     const guesses: string[] = [];
-    const mapped: Record<string, Mapping> = { account_id: { from: hub.columns.account_id?.from as string } };
-    for (const [name, column] of Object.entries({ ...columns, started_on: start })) {
-      if (name !== "account_id" && name !== "subscription_id")
-        mapped[name] = mappingOf("subscription", name, hub.read, column, guesses, {});
-    }
-    mapped.subscription_id = { from: hub.columns.account_id?.from as string };
-    const base = draftOf(hub, "subscriptions", {});
+    const mapped: Record<string, Mapping> = {};
+    for (const [name, column] of Object.entries({ ...columns, started_on: start }))
+      mapped[name] = mappingOf("subscription", name, one.read, column, guesses, {});
+    mapped.account_id = { from: account };
+    mapped.subscription_id = { from: account };
+    const id = one.no === hub?.no ? "subscriptions" : `${idOf(one.read.table.id)}_subscriptions`;
+    const { immutable: _, ...base } = draftOf(one, id, {});
     drafts.push({
       ...base,
       entity: "subscription",
@@ -558,13 +593,14 @@ function derive(
       columns: ordered("subscription", mapped),
       vendorKey: ["subscription_id"],
       immutable: [],
-      comment: "No file of its own: the accounts say when each began to pay and when it left.",
+      formats: formatsOf(one.read, mapped),
+      comment: "No file of contracts: the accounts say when each began to pay and when it left.",
     });
     findings.push({
       level: "guessed",
-      about: "subscriptions",
-      text: `no file of contracts; ${hub.read.fileName} has ${start} and ${says.map((name) => columns[name]).join(", ")}, read as one contract an account`,
+      about: id,
+      text: `no file of contracts; ${one.read.fileName} has ${start} and ${says.map((name) => columns[name]).join(", ")}, read as one contract an account`,
     });
-    for (const guess of guesses) findings.push({ level: "guessed", about: "subscriptions", text: guess });
+    for (const guess of guesses) findings.push({ level: "guessed", about: id, text: guess });
   }
 }

@@ -167,6 +167,38 @@ function orderOf<T extends { readonly name: string }>(entityId: string, columns:
 const weightOf = (name: string, column: string, required: boolean): number =>
   common.has(column.toLowerCase()) ? (required ? 0.5 : 0.25) : name === "account_id" || name === "user_id" ? 0.5 : 1;
 
+/** Whose id a column holds, where its name is put together: `Customer Reference`, `acct_no`. */
+const idPatterns: Readonly<Record<string, RegExp>> = {
+  account_id:
+    /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|code|uuid|guid|nummer)$/,
+  subscription_id:
+    /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uuid|nummer)$/,
+  user_id:
+    /^(user|contact|member|person|visitor|benutzer|nutzer)(id|no|nr|num|number|ref|reference|key|code|uuid|nummer)$/,
+  ticket_id: /^(ticket|case|issue|incident|request)(id|no|nr|num|number|ref|reference|key|code|nummer)$/,
+};
+
+/** `mrr_eur` is mrr, `Cust Name` is name. */
+function shortName(name: string): string {
+  return plainName(name)
+    .replace(/(usd|eur|gbp|chf)$/, "")
+    .replace(/^(customer|cust|account|acct|client|company)(?=name|since|status|owner|country|segment)/, "");
+}
+
+/** The columns of an entity that a table has by their names, whether or not it has all that the entity needs. */
+export function columnsByName(entityId: string, seen: Seen, words: Words): Readonly<Record<string, string>> {
+  const own = words.get(entityId) as EntityWords;
+  const used = new Set<string>();
+  const columns: Record<string, string> = {};
+  for (const { name } of entityOf(entityId).columns) {
+    const found = findColumn(entityId, name, own, seen, used, true);
+    if (found === null) continue;
+    columns[name] = found.column;
+    used.add(found.column);
+  }
+  return columns;
+}
+
 function findColumn(
   entityId: string,
   name: string,
@@ -197,6 +229,16 @@ function findColumn(
     );
     if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
   }
+  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
+    const at = seen.profiles.findIndex((profile, i) => shortName(profile.name) === wanted && isFit(i));
+    if (at !== -1 && wanted !== "id") return { column: (seen.profiles[at] as Profile).name };
+  }
+  const pattern = idPatterns[name];
+  const byPattern =
+    pattern === undefined
+      ? -1
+      : seen.profiles.findIndex((profile, i) => pattern.test(plainName(profile.name)) && isFit(i));
+  if (byPattern !== -1) return { column: (seen.profiles[byPattern] as Profile).name };
   if (name === "account_id" && entityId !== "account") {
     const known = seen.accountColumns.find((column) => !used.has(column));
     if (known !== undefined) return { column: known };

@@ -22,6 +22,13 @@ export interface KeySource {
   readonly how: string;
 }
 
+/** Where the ids of the book's accounts stand; `also`: tables of other accounts of the same kind, such as those of another region. */
+export interface Hub {
+  readonly no: number;
+  readonly column: string;
+  readonly also: readonly Place[];
+}
+
 interface Target {
   readonly place: Place;
   readonly kind: "hub" | "source" | "key";
@@ -44,9 +51,15 @@ export function chooseHub(placed: readonly Placed[], links: Links, reads: readon
   const scored = placed
     .filter(({ entity }) => entity === "account")
     .map((one) => {
-      const key: Place = { table: one.no, column: one.columns.account_id?.from as string, isDomain: false };
+      // Its own key, and the columns that hold the ids of other systems.
+      const keys = links
+        .of(one.no)
+        .filter(({ isUnique, isDomain, column }) => !isDomain && (isUnique || column === one.columns.account_id?.from));
       const users = placed.filter(
-        (other) => other.no !== one.no && links.of(other.no).some((column) => links.share(column, key, reads) >= 0.5),
+        (other) =>
+          other.no !== one.no &&
+          other.entity !== "account" &&
+          links.of(other.no).some((column) => keys.some((key) => links.share(column, key, reads) >= 0.5)),
       ).length;
       const kind = one.vendor === null ? order.indexOf("product") : order.indexOf(one.vendor.vendor.kind);
       return { one, score: 2 * users + kind + Math.min(1, one.read.rows / 1e5) };
@@ -58,7 +71,7 @@ export function chooseHub(placed: readonly Placed[], links: Links, reads: readon
 export class Resolver {
   readonly keySources: KeySource[] = [];
   readonly #placed: readonly Placed[];
-  readonly #hub: { readonly no: number; readonly column: string } | null;
+  readonly #hub: Hub | null;
   readonly #links: Links;
   readonly #reads: readonly Read[];
   readonly #idOf: (no: number) => string;
@@ -68,7 +81,7 @@ export class Resolver {
   constructor(given: {
     readonly placed: readonly Placed[];
     /** Where the ids of accounts stand: the key of the hub, or a column of what stands in for it. */
-    readonly hub: { readonly no: number; readonly column: string } | null;
+    readonly hub: Hub | null;
     readonly links: Links;
     readonly reads: readonly Read[];
     readonly idOf: (no: number) => string;
@@ -115,7 +128,7 @@ export class Resolver {
     let best: { link: Link; score: number } | null = null;
     for (const { column, rank } of candidates) {
       for (const target of targets) {
-        const share = this.#links.share(column, target.place, this.#reads);
+        const share = this.#share(column, target);
         const isOwnKey = this.#isKeyOf(one, column.column);
         // The key of a fact's rows is no id of an account, whatever its numbers happen to equal.
         if (isOwnKey && one.entity !== "account" && one.entity !== "user" && target.kind === "hub") continue;
@@ -125,7 +138,8 @@ export class Resolver {
           (target.kind === "hub" ? 0.3 : 0) +
           (rank === -1 ? 0 : 0.25 - 0.02 * rank) -
           (column.isDomain ? 0.2 : 0) -
-          (isOwnKey ? 0.1 : 0);
+          (isOwnKey ? 0.1 : 0) -
+          (target.no === hub.no ? 0 : 0.08);
         if (best !== null && best.score >= score) continue;
         const link = this.#linkTo(one, column, target);
         if (link !== null) best = { link: { ...link, isNamed: rank !== -1 }, score };
@@ -133,6 +147,12 @@ export class Resolver {
     }
     if (best !== null) return best.link;
     return one.entity === "account" ? null : this.#byName(one);
+  }
+
+  /** Of all tables of accounts of the hub's kind together. */
+  #share(column: Place, target: Target): number {
+    const more = target.kind === "hub" ? (this.#hub?.also ?? []) : [];
+    return [target.place, ...more].reduce((sum, place) => sum + this.#links.share(column, place, this.#reads), 0);
   }
 
   /** What the names say, where no value confirms it. */
@@ -156,7 +176,7 @@ export class Resolver {
   }
 
   #targets(no: number): readonly Target[] {
-    const hub = this.#hub as { readonly no: number; readonly column: string };
+    const hub = this.#hub as Hub;
     const targets: Target[] = [
       { place: { table: hub.no, column: hub.column, isDomain: false }, kind: "hub", no: hub.no },
     ];
@@ -183,10 +203,16 @@ export class Resolver {
   }
 
   #linkTo(one: Placed, column: Place, target: Target): Link | null {
-    const overlap = this.#links.between(column, target.place);
-    if (overlap === null) return null;
+    const more = target.kind === "hub" ? (this.#hub?.also ?? []) : [];
+    const overlaps = [target.place, ...more].flatMap((place) => this.#links.between(column, place) ?? []);
+    const [overlap] = overlaps;
+    if (overlap === undefined) return null;
     const from: Mapping = { from: column.column, ...(column.isDomain ? { take: "domain" as const } : {}) };
-    const facts = { values: overlap.values, matched: overlap.shared, isNamed: false };
+    const facts = {
+      values: overlap.values,
+      matched: overlaps.reduce((sum, { shared }) => sum + shared, 0),
+      isNamed: false,
+    };
     const what = column.isDomain ? `the domain of ${column.column}` : column.column;
     if (target.kind === "hub")
       return { ...facts, mapping: from, how: `${what} is the account's ${target.place.column}` };

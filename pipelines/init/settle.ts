@@ -129,6 +129,18 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
             `select min(${at}) as low, max(${at}) as high from ${view} where ${at} < '2200-01-01'`,
           )
         )[0];
+  const open =
+    draft.entity === "subscription"
+      ? ["plan", "seats", "mrr_minor", "term_months"].filter(
+          (name) => isMapped(name) && !immutable.columns.includes(name),
+        )
+      : [];
+  if (open.length > 0)
+    findings.push({
+      level: "decide",
+      about: `${draft.id}.immutable`,
+      text: `is a change of ${open.join(", ")} a new row? Then add them to immutable, and they count from a contract's start; until then from the day of a delivery on, since today's plan must not explain last year`,
+    });
   return {
     draft,
     view,

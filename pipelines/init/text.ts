@@ -157,16 +157,6 @@ export function bookText(given: BookText): string {
         lines.push(`    immutable: ${flow(value as Plain)}`);
       } else lines.push(`    ${key}: ${flow(value as Plain)}`);
     }
-    const terms = ["plan", "seats", "mrr_minor", "term_months"].filter(
-      (name) => draft.columns[name] !== undefined && !settled.immutable.includes(name),
-    );
-    if (draft.entity === "subscription" && terms.length > 0)
-      lines.push(
-        ...wrapComment(
-          `TO DECIDE: where a change of them is a new row, write immutable: [${[...settled.immutable, ...terms].join(", ")}]; else they count from the day of a delivery on, since today's plan must not explain last year.`,
-          "    ",
-        ),
-      );
     const age = given.maxAge.get(draft.id);
     if (age !== undefined) lines.push(`    ${age.isLive ? "" : "# "}max_age: ${age.text}   # ${age.why}`);
   }
