@@ -15,34 +15,52 @@ stratum_rate as (
   select stratum, sum(y) / cast(count(*) as double) as expected from labelled group by stratum
 ),
 valued as (
-  select k.account_no, k.kpi, k.bin_10 + 1 as bin, k.value, k.y, r.expected
+  select
+    k.kpi_no,
+    k.bin_10 + 1 as bin,
+    k.account_no,
+    count(*) as m,
+    cast(sum(k.y) as bigint) as e,
+    exact_sum(k.value) as value_sum,
+    exact_sum(r.expected) as expected_sum,
+    min(k.value) as value_from,
+    max(k.value) as value_to
   from validation.kpi_placed as k
   inner join validation.definition as d on d.definition = k.definition and d.is_primary
   inner join stratum_rate as r on r.stratum = k.stratum
-  union all
-  select l.account_no, k.id as kpi, 0 as bin, cast(null as double) as value, l.y, r.expected
+  group by k.kpi_no, k.bin_10, k.account_no
+),
+whole as (
+  select l.account_no, count(*) as m, cast(sum(l.y) as bigint) as e, exact_sum(r.expected) as expected_sum
   from labelled as l
-  cross join features.kpi_definition as k
   inner join stratum_rate as r on r.stratum = l.stratum
-  where not exists (
-    select 1
-    from validation.kpi_placed as v
-    where v.definition = l.definition and v.observation_no = l.observation_no and v.kpi = k.id
-  )
+  group by l.account_no
+),
+answered as (
+  select kpi_no, account_no, sum(m) as m, sum(e) as e, exact_sum(expected_sum) as expected_sum
+  from valued
+  group by kpi_no, account_no
 ),
 by_account as (
+  select k.id as kpi, v.bin, v.account_no, v.m, v.e, v.value_sum, v.expected_sum, v.value_from, v.value_to
+  from valued as v
+  inner join features.kpi_definition as k on k.kpi_no = v.kpi_no
+  union all
+  -- Rows without a value: an account's rows less those with one.
   select
-    kpi,
-    bin,
-    account_no,
-    count(*) as m,
-    sum(y) as e,
-    steady_sum(value) as value_sum,
-    exact_sum(expected) as expected_sum,
-    min(value) as value_from,
-    max(value) as value_to
-  from valued
-  group by kpi, bin, account_no
+    k.id as kpi,
+    0 as bin,
+    w.account_no,
+    cast(w.m - coalesce(a.m, 0) as bigint) as m,
+    cast(w.e - coalesce(a.e, 0) as bigint) as e,
+    cast(null as double) as value_sum,
+    w.expected_sum - coalesce(a.expected_sum, 0e0) as expected_sum,
+    cast(null as double) as value_from,
+    cast(null as double) as value_to
+  from whole as w
+  cross join features.kpi_definition as k
+  left join answered as a on a.kpi_no = k.kpi_no and a.account_no = w.account_no
+  where w.m > coalesce(a.m, 0)
 ),
 summed as (
   select

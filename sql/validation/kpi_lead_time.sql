@@ -1,12 +1,12 @@
 -- model: validation.kpi_lead_time
 -- grain: kpi, months_before
--- depends: validation.kpi_value, validation.lead_row
+-- depends: features.kpi_definition, validation.kpi_value, validation.lead_row
 -- audits: unique(kpi, months_before)
 -- When a KPI begins to tell: for l = 1 to 6, decisions in [s + 30 (l - 1), s + 30 l) against accounts that decide nothing
 -- within 180 days, in the prognostic strata of the primary definition. The six leads share their others, so one ranking
 -- serves all: columns _1 to _6.
 with observed as (
-  select v.kpi, r.account_no, r.stratum, v.value, r.months_before
+  select v.kpi_no as kpi, r.account_no, r.stratum, v.value, r.months_before
   from validation.lead_row as r
   inner join validation.kpi_value as v on v.observation_no = r.observation_no
 ),
@@ -147,10 +147,11 @@ estimated as (
   inner join spread as s on s.kpi = t.kpi and s.months_before = t.months_before
 )
 select
-  kpi,
-  cast(months_before as integer) as months_before,
-  twelve_digits(auc) as auc,
-  twelve_digits(1e0 / (1e0 + exp(half - logit))) as auc_low,
-  twelve_digits(1e0 / (1e0 + exp(-half - logit))) as auc_high,
-  n_churned
-from estimated
+  k.id as kpi,
+  cast(e.months_before as integer) as months_before,
+  twelve_digits(e.auc) as auc,
+  twelve_digits(1e0 / (1e0 + exp(e.half - e.logit))) as auc_low,
+  twelve_digits(1e0 / (1e0 + exp(-e.half - e.logit))) as auc_high,
+  e.n_churned
+from estimated as e
+inner join features.kpi_definition as k on k.kpi_no = e.kpi
