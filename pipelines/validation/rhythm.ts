@@ -6,7 +6,7 @@
  * because a snapshot's values hold nothing that came later. What a look found is kept by a hash of all that it read.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rename } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import { layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
@@ -178,6 +178,7 @@ export function lookBack(options: LookBackOptions, columns: ColumnTypes): Step {
       );
       if (facts === undefined) throw new Error("meta.params has no row");
       const dates = monthStartsUpTo(facts.as_of).filter((date) => date !== facts.as_of);
+      await removeUnfinished(options.folder);
       const desk = new Desk(context, options, facts);
       try {
         for (const date of dates) {
@@ -196,6 +197,12 @@ export function lookBack(options: LookBackOptions, columns: ColumnTypes): Step {
       context.note(`${dates.length} month starts looked at, ${desk.computed} computed`);
     },
   };
+}
+
+/** What a killed run was writing. */
+async function removeUnfinished(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  for (const name of await readdir(folder)) if (name.endsWith(".tmp")) await rm(join(folder, name), { force: true });
 }
 
 /** The catalogue beside the warehouse in which looks are made. */

@@ -1,5 +1,5 @@
 /** Labels that stand for a month: what a look found is what a validation as of that day finds, and nights change no label. */
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -153,21 +153,32 @@ describe("labels that stand for a month", () => {
   });
 
   it("remembers looks, and a rebuild from nothing finds the same", { timeout: 240_000 }, async () => {
-    const kept = (await readdir(folder)).sort();
+    const written = async (names: readonly string[]) =>
+      Promise.all(names.map(async (name) => [name, (await stat(join(folder, name))).mtimeMs]));
+    const kept = await readdir(folder);
+    const before = await written(kept);
     const again = await night(panel, "2023-12-30", folder);
-    expect((await readdir(folder)).sort()).toEqual(kept);
+    expect(await written(kept)).toEqual(before);
+    expect(kept.filter((name) => again.files.includes(name)).length).toBeGreaterThanOrEqual(5);
     const empty = await mkdtemp(join(tmpdir(), "assay-looks-"));
     const fresh = await night(panel, "2023-12-30", empty);
     expect(fresh).toEqual(again);
     await rm(empty, { recursive: true });
   });
 
-  it("looks again where the past was corrected", { timeout: 240_000 }, async () => {
-    const [row, ...rest] = panel.rows;
-    if (row === undefined) throw new Error("the panel has rows");
+  it("looks again where the past was corrected, and only from there on", { timeout: 240_000 }, async () => {
+    const at = panel.rows.findIndex(({ on }) => on === "2023-09-01");
+    const row = panel.rows[at];
+    if (row === undefined) throw new Error("the panel has rows of September");
     const values = Object.fromEntries(Object.entries(row.values).map(([kpi, value]) => [kpi, (value ?? 0) + 1]));
     const before = new Set(await readdir(folder));
-    const corrected = await night({ ...panel, rows: [{ ...row, values }, ...rest] }, start, folder);
-    expect(corrected.files.filter((name) => before.has(name))).toEqual([]);
+    const corrected = await night({ ...panel, rows: panel.rows.with(at, { ...row, values }) }, start, folder);
+    const days = (names: readonly string[]) => names.map((name) => name.slice(0, 10)).sort();
+    expect(days(corrected.files.filter((name) => before.has(name)))).toEqual(["2023-07-01", "2023-08-01"]);
+    expect(days(corrected.files.filter((name) => !before.has(name)))).toEqual([
+      "2023-09-01",
+      "2023-10-01",
+      "2023-11-01",
+    ]);
   });
 });

@@ -19,7 +19,7 @@ afterEach(() => rmSync(state, { recursive: true, force: true }));
 
 function release(runId: string, rollUp: string): void {
   mkdirSync(join(state, "releases", runId), { recursive: true });
-  const store = { usage_event: [], account_day: [`rollup/${rollUp}`], user_day: [] };
+  const store = { usage_event: [], account_day: [`rollup/${rollUp}`], user_day: [], looks: [rollUp] };
   writeFileSync(join(state, "releases", runId, "manifest.json"), JSON.stringify({ run_id: runId, store }));
 }
 
@@ -41,12 +41,15 @@ test("a sweep keeps the newest, the current one and what was just built, whateve
   ]);
 });
 
-test("roll-ups go when the last release that reads them has gone", async () => {
-  mkdirSync(join(state, "store", "rollup"), { recursive: true });
-  for (const name of ["old.parquet", "read.parquet"]) writeFileSync(join(state, "store", "rollup", name), "");
+test("roll-ups and looks go when the last release that reads them has gone", async () => {
+  for (const kind of ["rollup", "looks"]) {
+    mkdirSync(join(state, "store", kind), { recursive: true });
+    for (const name of ["old.parquet", "read.parquet"]) writeFileSync(join(state, "store", kind, name), "");
+  }
   release("2026", "read.parquet");
   await sweepStore(state);
   expect(readdirSync(join(state, "store", "rollup"))).toEqual(["read.parquet"]);
+  expect(readdirSync(join(state, "store", "looks"))).toEqual(["read.parquet"]);
 });
 
 test("a current that is no symlink, and a manifest cut short, are told in a sentence", async () => {
