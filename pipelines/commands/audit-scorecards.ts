@@ -85,6 +85,46 @@ export async function stateSection(query: Query): Promise<AuditSection> {
   };
 }
 
+const answers = ["missed", "false_alarm", "unforeseeable", "rescued", "expected", "data_error"];
+
+/** What people answered to surprises: how many are open, and answers that say nothing. */
+export async function surpriseSection(query: Query): Promise<AuditSection> {
+  const title = "Surprises";
+  const fine = "no green churner and no chronic red";
+  const [known] = await query<{ n: number }>(
+    "select count(*) as n from information_schema.tables where table_schema = 'validation' and table_name = 'surprise'",
+  );
+  if (known === undefined || known.n === 0) return { id: "surprises", title, fine, findings: [] };
+  const counts = await query<{ kind: string; n: number; n_answered: number }>(
+    "select kind, n, n_answered from validation.surprise_rate where n > 0 order by kind",
+  );
+  const odd = await query<{ account_id: string; kind: string; disposition: string }>(
+    `select account_id, kind, disposition from validation.surprise
+     where disposition not in (${answers.map(literal).join(", ")}) order by kind, account_id`,
+  );
+  return {
+    id: "surprises",
+    title,
+    fine,
+    findings: [
+      ...counts.map(
+        (row): AuditFinding => ({
+          severity: "note",
+          sentence: `${row.n} of kind ${row.kind}, ${row.n_answered} answered: out/surprises.csv has them`,
+          facts: { ...row },
+        }),
+      ),
+      ...odd.map(
+        (row): AuditFinding => ({
+          severity: "warning",
+          sentence: `${row.account_id}, ${row.kind}: found disposition ${row.disposition}, expected one of ${answers.join(", ")}; it counts like no answer`,
+          facts: { ...row },
+        }),
+      ),
+    ],
+  };
+}
+
 /** Findings of the release, except for sign-offs: those are judged by today's date. */
 export async function lintSection(query: Query): Promise<AuditSection> {
   const rows = await query<{

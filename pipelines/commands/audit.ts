@@ -8,6 +8,7 @@ import {
   overrideSection,
   signOffSection,
   stateSection,
+  surpriseSection,
 } from "./audit-scorecards.ts";
 import type { AuditFinding, AuditSection } from "./audit-section.ts";
 import { auditTruncation, truncationSection } from "./audit-truncation.ts";
@@ -46,6 +47,7 @@ export async function audit(
       await lintSection(query),
       await knownSection(query),
       await overrideSection(query),
+      await surpriseSection(query),
       await failedAudits(query),
       await dataSection(query),
     ];

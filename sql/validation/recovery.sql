@@ -1,6 +1,6 @@
 -- model: validation.recovery
 -- grain: scorecard, version
--- depends: scores.scorecard, spine.account_period, spine.account_snapshot, validation.decision, validation.definition,
+-- depends: scores.scorecard, spine.account_period, validation.decision, validation.definition,
 --   validation.score_run
 -- params: as_of
 -- audits: unique(scorecard, version)

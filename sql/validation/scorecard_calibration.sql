@@ -99,7 +99,8 @@ redrawn as (
   select
     b.slice_no, w.replicate, b.bin,
     sum(w.weight * b.n) as n,
-    exact_share_sum(w.weight * b.off) as off
+    -- In thousandths, within what the faster sum of whole decimals holds.
+    1000e0 * exact_share_sum(w.weight * b.off / 1000e0) as off
   from drawn as b
   inner join validation.bootstrap_weight as w on w.account_no = b.account_no
   group by b.slice_no, w.replicate, b.bin

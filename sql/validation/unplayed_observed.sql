@@ -1,7 +1,7 @@
 -- model: validation.unplayed_observed
 -- kind: view
 -- grain: definition, subject, statistic, account_no, stratum, value
--- depends: validation.definition, validation.kpi_placed, validation.observation, validation.observation_play,
+-- depends: validation.definition, validation.kpi_placed, validation.observation_play,
 --   validation.stratum
 -- The main statistic without the account-months in which a play started, primary definition. Empty for a book without plays.
 select

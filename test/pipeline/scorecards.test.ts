@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Backtest, backtest } from "../../pipelines/commands/backtest.ts";
 import type { Context } from "../../pipelines/commands/context.ts";
 import { diff } from "../../pipelines/commands/diff.ts";
 import { explain } from "../../pipelines/commands/explain.ts";
@@ -96,6 +97,48 @@ describe("a draft", () => {
     expect(text).toContain("a draft (more.yaml)");
     expect(text).toContain("PARTS");
     expect(text).not.toMatch(/^ {2}history /m);
+  });
+});
+
+describe("a scorecard on history", () => {
+  const page = async (options: Parameters<typeof backtest>[2]): Promise<string> => {
+    const out: string[] = [];
+    const context = { cwd: work, env: {}, now: () => new Date("2026-07-02"), log: silentLog };
+    try {
+      await backtest({ ...context, print: (text) => out.push(text) }, book, { state, ...options });
+    } catch (error) {
+      // A scorecard of no use ends with 5, after the page.
+      expect(error).toMatchObject({ exitCode: 5 });
+    }
+    return out.join("\n");
+  };
+  test("is a page with its state, its numbers, and what they rest on", async () => {
+    const text = await page({});
+    const [stored] = await database.query<{ sentence: string; n_churned: number; n_rows: number }>(
+      "select sentence, n_churned, n_rows from validation.scorecard_test where scorecard = 'freshsuccess_40_30_30' and period = 'out_of_time'",
+    );
+    expect(text.replaceAll(/\s+/g, " ")).toContain(stored?.sentence);
+    expect(text).toContain(`${stored?.n_churned} churned accounts`);
+    for (const title of ["RANKING", "CAPACITY", "BANDS", "DEPARTURES AND REDS", "BY PERIOD"])
+      expect(text).toContain(title);
+    expect(text).toContain("naive_baseline v1");
+    expect(text).not.toMatch(/NaN|undefined|null|\bInfinity/);
+  });
+  test("answers for any capacity, with an other scorecard turned round, and names what it does not know", async () => {
+    const asked = JSON.parse(await page({ capacity: 33, json: true })) as Backtest;
+    const share = (capacity: number): number =>
+      asked.capacity.find((row) => row.capacity === capacity && row.scorecard === "freshsuccess_40_30_30")
+        ?.caught_share as number;
+    expect(share(33)).toBeGreaterThanOrEqual(share(25));
+    expect(share(33)).toBeLessThanOrEqual(share(50));
+    const turned = JSON.parse(
+      await page({ scorecard: "naive_baseline", against: "freshsuccess_40_30_30@1", json: true }),
+    ) as Backtest;
+    expect(turned.difference?.difference).toBeCloseTo(-(asked.difference?.difference as number), 12);
+    expect(turned.difference?.difference_low).toBeCloseTo(-(asked.difference?.difference_high as number), 12);
+    await expect(
+      printed((context) => backtest(context, book, { state, scorecard: "freshsuccess_40_30_30@9" })),
+    ).rejects.toMatchObject({ exitCode: 2, message: expect.stringContaining("found freshsuccess_40_30_30@9") });
   });
 });
 
