@@ -20,7 +20,8 @@ export async function status(
     const [facts] = await database.query<{ kpis: number; early_warnings: number; rejected: number; accounts: number }>(`
       select
         (select count(*) from features.kpi_definition) as kpis,
-        (select count(*) from validation.kpi_verdict where verdict = 'predicts' and group_kind = 'all') as early_warnings,
+        (select count(*) from validation.kpi_verdict where verdict = 'predicts' and group_kind = 'all'
+          and definition = (select primary_definition from meta.params)) as early_warnings,
         (select cast(coalesce(sum(rows_rejected), 0) as bigint) from meta.delivery) as rejected,
         (select count(*) from spine.account_snapshot where snapshot_date = (select as_of from meta.release)) as accounts`);
     const { as_of, release_id, built_at } = release.manifest;
