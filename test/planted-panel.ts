@@ -224,6 +224,7 @@ create table staging.ticket (account_id varchar, opened_at timestamp, closed_at 
 create table staging.survey_response (account_id varchar, responded_at timestamp, visible_on date, superseded_on date, source varchar);
 create table scores.scorecard_weight (scorecard varchar, version integer, part_no integer, kpi varchar, share decimal(18,6));
 create table scores.score_part (account_id varchar, snapshot_date date, scorecard varchar, version integer, part_no integer, kind varchar, kpi varchar, points decimal(18,6), weight decimal(18,6), contribution decimal(18,6));
+create table staging.invoice (account_id varchar, issued_on date, currency varchar, amount_minor bigint, visible_on date, superseded_on date, source varchar);
 create table staging.source_arrival (source varchar, entity varchar, arrival_known boolean, reason varchar);
 create table staging.account_identity (via varchar, source varchar, ref varchar, account_id varchar, from_on date, to_on date);
 create table staging.source_repeat (source varchar, n_repeats bigint, n_corrections bigint);
@@ -328,6 +329,7 @@ export const panelGiven = [
   "staging.play",
   "staging.engagement",
   "staging.disposition",
+  "staging.invoice",
   "staging.ticket",
   "staging.usage_event",
   "staging.source_arrival",

@@ -26,6 +26,41 @@ usage_of_account as (
     on i.via = u.via and i.ref = u.ref and (i.source is null or i.source = u.source)
     and u.activity_date >= i.from_on and u.activity_date < i.to_on
 ),
+usage_late as (
+  select
+    _source as source,
+    _via as via,
+    account_id as ref,
+    cast(event_time as date) as activity_date,
+    cast(known_at as date) as known_on,
+    count(*) as n_rows
+  from raw.usage_event
+  where known_at >= event_time + interval 7 day
+  group by _source, _via, account_id, cast(event_time as date), cast(known_at as date)
+),
+decided as (
+  select account_id, coalesce(least(notice_on, ended_on), notice_on, ended_on) as decided_on
+  from spine.account_period
+  where notice_on is not null or ended_on is not null
+),
+usage_of_leaver as (
+  -- Late rows of accounts that left, and which of them arrived in the week of the decision: arrivals do not wait for that,
+  -- but rows that are touched when an account is closed have its day as their last change.
+  select
+    d.account_id,
+    u.n_rows,
+    u.known_on >= d.decided_on and u.known_on < d.decided_on + 7 as is_touched
+  from usage_late as u
+  left join staging.account_identity as i
+    on i.via = u.via and i.ref = u.ref and (i.source is null or i.source = u.source)
+    and u.activity_date >= i.from_on and u.activity_date < i.to_on
+  inner join decided as d
+    on d.account_id = case when u.via is null then u.ref else i.account_id end and u.activity_date < d.decided_on
+),
+touched as (
+  select coalesce(sum(case when is_touched then n_rows end) * 2 >= greatest(sum(n_rows), 40), false) as is_habit
+  from usage_of_leaver
+),
 sign_up as (
   select account_id, min(created_at) as created_at
   from staging.account
@@ -81,6 +116,11 @@ found as (
   select 'usage_known_before_it_happened', u.ref, u.n_known_before
   from usage_day as u
   where u.n_known_before > 0
+  union all
+  select 'usage_known_when_the_account_left', l.account_id, l.n_rows
+  from usage_of_leaver as l
+  cross join touched as t
+  where l.is_touched and t.is_habit
   union all
   select 'usage_without_account', u.ref, u.n_rows
   from usage_of_account as u
@@ -207,6 +247,7 @@ from (values
   ('usage_before_sign_up', 'usage rows before the account signed up'),
   ('usage_after_leaving', 'usage rows of accounts that had left for good'),
   ('usage_known_before_it_happened', 'usage rows that arrived before they happened'),
+  ('usage_known_when_the_account_left', 'usage rows that arrived a week and more late, in the week in which their account decided to leave: known_at may be the time of the last change, which tells the future'),
   ('usage_without_account', 'usage rows of an account that no export names'),
   ('usage_in_the_future', 'usage rows on or after the date of the report'),
   ('usage_ids_with_other_content', 'usage ids that came again with other content (not applied)'),

@@ -57,6 +57,7 @@ it("counts rows as delivered, repeats included, with up to three examples", asyn
     usage_before_sign_up: [1, "b"],
     usage_after_leaving: [1, "a"],
     usage_known_before_it_happened: [1, "s1"],
+    usage_known_when_the_account_left: [0, null],
     usage_without_account: [1, "s9"],
     usage_in_the_future: [1, "b"],
     usage_ids_with_other_content: [2, "usage"],
@@ -103,4 +104,27 @@ it("counts days without tickets where these come nearly every day, in stretches 
   );
   database.close();
   expect(rows).toEqual([{ n: 7, examples: "2024-03-12" }]);
+});
+
+it("tells a time of last change from an arrival: rows of weeks before that all arrived when their account left", async () => {
+  const counted = async (known: string) => {
+    const database = await validatePanel(
+      panel,
+      {
+        before: [
+          `insert into raw.usage_event select 'usage', null, 'a', timestamp '2024-04-01' + to_days(cast(i as integer)), ${known} from range(40) as t(i)`,
+          "insert into raw.usage_event select 'usage', null, 'b', timestamp '2024-04-01', timestamp '2024-06-01' from range(90)",
+        ],
+      },
+      ["validation.data_check"],
+    );
+    const [row] = await database.query<{ n: number; examples: string | null }>(
+      "select n, examples from validation.data_check where \"check\" = 'usage_known_when_the_account_left'",
+    );
+    database.close();
+    return [row?.n, row?.examples];
+  };
+  // a left on 1 June; the rows of b, which stays, say nothing.
+  expect(await counted("timestamp '2024-06-03 08:00'")).toEqual([40, "a"]);
+  expect(await counted("timestamp '2024-04-01' + to_days(cast(i as integer)) + interval 20 day")).toEqual([0, null]);
 });
