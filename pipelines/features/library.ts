@@ -14,6 +14,7 @@ import { projectRoot } from "../lib/files.ts";
 import { deliveredEntities, type KpiColumn, kpiColumns } from "./columns.ts";
 import { conditionProblem } from "./filter.ts";
 import { innerOf } from "./parts.ts";
+import { readsUsers } from "./usage-filter.ts";
 import { useCounts } from "./use.ts";
 import { userColumns } from "./user-state.ts";
 
@@ -74,6 +75,7 @@ export async function resolveKpis(book: Book): Promise<ResolvedKpis> {
     listed.set(kpi.id, { kpi, fail });
   }
 
+  const hasDaysOnly = !Object.values(book.sources).some(({ entity }) => entity === "usage_event");
   const inputs = new Map<string, KpiDefinition>();
   const known = [...new Set([...listed.keys(), ...library])];
   const off = new Map<string, string>();
@@ -105,6 +107,7 @@ export async function resolveKpis(book: Book): Promise<ResolvedKpis> {
     }
     const missing = kpi.needs.filter((entity) => !delivered.has(entity));
     if (missing.length > 0) why = `needs a source of entity ${missing.join(" and ")}`;
+    if (hasDaysOnly) why ??= lostByDay(kpi);
     if (why === undefined) settled.set(kpi.id, { ...kpi, needs: [...needs] });
     else off.set(kpi.id, why);
   };
@@ -253,6 +256,15 @@ const typeNames: Readonly<Record<string, string>> = {
   object: "a mapping of keys",
   array: "a list",
 };
+
+/** What usage that comes by the day cannot answer: who it was, and anything about a single event. */
+function lostByDay(kpi: KpiDefinition): string | undefined {
+  if (kpi.entity !== "usage_event") return undefined;
+  if (readsUsers(kpi))
+    return "counts users, and usage by the day (usage_daily) names none: the users of single days cannot be added up";
+  const single = Object.keys(kpi.filter).find((name) => name === "user_id" || name === "event_id");
+  return single === undefined ? undefined : `asks for ${single}, which usage by the day (usage_daily) does not hold`;
+}
 
 /** What a KPI can read: what happens to accounts and what they are; usage by the day is rolled up with single events. */
 const countedEntities: readonly string[] = [...entities.values()]

@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
+import { rename } from "node:fs/promises";
 import type { Formats } from "../config/formats.ts";
 import { refusedError } from "../lib/errors.ts";
 import { decoderOf, type FileKind, maxLineOf, unpacked } from "./bytes.ts";
@@ -145,12 +146,12 @@ function refusalOf({ line, what }: Flaw, shown: string, formats: Formats): Error
   }
 }
 
-/** Writes a text whose lines end now in LF, now in CRLF with LF alone. `from` null: the copy itself is the text. */
+/** Writes a text whose lines end now in LF, now in CRLF with LF alone, and `end` behind it. `from` null: the copy itself is the text. */
 async function copyWithOneEnd(
   from: { readonly path: string; readonly shown: string; readonly kind: FileKind; readonly formats: Formats } | null,
   copy: string,
+  end = "",
 ): Promise<void> {
-  const { rename } = await import("node:fs/promises");
   const aside = `${copy.replace(/\.tmp$/, "")}.lf.tmp`;
   const out = createWriteStream(aside);
   const bytes =
@@ -166,7 +167,7 @@ async function copyWithOneEnd(
       const plain = Buffer.from((held ? text.slice(0, -1) : text).replaceAll("\r\n", "\n"), "latin1");
       if (!out.write(plain)) await once(out, "drain");
     }
-    out.end(held ? "\r" : "");
+    out.end(`${held ? "\r" : ""}${end}`);
     await once(out, "finish");
   } finally {
     out.destroy();

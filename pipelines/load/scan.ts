@@ -193,6 +193,13 @@ export class JsonScan {
   #length = 0;
   #depth = 0;
   #hasText = false;
+  #endsLine = true;
+
+  /** Whether the last byte ends a line. */
+  get endsLine(): boolean {
+    return this.#endsLine;
+  }
+
   /** How many records stand before each blank line; the first few thousand of them. */
   readonly blanks: number[] = [];
 
@@ -206,6 +213,7 @@ export class JsonScan {
   }
 
   push(chunk: Buffer): Flaw | null {
+    if (chunk.length > 0) this.#endsLine = chunk.at(-1) === LF;
     let from = 0;
     for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, from)) {
       const flaw = this.#take(chunk, from, at);

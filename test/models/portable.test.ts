@@ -127,7 +127,16 @@ describe("portable statements", () => {
       repeats: { path: "r", rows: 1, corrections: 0 },
     };
     const delivery = { source: "usage", entity: "usage_event", delivery_id: "u", no: 1, file: "u.csv", sha256: "" };
-    const counted = { rows_read: 1, rows_loaded: 1, rows_rejected: 0, first_event_at: null, last_event_at: null };
+    const counted = {
+      rows_read: 1,
+      rows_loaded: 1,
+      rows_rejected: 0,
+      rows_left_out: 0,
+      header_lines: 1,
+      covers: null,
+      first_event_at: null,
+      last_event_at: null,
+    };
     const stored = { rows: "u", days: "d", rejects: null, ignored: [], isCurrentReading: true };
     const deliveries = [{ ...delivery, ...counted, ...stored, delivered_at: "2024-01-01T00:00:00Z" }];
     const load = { deliveries, sources: { usage: facts } };

@@ -1,5 +1,10 @@
-/** Mode range: days that are delivered again, as history and today see them. */
+/** Days that are delivered again, as history and today see them; usage by the day; deliveries that are withdrawn. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { resolveKpis } from "../../pipelines/features/library.ts";
+import { pendingDeliveries } from "../../pipelines/load/recognise.ts";
+import { withdrawDelivery } from "../../pipelines/load/withdraw.ts";
 import { type TestBook, testBook } from "../loading.ts";
 
 const books: TestBook[] = [];
@@ -102,5 +107,94 @@ describe("a fact in mode range", () => {
       {},
     );
     await expect(usage.read()).rejects.toThrow("expected append or range");
+  });
+});
+
+describe("usage by the day", () => {
+  it("turns off what it cannot answer, and says why", async () => {
+    const made = await book("usage: { entity: usage_daily, files: u.csv, key: [account_id, activity_date, event] }", {
+      "u.csv": "account_id,activity_date,event,n_events\na,2024-02-01,login,5\n",
+    });
+    const read = await made.read();
+    const { kpis, off } = await resolveKpis({
+      ...read,
+      kpis: ["logins_28d", "active_users_28d", "active_days_28d", "usage_slope_180d"],
+    });
+    expect(kpis.map(({ id }) => id)).toEqual(["logins_28d", "active_days_28d", "usage_slope_180d"]);
+    expect(off).toEqual([
+      { id: "active_users_28d", why: expect.stringContaining("counts users, and usage by the day") },
+    ]);
+  });
+
+  it("is rolled up by its counts, a repeated key once", async () => {
+    const made = await book(
+      'usage: { entity: usage_daily, files: "day*.csv", key: [account_id, activity_date, event] }',
+      {
+        "day1.csv":
+          "account_id,activity_date,event,n_events,quantity\na,2024-02-01,login,5,1.5\na,2024-02-02,login,2,\n",
+        "day2.csv":
+          "account_id,activity_date,event,n_events,quantity\na,2024-02-02,login,9,\nb,2024-02-02,report,1,2\n",
+      },
+    );
+    const load = await made.load();
+    expect(load.sources.usage?.repeats).toMatchObject({ rows: 1, corrections: 1 });
+    const { database } = await made.stage(load);
+    try {
+      const columns =
+        "account_id, cast(activity_date as varchar) as day, event, n_events, cast(quantity as varchar) as q";
+      expect(await database.query(`select ${columns} from rollup.account_day order by all`)).toEqual([
+        { account_id: "a", day: "2024-02-01", event: "login", n_events: 5, q: "1.500000" },
+        { account_id: "a", day: "2024-02-02", event: "login", n_events: 2, q: null },
+        { account_id: "b", day: "2024-02-02", event: "report", n_events: 1, q: "2.000000" },
+      ]);
+    } finally {
+      database.close();
+    }
+  });
+});
+
+describe("a withdrawn delivery", () => {
+  it("has never come: the next load is that of a book without it", async () => {
+    const source = 'tickets: { entity: ticket, files: "t_*.csv", key: [ticket_id] }';
+    const one = csv("ticket_id,account_id,opened_at", "1,a,2024-02-01", "2,a,2024-02-02");
+    const wrong = csv("ticket_id,account_id,opened_at", "2,b,2024-02-02", "3,b,2024-02-03");
+    const right = csv("ticket_id,account_id,opened_at", "2,a,2024-02-02", "3,a,2024-02-04");
+    const made = await book(source, { "t_1.csv": one, "t_2.csv": wrong });
+    const plain = await book(source, { "t_1.csv": one });
+    await made.load();
+    const withdraw = (named: string, inUse: readonly string[] = []) =>
+      withdrawDelivery({ state: made.state, named, now: new Date("2024-06-02T00:00:00Z"), inUse: new Set(inUse) });
+    await expect(withdraw("t_3.csv")).rejects.toThrow("no delivery is called t_3.csv");
+    expect(await withdraw("t_2.csv")).toMatchObject({ source: "tickets", file: "t_2.csv" });
+    await expect(withdraw("t_2.csv")).rejects.toThrow("was withdrawn already, on 2024-06-02");
+    // The file still lies in the folder, and is passed over.
+    const rows = async (of: TestBook): Promise<unknown> => {
+      const load = await of.load();
+      const { database } = await of.stage(load);
+      try {
+        return {
+          inputs: load.inputs_sha256,
+          tickets: await database.query("select * exclude (delivery_id) from staging.ticket order by all"),
+          deliveries: await database.query(
+            "select source, file, delivery_no, rows_loaded from meta.delivery order by all",
+          ),
+        };
+      } finally {
+        database.close();
+      }
+    };
+    expect(await rows(made)).toEqual(await rows(plain));
+    const [pending] = (
+      await pendingDeliveries({
+        book: await made.read(),
+        state: made.state,
+        now: () => new Date("2100-01-01T00:00:00Z"),
+      })
+    ).filter((one) => one.source === "tickets");
+    expect(pending).toMatchObject({ fresh: [], withdrawn: ["t_2.csv"] });
+    for (const of of [made, plain]) await of.write("t_2.csv", right);
+    expect(await rows(made)).toEqual(await rows(plain));
+    const ledger = await readFile(join(made.state, "ledger.jsonl"), "utf8");
+    expect(ledger).toContain('"kind":"withdrawal"');
   });
 });
