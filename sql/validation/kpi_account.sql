@@ -4,16 +4,12 @@
 --   validation.period, validation.ranked_row
 -- The parts of every statistic per account: main and missing (prognostic strata), its halves, periods and segments, late
 -- (decisions within the gap), crude (strata are dates).
-with part as (
-  select p.*, d.half, d.period_no
-  from validation.kpi_part as p
-  left join (
-    select n.definition_no, d.block, d.half, d.period_no
-    from validation.period as d
-    inner join (
-      select definition, cast(dense_rank() over (order by definition) as smallint) as definition_no from validation.definition
-    ) as n on n.definition = d.definition
-  ) as d on d.definition_no = p.definition_no and d.block = p.block
+with period as (
+  select n.definition_no, d.block, d.half, d.period_no
+  from validation.period as d
+  inner join (
+    select definition, cast(dense_rank() over (order by definition) as smallint) as definition_no from validation.definition
+  ) as n on n.definition = d.definition
 ),
 dated as (
   select
@@ -43,13 +39,13 @@ of_account as (
     exact_share_sum(event_won) as event_won,
     exact_share_sum(event_met) as event_met,
     exact_share_sum(event_tied) as event_tied
-  from part
+  from validation.kpi_part
   group by definition_no, series_no, account_no
   union all
   select
     'half' as kind,
     half as place,
-    definition_no,
+    p.definition_no,
     series_no,
     account_no,
     cast(sum(n_rows) as bigint) as n_rows,
@@ -59,14 +55,15 @@ of_account as (
     exact_share_sum(event_won) as event_won,
     exact_share_sum(event_met) as event_met,
     exact_share_sum(event_tied) as event_tied
-  from part
+  from validation.kpi_part as p
+  inner join period as d on d.definition_no = p.definition_no and d.block = p.block
   where series_no > 0 and half is not null
-  group by definition_no, series_no, account_no, half
+  group by p.definition_no, series_no, account_no, half
   union all
   select
     'period' as kind,
     period_no as place,
-    definition_no,
+    p.definition_no,
     series_no,
     account_no,
     cast(sum(n_rows) as bigint) as n_rows,
@@ -76,9 +73,10 @@ of_account as (
     exact_share_sum(event_won) as event_won,
     exact_share_sum(event_met) as event_met,
     exact_share_sum(event_tied) as event_tied
-  from part
-  where series_no > 0 and period_no is not null
-  group by definition_no, series_no, account_no, period_no
+  from validation.kpi_part as p
+  inner join period as d on d.definition_no = p.definition_no and d.block = p.block
+  where series_no > 0
+  group by p.definition_no, series_no, account_no, period_no
   union all
   select
     'segment' as kind,
@@ -93,7 +91,7 @@ of_account as (
     exact_share_sum(event_won) as event_won,
     exact_share_sum(event_met) as event_met,
     exact_share_sum(event_tied) as event_tied
-  from part
+  from validation.kpi_part
   where series_no > 0
   group by definition_no, series_no, account_no, segment_no
   union all
@@ -110,7 +108,7 @@ of_account as (
     exact_share_sum(late_event_won) as event_won,
     exact_share_sum(late_event_met) as event_met,
     exact_share_sum(late_event_tied) as event_tied
-  from part
+  from validation.kpi_part
   where series_no > 0
   group by definition_no, series_no, account_no
   union all
