@@ -111,6 +111,28 @@ describe("a file that a person edits in place", () => {
     ]);
   });
 
+  it("takes the list of surprises back as it was handed out, answered line by line", async () => {
+    const own = await start("surprises: { entity: disposition, files: surprises.csv }");
+    const columns =
+      "account_id,name,kind,scorecard,version,since,decided_on,score_then,band,money,reason,disposition,said_by,said_on";
+    const answered =
+      "a,Alder,green_churner,health,1,2024-01-01,2024-02-10,91.5,green,4900,price,unforeseeable,Ida,2024-05-01";
+    const open = "b,'=1+1,chronic_red,health,1,2024-01-01,,12,red,900,,,,";
+    await own.write("surprises.csv", `${columns}\n${answered}\n${open}\n`);
+    const said = { note: null, visible_on: "1900-01-01", superseded_on: null };
+    expect(await staged(own, "2024-06-10T08:00:00Z", "disposition")).toEqual([
+      {
+        ...said,
+        account_id: "a",
+        kind: "green_churner",
+        disposition: "unforeseeable",
+        said_by: "Ida",
+        said_on: "2024-05-01",
+      },
+      { ...said, account_id: "b", kind: "chronic_red", disposition: null, said_by: null, said_on: null },
+    ]);
+  });
+
   it.each([
     ["mode: append", /sources\.overrides\.mode: found append/],
     ["key: [account_id]", /sources\.overrides\.key: found \["account_id"\]/],
