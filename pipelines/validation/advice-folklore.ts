@@ -73,6 +73,10 @@ export const adviseOnFolklore: Step = {
   },
 };
 
+/** Points of 100 on one part of the card. */
+const partOf = (places: readonly Place[], by: "side" | "kind", part: string): number =>
+  places.reduce((sum, place) => sum + (place[by] === part ? place.share : 0), 0);
+
 async function tryCard(context: StepContext, card: Card): Promise<readonly Row[]> {
   const { query, run } = context;
   const of = `scorecard = ${literal(card.scorecard)} and version = ${card.version}`;
@@ -97,6 +101,12 @@ where w.${of.replace(" and ", " and w.")} and w.share > 0`);
         test: trial.test,
         ...head,
         sentence: `${cardName(card)} ${trial.missing(absent[0] as string)}: there is nothing to compare.`,
+      });
+    } else if (trial.test === "half_and_half" && Math.abs(partOf(places, "side", "proactive") - 50) < 0.5) {
+      rows.push({
+        test: trial.test,
+        ...head,
+        sentence: `${cardName(card)} is half proactive and half reactive already.`,
       });
     } else tried.push(trial);
   }
@@ -144,8 +154,7 @@ ${tried
     const a = ranked.get(`${test} a`);
     const b = ranked.get(`${test} b`);
     const found = await pairedDifference(query, "folklore", `${test} a`, `${test} b`);
-    const share = (part: string): string =>
-      String(Math.round(places.reduce((sum, place) => sum + (place[by] === part ? place.share : 0), 0)));
+    const share = (part: string): string => String(Math.round(partOf(places, by, part)));
     const [first, second] = parts;
     const words =
       test === "half_and_half"
