@@ -130,7 +130,7 @@ async function compared(before: string, after: string, relation: string, columns
 }
 
 describe("months that are appended", () => {
-  it("change no feature and no score of the snapshots before, as they were", { timeout: 300_000 }, async () => {
+  it("change no feature and no score of the snapshots before, as they were", { timeout: 600_000 }, async () => {
     const made = await testBook(sources, "as_of: latest\nscorecards: [naive_baseline]");
     try {
       const file = join(made.folder, "assay.yaml");
