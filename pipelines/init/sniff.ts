@@ -178,7 +178,7 @@ export function textShape(text: string, isCut: boolean): TextShape | string {
   const best = tried
     .filter(({ width }) => width > 1)
     .sort((a, b) => Math.round(10 * (b.share - a.share)) || b.width - a.width)[0];
-  if (best === undefined || best.share < 0.5) return "is a text without columns";
+  if (best === undefined || best.share < 0.6) return "is a text without columns";
   const { records, width, delimiter } = best;
   // Rows may end with a delimiter that the header lacks.
   const at = records.findIndex(({ fields }) => Math.abs(fields.length - width) <= (width > 3 ? 1 : 0));

@@ -1,0 +1,192 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { refresh } from "../../pipelines/commands/refresh.ts";
+import { readBook } from "../../pipelines/config/book.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
+import { assay, complaint } from "./assay.ts";
+
+const accounts = Array.from({ length: 40 }, (_, i) => i);
+const day = (n: number): Date => new Date(Date.UTC(2024, 0, 1 + n));
+const seconds = (at: Date): number => at.getTime() / 1000;
+const isoDay = (at: Date): string => at.toISOString().slice(0, 10);
+/** Every fourth account leaves, after a year or so. */
+const leftOn = (i: number): Date | null => (i % 4 === 0 ? day(300 + 5 * i) : null);
+
+/** Three systems that know one another by their own ids only: billing, support, and the product with its workspaces. */
+function exports(): ReadonlyMap<string, string | Uint8Array> {
+  const files = new Map<string, string | Uint8Array>();
+  const lines = (rows: readonly unknown[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  files.set(
+    "billing/customers.jsonl",
+    lines(
+      accounts.map((i) => ({
+        id: `cus_${i}a`,
+        created: seconds(day(i)),
+        email: `pay@alder${i}.test`,
+        name: `Alder ${i}`,
+        delinquent: false,
+        metadata: { workspace: `w-${i}` },
+      })),
+    ),
+  );
+  files.set(
+    "billing/subscriptions.jsonl",
+    lines(
+      accounts.map((i) => {
+        const end = leftOn(i);
+        return {
+          id: `sub_${i}a`,
+          customer: `cus_${i}a`,
+          status: end === null ? "active" : "canceled",
+          created: seconds(day(i)),
+          start_date: seconds(day(i)),
+          ended_at: end && seconds(end),
+          canceled_at: end && seconds(end) - 86_400 * 20,
+          currency: "eur",
+          quantity: 5,
+          plan: { id: "basic", amount: 4900, interval: "month", interval_count: 1 },
+        };
+      }),
+    ),
+  );
+  // Two organisations claim the workspace of account 1, and nobody knows the one of the last.
+  const organisations = accounts.map((i) =>
+    [i + 900_000_001, `Org ${i}`, `${isoDay(day(i))}T08:00:00Z`, i === 39 ? "" : `w-${i}`, false, false].join(","),
+  );
+  files.set(
+    "support/organizations.csv",
+    ["id,name,created_at,external_id,shared_tickets,shared_comments", ...organisations, ""].join("\n"),
+  );
+  const tickets = accounts.flatMap((i) =>
+    [0, 1].map((n) =>
+      [
+        1000 + 2 * i + n,
+        700_000_000 + i,
+        i + 900_000_001,
+        `${isoDay(day(100 + i + n))}T09:00:00Z`,
+        `${isoDay(day(101 + i + n))}T09:00:00Z`,
+        "closed",
+        "normal",
+      ].join(","),
+    ),
+  );
+  files.set(
+    "support/tickets.csv",
+    ["id,requester_id,organization_id,created_at,solved_at,status,priority", ...tickets, ""].join("\n"),
+  );
+  for (let month = 0; month < 20; month += 1) {
+    const rows: string[] = [];
+    for (const i of accounts) {
+      const end = leftOn(i);
+      for (let d = 0; d < 30; d += 1 + (i % 5)) {
+        const at = day(month * 30 + d);
+        if (at >= day(i) && (end === null || at < end))
+          rows.push(
+            [at.getTime() + 36_000_000, `w-${i}`, `u${i}-${d % 3}`, d % 2 === 0 ? "Login" : "report"].join(";"),
+          );
+      }
+    }
+    files.set(`product/events part ${month}.csv`, ["ts;workspace;user;action", ...rows, ""].join("\r\n"));
+  }
+  files.set("contract.pdf", Buffer.from("%PDF-1.7"));
+  files.set("empty.csv", "");
+  files.set("header.csv", "a,b,c\n");
+  return files;
+}
+
+describe("a folder of exports of three systems", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "assay-init-"));
+    for (const [name, content] of exports()) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
+      await writeFile(join(folder, name), content);
+    }
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("becomes a book that a refresh reads without an edit, every id on its account", async () => {
+    const ran = await assay(["init", folder, "--book", "mine", "--json"]);
+    expect(ran.code, ran.stderr).toBe(0);
+    const answer = JSON.parse(ran.stdout) as {
+      readonly sources: readonly {
+        readonly entity: string;
+        readonly rows: number;
+        readonly files: readonly string[];
+      }[];
+      readonly not_placed: readonly { readonly files: readonly string[] }[];
+    };
+    const rows = (entity: string): readonly number[] =>
+      answer.sources.filter((source) => source.entity === entity).map((source) => source.rows);
+    expect([rows("account"), rows("subscription"), rows("ticket")]).toEqual([[40], [40], [80]]);
+    expect(answer.sources.find(({ entity }) => entity === "usage_event")?.files).toHaveLength(20);
+    expect(answer.not_placed.flatMap(({ files }) => files).sort()).toEqual([
+      "contract.pdf",
+      "empty.csv",
+      "header.csv",
+      "support/organizations.csv",
+    ]);
+
+    const book = await readBook(folder, { cwd: folder, env: {} });
+    expect(book.currency).toBe("EUR");
+    expect(book.churn.primary).toBe("subscription_end");
+    expect(Object.values(book.sources).find(({ entity }) => entity === "subscription")?.columns).toMatchObject({
+      started_on: { from: "start_date", unit: "s" },
+      mrr_minor: "plan.amount",
+    });
+    const state = join(folder, ".assay");
+    const { release } = await refresh({
+      book,
+      state,
+      site: false,
+      now: () => new Date("2026-07-01T00:00:00Z"),
+      log: silentLog,
+    });
+    const database = await Database.open({ path: join(release.folder, "warehouse.duckdb"), readOnly: true });
+    try {
+      expect(
+        await database.query(
+          "select count(*) as n, count(distinct account_id) as accounts from staging.ticket where account_id is not null",
+        ),
+      ).toEqual([{ n: 78, accounts: 39 }]);
+      expect(await database.query("select source, ref, why, n_rows from staging.unmatched_id")).toEqual([
+        { source: "tickets", ref: "900000040", why: "unmatched", n_rows: 2 },
+      ]);
+      expect(
+        await database.scalar("select count(distinct account_id) from spine.account_period where ended_on is not null"),
+      ).toBe(10);
+      expect(await database.scalar("select count(*) > 0 from validation.kpi_verdict")).toBe(true);
+    } finally {
+      database.close();
+    }
+    const unmatched = await readFile(join(release.folder, "out", "unmatched_ids.csv"), "utf8");
+    expect(unmatched.split("\n")[1]).toMatch(/^tickets,.*,900000040,unmatched,,2,/);
+  });
+
+  it("is not written over, and is what it was: the same folder gives the same bytes", async () => {
+    const before = await readFile(join(folder, "assay.yaml"), "utf8");
+    const again = await assay(["init", folder]);
+    expect(again.code).toBe(2);
+    expect(complaint(again)).toMatch(/assay\.yaml: is there already, expected a folder without one/);
+    expect(await readFile(join(folder, "assay.yaml"), "utf8")).toBe(before);
+  });
+
+  it("says in one sentence what is missing", async () => {
+    const bare = await mkdtemp(join(tmpdir(), "assay-bare-"));
+    try {
+      await writeFile(
+        join(bare, "customers.csv"),
+        "customer_id,name,signup_date\n1,Alder,2024-01-01\n2,Birch,2024-02-01\n3,Cedar,2024-03-01\n",
+      );
+      const ran = await assay(["init", bare]);
+      expect(ran.code).toBe(3);
+      expect(complaint(ran)).toMatch(/no file holds usage with dates: expected events .*; nothing is written$/);
+      await expect(readFile(join(bare, "assay.yaml"))).rejects.toThrow();
+    } finally {
+      await rm(bare, { recursive: true, force: true });
+    }
+  });
+});

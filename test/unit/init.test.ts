@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import { kindOf } from "../../pipelines/init/kinds.ts";
+import type { Profile } from "../../pipelines/init/profile.ts";
+import { magicOf, recordsOf, sniffText, textShape } from "../../pipelines/init/sniff.ts";
+import { type ExportFile, groupTables, idOf } from "../../pipelines/init/tables.ts";
+import { flow, oneLine, shownValue } from "../../pipelines/init/text.ts";
+import { columnFinder, parseVendor, readVendors } from "../../pipelines/init/vendors.ts";
+
+const bytes = (text: string): Buffer => Buffer.from(text);
+
+describe("a file by its bytes", () => {
+  it.each([
+    ["", "is empty"],
+    ["PAR1", "parquet"],
+    ["%PDF-1.7", "is a PDF"],
+    ["PK\u0003\u0004", "is a zip archive or an Excel workbook: export its sheets as CSV"],
+    ["a,b\n1,2\n", null],
+  ])("%j", (text, expected) => expect(magicOf(bytes(text))).toBe(expected));
+
+  it("is no table when it is a text", () => {
+    expect(sniffText(bytes("Dear Ida,\nplease find the exports below.\n"), "none", "utf-8")).toEqual({
+      kind: "other",
+      why: "is a text without columns",
+    });
+    expect(sniffText(bytes("a\0b"), "none", "utf-8")).toMatchObject({ kind: "other" });
+  });
+
+  it("has the delimiter that splits its records evenly, below lines that are none", () => {
+    const text = 'Report of today, all regions\n\nid;name;city\n1;"Alder; Sons";Ulm\n2;"two\nlines";Bonn\n';
+    expect(textShape(text, false)).toMatchObject({ delimiter: ";", skipLines: 2, columns: ["id", "name", "city"] });
+  });
+
+  it("needs a header", () => {
+    expect(textShape("1,2024-01-01,4.5\n2,2024-01-02,3.5\n", false)).toMatch(/no header/);
+  });
+
+  it("keeps quoted delimiters, quotes and line breaks in one field", () => {
+    const records = recordsOf('a,"b ""x"", c"\r\n"1\n2",3', ",", '"', 10);
+    expect(records.map(({ fields }) => fields)).toEqual([
+      ["a", 'b "x", c'],
+      ["1\n2", "3"],
+    ]);
+  });
+});
+
+const empty: Profile = {
+  name: "x",
+  rows: 10,
+  filled: 10,
+  distinct: 10,
+  min: null,
+  max: null,
+  common: [],
+  commonCounts: [],
+  longest: 10,
+  integer: 0,
+  decimalPoint: 0,
+  decimalComma: 0,
+  thousandsComma: 0,
+  thousandsDot: 0,
+  thousandsSpace: 0,
+  thousandsQuote: 0,
+  currency: 0,
+  parentheses: 0,
+  percent: 0,
+  boolean: 0,
+  isoDate: 0,
+  isoTime: 0,
+  zoned: 0,
+  epochS: 0,
+  epochMs: 0,
+  epochUs: 0,
+  slashed: 0,
+  firstField: null,
+  secondField: null,
+  compactDate: 0,
+  wordDate: 0,
+  email: 0,
+  domain: 0,
+  json: 0,
+  nothings: [],
+};
+
+describe("what a column holds", () => {
+  it.each([
+    ["31.12.2024", { slashed: 10, firstField: 31, secondField: 12 }, { format: "%d.%m.%Y", isUnsure: false }],
+    [
+      "12/31/2024 01:05 PM",
+      { slashed: 10, firstField: 12, secondField: 31 },
+      { format: "%m/%d/%Y %I:%M %p", isUnsure: false },
+    ],
+    // No value tells day and month apart: a dot means that the day comes first, a slash says nothing.
+    ["03.04.2024", { slashed: 10, firstField: 9, secondField: 9 }, { format: "%d.%m.%Y", isUnsure: false }],
+    ["03/04/2024", { slashed: 10, firstField: 9, secondField: 9 }, { format: "%m/%d/%Y", isUnsure: true }],
+    ["1709287200", { epochS: 10, integer: 10 }, { unit: "s" }],
+    ["1709287200000", { epochMs: 10, integer: 10 }, { unit: "ms" }],
+    ["2024-03-01T10:00:00Z", { isoTime: 10, zoned: 10 }, { isZoned: true }],
+    ["20240301", { compactDate: 10, integer: 10 }, { format: "%Y%m%d" }],
+    ["5 Mar 2024", { wordDate: 10 }, { format: "%d %b %Y" }],
+  ])("%s", (value, counts, expected) => {
+    expect(kindOf({ ...empty, common: [value], ...counts }).time).toMatchObject(expected);
+  });
+
+  it.each([
+    [
+      "1.234,56 €",
+      { decimalComma: 10, thousandsDot: 10, currency: 10 },
+      { decimal: ",", thousands: ".", strip: ["€"] },
+      "EUR",
+    ],
+    ["$1,234.50", { thousandsComma: 10, currency: 10 }, { thousands: ",", strip: ["$"] }, "USD"],
+    ["12.50", { decimalPoint: 10 }, null, null],
+    ["12,50", { decimalComma: 10 }, { decimal: "," }, null],
+  ])("%s", (value, counts, number, currency) => {
+    expect(kindOf({ ...empty, common: [value], ...counts })).toMatchObject({ isNumber: true, number, currency });
+  });
+});
+
+const file = (name: string, columns: readonly string[]): ExportFile => ({
+  name,
+  path: `/x/${name}`,
+  bytes: 1,
+  modifiedMs: 0,
+  columns,
+  sniffed: {
+    kind: "csv",
+    compression: "none",
+    encoding: "utf-8",
+    text: { delimiter: ",", quote: '"', skipLines: 0, columns, rows: [] },
+  },
+});
+
+describe("files of one table", () => {
+  it("are dumps by date, monthly parts, and single files", () => {
+    const tables = groupTables([
+      file("accounts_2024-01-31.csv", ["id", "name"]),
+      file("accounts_2024-02-29.csv", ["name", "id"]),
+      file("usage/events-202401.csv", ["id", "ts"]),
+      file("usage/events-202402.csv", ["id", "ts"]),
+      file("tickets.csv", ["id"]),
+    ]);
+    expect(tables.map(({ id, glob, dated }) => ({ id, glob, dated }))).toEqual([
+      {
+        id: "accounts",
+        glob: "accounts_*.csv",
+        dated: { pattern: "accounts_{date}.csv", dates: ["2024-01-31", "2024-02-29"] },
+      },
+      { id: "events", glob: "usage/events-*.csv", dated: null },
+      { id: "tickets", glob: "tickets.csv", dated: null },
+    ]);
+  });
+
+  it("with other headers are tables of their own, listed by name", () => {
+    const tables = groupTables([file("part_1.csv", ["id", "name", "since"]), file("part_2.csv", ["ticket", "opened"])]);
+    expect(tables.map(({ glob, files }) => [glob, files.length])).toEqual([
+      ["part_1.csv", 1],
+      ["part_2.csv", 1],
+    ]);
+  });
+
+  it("get ids that need no quotes", () => {
+    expect(["Kunden (final).csv", "2024.csv", "Öl & Gas.csv", "x/Export_Accounts.CSV.gz"].map(idOf)).toEqual([
+      "kunden",
+      "table",
+      "ol_gas",
+      "accounts",
+    ]);
+  });
+});
+
+describe("vendors", () => {
+  it("ship as data that is right", async () => {
+    const vendors = await readVendors();
+    expect(vendors.map(({ vendor }) => vendor)).toEqual([
+      "amplitude",
+      "hubspot",
+      "intercom",
+      "iterable",
+      "klaviyo",
+      "marketo",
+      "mixpanel",
+      "pendo",
+      "qualtrics",
+      "recurly",
+      "salesforce",
+      "stripe",
+      "zendesk",
+      "zuora",
+    ]);
+  });
+
+  it("name columns in one way, however they are written", () => {
+    const find = columnFinder(["ACCOUNTID", "Plan_Tier__c", "property_createdate"]);
+    expect([find("AccountId"), find("plan_tier"), find("createdate"), find("other")]).toEqual([
+      "ACCOUNTID",
+      "Plan_Tier__c",
+      "property_createdate",
+      undefined,
+    ]);
+  });
+
+  it("say in one sentence what is wrong with a file of one's own", () => {
+    const text =
+      "vendor: mine\nlabel: Mine\nkind: crm\ntables:\n  - { table: a, label: a, entity: account, has: [x, y], columns: { name: x } }\n";
+    expect(() => parseVendor(text, "vendors/mine.yaml")).toThrow(
+      "vendors/mine.yaml:5: tables[0].columns: found no account_id, expected one: account needs it",
+    );
+  });
+});
+
+describe("what people read", () => {
+  it("holds no control characters and no long values", () => {
+    expect(shownValue("\u001b[31mred\u0007\n\u202e")).toBe('"\ufffd[31mred\ufffd\ufffd\ufffd"');
+    expect(shownValue("x".repeat(50))).toBe(`"${"x".repeat(25)}..."`);
+    expect(oneLine("a\nb: c\r\n# d")).toBe("a b: c # d");
+  });
+
+  it("is YAML on one line", () => {
+    expect(flow({ from: "Gekündigt am", format: "%d.%m.%Y", count: 1, list: ["yes", "a b"], none: undefined })).toBe(
+      '{ from: "Gekündigt am", format: "%d.%m.%Y", count: 1, list: ["yes", a b] }',
+    );
+  });
+});
