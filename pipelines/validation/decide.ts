@@ -177,6 +177,7 @@ export function decideVerdicts(options: DecideOptions): Step {
       ...(use.size > 0 ? ["features.usage", "validation.observation"] : []),
       "validation.baseline_fit",
       "validation.baseline_row",
+      "validation.baseline_term",
       ...(cohorts ? ["validation.cohort_auc"] : []),
       "validation.definition",
       "validation.kpi_arrival",
