@@ -404,3 +404,65 @@ describe("other books", () => {
     await expect(simulate({ ...small, out, seed: 1.5 })).rejects.toThrow("1.5");
   });
 });
+
+describe("the planted world", () => {
+  const planted = join(work, "planted");
+  const of = { accounts: 150, months: 36, seed: 5, kind: "planted", log: silentLog } as const;
+  const files = (name: string): string => literal(join(planted, "exports", name));
+  beforeAll(async () => {
+    await simulate({ ...of, out: planted, threads: 2 });
+  }, 60_000);
+
+  test("is the same bytes on one thread and on two, and other bytes with another seed", async () => {
+    await simulate({ ...of, out: join(work, "planted-again"), threads: 1 });
+    expect(digests(join(work, "planted-again"))).toEqual(digests(planted));
+    await simulate({ ...of, out: join(work, "planted-other"), seed: 6 });
+    expect(digests(join(work, "planted-other"))["exports/usage_1.parquet"]).not.toBe(
+      digests(planted)["exports/usage_1.parquet"],
+    );
+  }, 60_000);
+  test("is a book that can be read, and its gap is longer than the longest notice", async () => {
+    const book = await readBook(planted, { cwd: planted, env: {} });
+    expect(book.kpis).toHaveLength(28);
+    const longest = await database.scalar(
+      `select max(notice_days) from read_parquet(${files("subscriptions_*.parquet")})`,
+    );
+    expect(Number(longest)).toBeLessThan(book.calendar.gap_days);
+  });
+  test("has no row outside of the paid period, and ends only with a month", async () => {
+    const outside = await database.scalar<number>(`
+      with seen as (
+        select account_id, event_time as seen_at from read_parquet(${files("usage_*.parquet")})
+        union all select account_id, opened_at from read_parquet(${files("tickets_*.parquet")})
+        union all select account_id, asked_at from read_parquet(${files("surveys_*.parquet")})
+        union all select account_id, occurred_at from read_parquet(${files("contacts_*.parquet")})
+      )
+      select count(*) from seen join read_parquet(${files("subscriptions_*.parquet")}) as contract using (account_id)
+      where seen_at < started_on or seen_at >= coalesce(ended_on, date '2026-07-01')`);
+    expect(outside).toBe(0);
+    const days = await database.query<{ day: number }>(
+      `select distinct day(ended_on) as day from read_parquet(${files("subscriptions_*.parquet")}) where ended_on is not null`,
+    );
+    expect(days.map(({ day }) => Number(day))).toEqual([1]);
+  });
+  test("28 days before a month start hold each meter once and four weeks of work", async () => {
+    const readings = await database.query<{ event: string; least: number; most: number }>(`
+      with start as (
+        select cast(d as date) as s from range(date '2023-08-01', date '2026-07-01', interval 1 month) as r(d)
+      ),
+      held as (
+        select account_id, s, event, count(*) as n
+        from read_parquet(${files("usage_*.parquet")}) as reading
+        join read_parquet(${files("subscriptions_*.parquet")}) as contract using (account_id)
+        join start on event_time >= s - 28 and event_time < s and started_on + 28 <= s and coalesce(ended_on, s) >= s
+        where event in ('work', 'export', 'noise_01')
+        group by all
+      )
+      select event, min(n) as least, max(n) as most from held group by event order by event`);
+    expect(readings.map(({ event, least, most }) => [event, Number(least), Number(most)])).toEqual([
+      ["export", 1, 1],
+      ["noise_01", 1, 1],
+      ["work", 4, 4],
+    ]);
+  });
+});
