@@ -149,8 +149,10 @@ function describeWeights({ curve, weights, humility, folklore }: SuggestedWeight
     );
   }
   lines.push("", "WEIGHTS");
-  if (weights.length === 0)
-    lines.push(paragraph("No weights can be suggested: no set of KPIs is shown to rank leavers."));
+  if (weights.length === 0) {
+    const why = steps.length > 0 ? ": no set of KPIs is shown to add to what age, size and segment say" : "";
+    lines.push(`No weights can be suggested${why}.`);
+  }
   for (const scorecard of new Set(weights.map((row) => row.scorecard))) {
     const own = weights.filter((row) => row.scorecard === scorecard);
     lines.push(
@@ -166,7 +168,7 @@ function describeWeights({ curve, weights, humility, folklore }: SuggestedWeight
     );
   }
   for (const row of humility) lines.push(paragraph(row.sentence));
-  if (folklore.length > 0) lines.push("", "FOLKLORE", ...folklore.map((row) => paragraph(row.sentence)));
+  if (folklore.length > 0) lines.push("", "FOLKLORE", ...new Set(folklore.map((row) => paragraph(row.sentence))));
   return lines.join("\n");
 }
 

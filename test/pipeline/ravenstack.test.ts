@@ -59,4 +59,24 @@ describe.runIf(hasData("ravenstack"))("RavenStack, the negative control", () => 
       ),
     ).toEqual([{ n: 312 }]);
   });
+
+  test("says in words that the contracts' ends are a trap, and what the CRM's flag is worth", async () => {
+    const ran = await assay(["audit", book, "--labels", "--json", "--state", state], { env });
+    const { sections } = JSON.parse(ran.stdout) as {
+      sections: { id: string; findings: { severity: string; sentence: string }[] }[];
+    };
+    const warnings = (sections.find(({ id }) => id === "labels")?.findings ?? [])
+      .filter(({ severity }) => severity === "warning")
+      .map(({ sentence }) => sentence);
+    expect(warnings).toContain(
+      "cancel and crm contradict each other for 312 of 500 accounts: both call 75 churned, only cancel 277, only crm 35",
+    );
+    expect(warnings.some((sentence) => sentence.includes("by subscription_end hardly anybody ever leaves"))).toBe(true);
+  });
+
+  test("suggests no scorecard where no KPI is an early warning", async () => {
+    const ran = await assay(["suggest", book, "scorecard", "--state", state], { env });
+    expect([ran.code, ran.stdout]).toEqual([3, ""]);
+    expect(ran.stderr).toContain("none is an early warning");
+  });
 });
