@@ -15,7 +15,7 @@ const verdictsOf = (verdicts: Readonly<Record<string, number>>): string =>
     .join(", ");
 
 const headOf = ({ kind, accounts, seeds, churned }: Trial): string =>
-  `${kind}, ${accounts} accounts, ${seeds} seeds: ${churned.least} to ${churned.most} churned accounts, ${churned.mean} on average`;
+  `${kind}, ${accounts} accounts, ${seeds} ${seeds === 1 ? "seed" : "seeds"}: ${churned.least} to ${churned.most} churned accounts, ${churned.mean} on average`;
 
 const ruleOfBars = "A bar fails only if the exact one-sided p is at most 0.025, unless it says otherwise.";
 
