@@ -430,7 +430,9 @@ function conditionOf(name: string, condition: unknown, has: (name: string) => bo
     return `cast(${column} as varchar) in (${condition.map((value) => literal(String(value))).join(", ")})`;
   if (typeof condition === "object") {
     const { not } = condition as { readonly not?: unknown };
-    return not === undefined ? `${column} is not null` : not === null ? `${column} is not null` : "true";
+    if (not === undefined || not === null) return `${column} is not null`;
+    const others = (Array.isArray(not) ? not : [not]).map((value) => literal(String(value)));
+    return `cast(${column} as varchar) not in (${others.join(", ")})`;
   }
   return `cast(${column} as varchar) = ${literal(String(condition))}`;
 }
