@@ -268,7 +268,9 @@ describe("histories that can tell nothing", () => {
       sentence: string;
       p: number | null;
       small_print: string | null;
-    }>("select kpi, rule, reason, sentence, p, small_print from validation.kpi_verdict where group_kind = 'all' order by kpi");
+    }>(
+      "select kpi, rule, reason, sentence, p, small_print from validation.kpi_verdict where group_kind = 'all' order by kpi",
+    );
     database.close();
     return rows;
   };
