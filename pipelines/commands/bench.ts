@@ -8,6 +8,7 @@ import { findCurrentRelease } from "../publish/release.ts";
 import { simulate } from "../simulate/simulate.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
+import { benchReading } from "./bench-reading.ts";
 import { benchWide } from "./bench-wide.ts";
 import type { Context } from "./context.ts";
 import { formatTable } from "./table.ts";
@@ -19,6 +20,8 @@ export interface BenchOptions {
   readonly threads?: number;
   /** Measures the reading of one of 200 KPIs instead. */
   readonly wide?: boolean;
+  /** Measures the reading of exports in every form instead. */
+  readonly reading?: boolean;
 }
 
 interface Cost {
@@ -83,6 +86,7 @@ const moreKpis = [
  */
 export async function bench(context: Context, options: BenchOptions): Promise<void> {
   if (options.wide === true) return benchWide(context);
+  if (options.reading === true) return benchReading(context);
   const work = join(tmpdir(), `assay-bench-${process.pid}`);
   const results: Measured[] = [];
   try {

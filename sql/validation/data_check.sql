@@ -1,7 +1,7 @@
 -- model: validation.data_check
 -- grain: check
 -- depends: raw.usage_event, spine.account_period, staging.account, staging.account_identity, staging.churn_event,
---   staging.engagement, staging.invoice, staging.source_arrival, staging.source_repeat, staging.subscription, staging.survey_response,
+--   staging.engagement, staging.source_arrival, staging.source_repeat, staging.subscription, staging.survey_response,
 --   staging.ticket
 -- params: as_of, currency
 -- Oddities of the exports, counted and never mended: rows as delivered, repeats included. Usage is counted per day first,
@@ -201,11 +201,6 @@ found as (
   cross join meta.params as p
   where s.superseded_on is null and s.currency <> p.currency
   union all
-  select 'money_in_another_currency', i.account_id, 1
-  from staging.invoice as i
-  cross join meta.params as p
-  where i.superseded_on is null and i.currency <> p.currency
-  union all
   select 'churn_events_before_sign_up', c.account_id, 1
   from staging.churn_event as c
   inner join sign_up as s on s.account_id = c.account_id
@@ -264,7 +259,7 @@ from (values
   ('subscriptions_without_account', 'subscriptions of an account that the accounts do not name'),
   ('subscriptions_ending_before_they_start', 'subscriptions that end before they start'),
   ('negative_seats_or_money', 'subscriptions with negative seats or money'),
-  ('money_in_another_currency', 'subscriptions and invoices in another currency than that of the book, without a rate of their day (their money is left out)'),
+  ('money_in_another_currency', 'subscriptions in another currency than that of the book (their money is left out)'),
   ('churn_events_before_sign_up', 'churn events before the account signed up'),
   ('days_without_usage', 'days without any usage row, between the first and the last'),
   ('days_without_tickets', 'days in stretches of a week or more without any ticket')
