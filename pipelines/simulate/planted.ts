@@ -542,6 +542,7 @@ const nullRole = (role: string): string =>
   ({
     causal: "late_use",
     twin: "late_use",
+    trend: "late_use",
     late: "late",
     tenure: "tenure",
     size: "size",
