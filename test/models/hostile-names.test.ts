@@ -96,9 +96,7 @@ it("any text is the same text after a statement was made of it, as a value and a
     await fc.assert(
       fc.asyncProperty(
         // NUL ends a statement for the engine's parser: literal() refuses it, and no file of text holds one.
-        fc
-          .string({ unit: "binary", minLength: 1, maxLength: 40 })
-          .filter((text) => !text.includes("\0") && text.isWellFormed()),
+        fc.string({ unit: "binary", minLength: 1, maxLength: 40 }).filter((text) => !text.includes("\0")),
         async (text) => {
           const [row] = await database.query<Record<string, string>>(
             `select ${literal(text)} as value, 1 as ${quoteIdentifier(text)}`,
