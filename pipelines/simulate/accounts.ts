@@ -322,7 +322,7 @@ select
     when a.term_months = 12 then t.ends_on
     else cast(s.started_on + to_months(cast(datesub('month', s.started_on, d.decided_on) as integer) + 1) as date)
   end,
-  uniform_a(draw('recorded', s.account_no, s.spell_no)) < 0.985
+  uniform_a(draw('recorded', s.account_no, s.spell_no)) < ${plan.recorded}
 from spell_start as s
 join account as a using (account_no)
 left join decision as d on d.account_no = s.account_no

@@ -11,6 +11,8 @@ export interface Plan {
   readonly lateRating: boolean;
   /** Added to every account's log-odds. */
   readonly level: number;
+  /** The share of decisions whose day is on record: a dozen of them have no room for one that is not. */
+  readonly recorded: number;
 }
 
 export type Kind = "plain" | "null" | "tiny";
@@ -25,6 +27,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     fading: [-1.15, -0.08],
     lateRating: true,
     level: 0,
+    recorded: 0.985,
   },
   null: {
     causal: 0,
@@ -35,6 +38,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     fading: [0, 0],
     lateRating: false,
     level: 0.55,
+    recorded: 0.985,
   },
   tiny: {
     causal: -0.8,
@@ -45,6 +49,7 @@ export const plans: Readonly<Record<Kind, Plan>> = {
     fading: [-1.15, -0.08],
     lateRating: true,
     level: -3.6,
+    recorded: 1,
   },
 };
 
