@@ -93,14 +93,18 @@ async function checkAge(
   ];
 }
 
+/** Rows from which on a table is large enough to be missed. */
+const fewestRows = 20;
+
 /**
  * A table that is dumped whole says that what it no longer holds is gone. One without a row would end the whole book, so
- * it is refused unless the book says `on_stale: warn`; one that lost half of its rows counts as off.
+ * it is refused unless the book says `on_stale: warn`; one that lost half of its rows counts as off. Below 20 rows a table may
+ * well come to its end.
  */
 function checkSize(id: string, source: Source, own: readonly Delivery[]): readonly FeedFinding[] {
   if (source.mode !== "snapshot") return [];
   const [before, last] = own.slice(-2);
-  if (before === undefined || last === undefined || before.rows_loaded === 0) return [];
+  if (before === undefined || last === undefined || before.rows_loaded < fewestRows) return [];
   if (last.rows_loaded === 0) {
     return [
       {

@@ -21,7 +21,7 @@ valued as (
     k.account_no,
     count(*) as m,
     cast(sum(k.y) as bigint) as e,
-    exact_sum(k.value) as value_sum,
+    steady_sum(k.value) as value_sum,
     exact_sum(r.expected) as expected_sum,
     min(k.value) as value_from,
     max(k.value) as value_to

@@ -127,7 +127,8 @@ describe("size of a dump", () => {
     expect(await sizes(100, 50)).toEqual([]);
     expect(await sizes(100, 49)).toMatchObject([{ kind: "shrunk", refuses: false }]);
     expect(await sizes(100, 49, { on_stale: "refuse" })).toMatchObject([{ refuses: true }]);
-    expect(await sizes(0, 0)).toEqual([]);
+    expect(await sizes(20, 0)).toMatchObject([{ kind: "empty" }]);
+    expect(await sizes(19, 0)).toEqual([]);
   });
 });
 
