@@ -159,7 +159,10 @@ export function unmatchedIds(book: Book): Model {
     const days = entity.eventColumns.map((name) => `cast(${quoteIdentifier(name)} as date)`);
     const day = days.length === 0 ? "cast(null as date)" : days.length === 1 ? days[0] : `least(${days.join(", ")})`;
     return `  select _source as source, _via as via, account_id as ref, ${day} as on_day, count(*) as n_rows
-  from raw.${entity.id} where account_id is not null group by all`;
+  from raw.${entity.id} as row
+  where row.account_id is not null
+    and not exists (select 1 from settled as s where s.via = coalesce(row._via, '') and s.ref = row.account_id)
+  group by all`;
   });
   const none = `  select cast(null as varchar) as source, cast(null as varchar) as via, cast(null as varchar) as ref,
     cast(null as date) as on_day, cast(null as bigint) as n_rows
@@ -177,13 +180,23 @@ export function unmatchedIds(book: Book): Model {
     params: [],
     audits: parseAudits("staging.unmatched_id", "not_null(source, ref, n_rows)", "load/identities.ts"),
     portable: false,
-    sql: `with day_of_id as (
-${parts.length === 0 ? none : parts.join("\n  union all\n")}
-),
-known_account as (
+    // Nearly every row has a settled id: they are left out before anything is counted by day.
+    sql: `with known_account as (
   select account_id from staging.account where account_id is not null
   union
   select account_id from staging.subscription where account_id is not null
+),
+settled as (
+  select '' as via, account_id as ref from known_account
+  union all
+  select via, ref
+  from staging.account_identity
+  where source is null
+  group by via, ref
+  having count(*) = 1 and bool_and(account_id is not null and from_on = ${always} and to_on = ${never})
+),
+day_of_id as (
+${parts.length === 0 ? none : parts.join("\n  union all\n")}
 ),
 resolved as (
   select
