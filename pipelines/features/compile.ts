@@ -368,7 +368,7 @@ function alone(kpi: KpiDefinition, book: Book): AnyQuery {
   // biome-ignore lint/suspicious/noExplicitAny: a compiled statement as a step has no type for the builder.
   const from: any = builder.with(
     "measured",
-    () => sql`(${sql.raw(windowModel(group, usageIsReplaced(book)).sql)})` as any,
+    () => sql`(${sql.raw(windowModel(group, usageIsReplaced(book)).sql)})` as never,
   );
   return ruled(group, "measured", from)
     .select((eb: AnyBuilder) => ["row.account_id", "row.snapshot_date", valueExpression(eb, kpi).as(kpi.id)])
