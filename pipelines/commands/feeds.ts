@@ -133,8 +133,7 @@ const weeks = 8;
  * Whether the newest days are thinner than their weekdays vary: below the median of the same weekday in the 8 weeks before by
  * more than 4 spreads (the largest of the scaled median absolute deviation, the root of the median and a twentieth of it) and by
  * more than 3 in 10, two days running; or, on the last day alone, under half of the fewest of those weeks. A weekday with fewer
- * than 30 rows in the median says nothing. The last day counts once its newest row is of the evening, or the day is over by
- * the clock.
+ * than 30 rows in the median says nothing. The last day counts once its newest row is of the evening.
  */
 async function checkVolume(
   database: Database,

@@ -54,7 +54,7 @@ function previous(kept: readonly Release[], current: Release, name: string): Rel
   );
 }
 
-/** A release by its run id, or by a beginning of its run id or release id that only one has. */
+/** A release by its run id, or by at least four first characters of its release id that only one has. */
 function find(kept: readonly Release[], run: string, name: string): Release {
   const found = kept.filter(
     ({ folder, manifest }) => basename(folder) === run || (run.length >= 4 && manifest.release_id.startsWith(run)),

@@ -18,7 +18,14 @@ import {
   stopAt,
 } from "./advice-models.ts";
 import { baseOf, buildPanel, dropPanel, type Panel, type Training, termOf } from "./advice-panel.ts";
-import { dropRanked, type PairedDifference, pairedDifference, rankSubjects, readRanked } from "./advice-rank.ts";
+import {
+  comparisonColumns,
+  dropRanked,
+  type PairedDifference,
+  pairedDifference,
+  rankSubjects,
+  readRanked,
+} from "./advice-rank.ts";
 import { chooseLambda, inSteps, lambdas, shapleyValues, sharesOf, shrink } from "./advice-weights.ts";
 import { curveSentence, curveSummary, differenceSentence, listed } from "./advice-words.ts";
 import { fitLogistic } from "./newton.ts";
@@ -567,16 +574,7 @@ const writeModelTests = (context: StepContext, rows: readonly Row[]): Promise<vo
     "validation.model_test",
     {
       test: "varchar",
-      a: "varchar",
-      b: "varchar",
-      auc_a: "double",
-      auc_b: "double",
-      difference: "double",
-      difference_low: "double",
-      difference_high: "double",
-      n_churned: "bigint",
-      n_accounts: "bigint",
-      sentence: "varchar",
+      ...comparisonColumns,
     },
     rows,
   );

@@ -5,7 +5,7 @@
 import type { Step, StepContext } from "../models/model.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
 import { type Card, cardName, cardsInForce } from "./advice-cards.ts";
-import { dropRanked, pairedDifference, rankSubjects, readRanked } from "./advice-rank.ts";
+import { comparisonColumns, dropRanked, pairedDifference, rankSubjects, readRanked } from "./advice-rank.ts";
 import { differenceSentence } from "./advice-words.ts";
 import { twelveDigits, writeTable } from "./tables.ts";
 
@@ -57,16 +57,7 @@ export const adviseOnFolklore: Step = {
         test: "varchar",
         scorecard: "varchar",
         version: "integer",
-        a: "varchar",
-        b: "varchar",
-        auc_a: "double",
-        auc_b: "double",
-        difference: "double",
-        difference_low: "double",
-        difference_high: "double",
-        n_churned: "bigint",
-        n_accounts: "bigint",
-        sentence: "varchar",
+        ...comparisonColumns,
       },
       [...rows, ...models],
     );

@@ -7,6 +7,21 @@ import type { Query } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { aucInterval } from "./interval.ts";
 import { rankModels, rankTotals } from "./rank.ts";
+import type { ColumnTypes } from "./tables.ts";
+
+/** What a row says of two scores that were compared on the same rows: validation.model_test and validation.folklore. */
+export const comparisonColumns: ColumnTypes = {
+  a: "varchar",
+  b: "varchar",
+  auc_a: "double",
+  auc_b: "double",
+  difference: "double",
+  difference_low: "double",
+  difference_high: "double",
+  n_churned: "bigint",
+  n_accounts: "bigint",
+  sentence: "varchar",
+};
 
 /** A ranked score: high is risky, so A is the share of like-for-like pairs that it sorts rightly. */
 export interface Ranked {

@@ -1,5 +1,6 @@
 /** How many departures a list of N accounts a month would have held, by scorecard. */
 import type { Model } from "../models/model.ts";
+import { table } from "./tables.ts";
 
 /** Accounts a month, from one person's mornings to a team's. */
 export const capacities: readonly number[] = [5, 10, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000];
@@ -186,17 +187,6 @@ from mean as m
 inner join spread as s on s.subject = m.subject and s.other = m.other and s.from_on = m.from_on and s.capacity = m.capacity
 inner join (select distinct subject, scorecard, version from validation.score_row) as n on n.subject = m.subject
 inner join (select distinct subject, scorecard, version from validation.score_row) as o on o.subject = m.other`;
-
-const table = (name: string, grain: readonly string[], depends: readonly string[], sql: string): Model => ({
-  kind: "table",
-  name,
-  grain,
-  depends,
-  params: [],
-  audits: [],
-  portable: false,
-  sql: sql.trim(),
-});
 
 export const capacityModels: readonly Model[] = [
   table(

@@ -18,6 +18,7 @@ import { rankModels, rankTotals } from "./rank.ts";
 import { groupKpis, rankPairs } from "./redundancy.ts";
 import { type LookBackOptions, lookBack } from "./rhythm.ts";
 import { testShape } from "./shape.ts";
+import { table } from "./tables.ts";
 
 export interface ValidationOptions {
   /**
@@ -149,17 +150,6 @@ async function kpiNodes(
     }),
   ];
 }
-
-const table = (name: string, grain: readonly string[], depends: readonly string[], sql: string): Model => ({
-  kind: "table",
-  name,
-  grain,
-  depends,
-  params: [],
-  audits: [],
-  portable: false,
-  sql: sql.trim(),
-});
 
 /**
  * validation.kpi_value: the KPIs of every observation in long form, one KPI after another, so that what is grouped by KPI works on

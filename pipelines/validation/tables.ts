@@ -1,6 +1,18 @@
-/** How a step writes the rows that TypeScript computed. */
-import type { StepContext } from "../models/model.ts";
+/** Tables of which TypeScript makes the select, or the rows. */
+import type { Model, StepContext } from "../models/model.ts";
 import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
+
+/** A table as a model: one select, without parameters and audits of its own. */
+export const table = (name: string, grain: readonly string[], depends: readonly string[], sql: string): Model => ({
+  kind: "table",
+  name,
+  grain,
+  depends,
+  params: [],
+  audits: [],
+  portable: false,
+  sql: sql.trim(),
+});
 
 export type ColumnTypes = Readonly<Record<string, "varchar" | "double" | "integer" | "bigint" | "boolean" | "date">>;
 
