@@ -46,6 +46,7 @@ export async function auditTruncation(options: {
     path: join(release.folder, "warehouse.duckdb"),
     readOnly: true,
     tempDirectory: scratch,
+    allowedDirectories: [release.folder, join(state, "store")],
     ...(book.threads === undefined ? {} : { threads: book.threads }),
     ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
   });

@@ -108,10 +108,12 @@ export async function readInputs(run: RunContext, asOf: string | undefined): Pro
   return { load, feeds, asOf: resolveAsOf(asOf ?? book.as_of, load, book, isoDate(now())) };
 }
 
-export const openWarehouse = (book: Book, folder: string): Promise<Database> =>
+/** A fresh warehouse. Its connection reads and writes below the build's folder and the store, and nowhere else, and stays as it is set up. */
+export const openWarehouse = (book: Book, state: string, folder: string): Promise<Database> =>
   Database.open({
     path: join(folder, "warehouse.duckdb"),
     tempDirectory: join(folder, "spill"),
+    allowedDirectories: [folder, join(state, "store")],
     ...(book.threads === undefined ? {} : { threads: book.threads }),
     ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
   });

@@ -58,7 +58,7 @@ export async function makeEvidence(a: {
     const asOf = monthsBefore(inputs.asOf, months);
     await rm(build, { recursive: true, force: true });
     await mkdir(build, { recursive: true });
-    const database = await openWarehouse(book, build);
+    const database = await openWarehouse(book, state, build);
     try {
       await buildWarehouse(database, run, { ...inputs, asOf }, "evidence", "verdicts");
       const versions = await versionsIn(folder);

@@ -1,4 +1,5 @@
 /** What the feeds of a book look like tonight: whether one is stale, empty, cut short, thinner than its weekdays, or behind a fall in scores. */
+import { dirname } from "node:path";
 import { type Book, durationSeconds } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
@@ -34,7 +35,8 @@ const speaksOfItsDelivery = ({ entity, mode }: Source): boolean =>
  */
 export async function lookAtFeeds(book: Book, load: LoadResult, now: Date): Promise<readonly FeedFinding[]> {
   const findings: FeedFinding[] = [];
-  const database = await Database.open({ path: ":memory:", threads: 1 });
+  const stores = [...new Set(load.deliveries.map(({ days }) => dirname(days)))];
+  const database = await Database.open({ path: ":memory:", threads: 1, allowedDirectories: stores });
   try {
     for (const [id, source] of Object.entries(book.sources)) {
       const kind = entityOf(source.entity).kind;

@@ -134,7 +134,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const build = join(state, "builds", runId);
   await sweep(state, book.keep, build);
   await mkdir(build, { recursive: true });
-  const database = await openWarehouse(book, build);
+  const database = await openWarehouse(book, state, build);
   let manifest: Manifest;
   try {
     const warehouse = await buildWarehouse(database, run, inputs, releaseId, "release");

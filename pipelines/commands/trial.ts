@@ -147,7 +147,7 @@ export async function judgeBook(
     log: silentLog,
     watch: stopwatch(silentLog),
   };
-  const database = await openWarehouse(book, state);
+  const database = await openWarehouse(book, state, state);
   try {
     const { duckdbVersion } = await buildWarehouse(
       database,

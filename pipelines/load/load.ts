@@ -34,12 +34,21 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const waiting = new Map<string, number>();
   let newDeliveries = 0;
 
-  const database = await Database.open({
-    path: ":memory:",
-    tempDirectory: join(state, "spill"),
-    ...(book.threads === undefined ? {} : { threads: book.threads }),
-    ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
-  });
+  const open = (threads: number | undefined, spill: string): Promise<Database> =>
+    Database.open({
+      path: ":memory:",
+      tempDirectory: join(state, spill),
+      allowedDirectories: [...new Set([book.exports_root, book.folder]), store],
+      ...(threads === undefined ? {} : { threads }),
+      ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
+    });
+  const database = await open(book.threads, "spill");
+  // The connection is locked as it is set up, so what needs one thread has an engine of its own, opened when it is first wanted.
+  let single: Database | undefined;
+  const onOneThread = async (sql: string): Promise<void> => {
+    single ??= await open(1, "spill/single");
+    await single.run(sql);
+  };
   try {
     for (const [sourceId, source] of Object.entries(book.sources)) {
       const root = rootOf(book, source);
@@ -71,6 +80,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
             lines,
             warnings,
             hash,
+            onOneThread,
           });
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
@@ -128,6 +138,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     for (const warning of warnings) log.warn(warning);
     return { ...facts, inputs_sha256: inputsHash(book, deliveries, lines, lastEventAt) };
   } finally {
+    single?.close();
     database.close();
     await rm(join(state, "spill"), { recursive: true, force: true });
   }

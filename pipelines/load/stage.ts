@@ -289,7 +289,7 @@ ${rows.join(",\n")}
 }
 
 async function columnsOfFile(path: string): Promise<ReadonlySet<string>> {
-  const database = await Database.open({ path: ":memory:" });
+  const database = await Database.open({ path: ":memory:", allowedDirectories: [dirname(path)] });
   try {
     return new Set((await database.describe(`select * from read_parquet(${literal(path)})`)).map(({ name }) => name));
   } finally {

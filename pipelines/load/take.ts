@@ -23,6 +23,12 @@ export interface TakeOptions extends LoadOptions {
   readonly lines: readonly LedgerLine[];
   readonly warnings: string[];
   readonly hash: (file: FoundFile) => Promise<string>;
+  /**
+   * Runs a statement that needs no table of `database`. On several threads the engine's reader of JSON lines now and then hands over
+   * the last record of a file without a final line end before the others (6 of 200 small files on a busy machine, none of 350 on one
+   * thread): rows would get other lines, and the store other bytes.
+   */
+  readonly onOneThread: (sql: string) => Promise<void>;
 }
 
 /** Waits until a file's bytes are on disk: a line of the ledger answers for them, after a power cut too. */
@@ -66,7 +72,7 @@ export async function takeRows(
         shown: file.name,
       });
       const copying = `copy (${select}) to ${literal(temporary.rows)} (${storeFormat})`;
-      await (shape.type === "json" ? onOneThread(database, copying) : database.run(copying));
+      await (shape.type === "json" ? options.onOneThread(copying) : database.run(copying));
     } catch (error) {
       throw unreadable(file.name, error);
     }
@@ -127,21 +133,6 @@ export async function takeRows(
     };
   } finally {
     for (const path of Object.values(temporary)) await rm(path, { force: true });
-  }
-}
-
-/**
- * On several threads the engine's reader of JSON lines now and then hands over the last record of a file without a final line end
- * before the others (6 of 200 small files on a busy machine, none of 350 on one thread): rows would get other lines, and the store
- * other bytes.
- */
-async function onOneThread(database: Database, sql: string): Promise<void> {
-  const threads = await database.scalar<number>("select cast(current_setting('threads') as integer)");
-  await database.run("set threads = 1");
-  try {
-    await database.run(sql);
-  } finally {
-    await database.run(`set threads = ${threads}`);
   }
 }
 

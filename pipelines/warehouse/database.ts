@@ -46,6 +46,7 @@ export class Database {
     const config: Record<string, string> = {
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
+      allow_community_extensions: "false",
       preserve_insertion_order: "true",
     };
     if (options.readOnly) config.access_mode = "READ_ONLY";
