@@ -1,18 +1,20 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
 import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
+import { sweepReadings } from "../load/sweep.ts";
 import type { Node } from "../models/model.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
 import { checkSite } from "../publish/check-site.ts";
 import {
   findCurrentRelease,
   freeRunId,
+  listReleases,
   type Manifest,
   moveToReleases,
   pointCurrentAt,
@@ -170,6 +172,8 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   if (becomesCurrent) await pointCurrentAt(state, runId);
   await sweep(state, book.keep, build);
   await sweepStore(state);
+  const kept = (await listReleases(state)).flatMap(({ manifest }) => manifest.store.usage_event);
+  await sweepReadings({ book, state, load: inputs.load, inUse: new Set(kept.map((file) => basename(file))) });
   const outcome = becomesCurrent ? "published" : "built";
   return { outcome, release: { folder, manifest }, warnings, marks, seconds, cpu_seconds: cpuSeconds };
 }
@@ -207,7 +211,9 @@ async function writeRelease(work: {
 }): Promise<Manifest> {
   const { build, database, run, inputs, warehouse, current, warnings, options } = work;
   const { book, definitions, watch, now } = run;
-  await writeCompiled(build, warehouse.nodes);
+  await watch.timed("statements as text", () =>
+    writeCompiled(build, warehouse.nodes, run.full || current?.manifest.code_sha256 !== work.code ? null : current),
+  );
   const artefacts = await watch.timed("artefacts", () =>
     writeArtefacts({ database, folder: join(build, "artefacts") }),
   );
@@ -269,20 +275,39 @@ async function addSite(build: string, manifest: Manifest, { log, watch }: RunCon
   );
 }
 
-/** Every statement of the release as text that a person can run and read, numbered in the order of the build. */
-async function writeCompiled(build: string, nodes: readonly Node[]): Promise<void> {
+/** Longer statements are lists of deliveries: laying them out takes longer every night, and nobody reads them. */
+const longestLaidOut = 20_000;
+
+/**
+ * Every statement of the release as text that a person can run and read, numbered in the order of the build. One that has not changed
+ * since the current release of the same code is taken from there: laying text out costs more than many a statement.
+ */
+async function writeCompiled(build: string, nodes: readonly Node[], current: Release | null): Promise<void> {
   const folder = join(build, "compiled");
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "00_macros.sql"), await readFile(macrosFile));
+  const laidOut = current === null ? new Map<string, string>() : await statementsOf(current.folder);
   const width = String(nodes.length).length;
   await Promise.all(
     nodes.map(async (node, i) => {
       if (node.kind === "step") return;
-      const text = format(node.sql, { language: "duckdb", keywordCase: "lower" });
-      const head = `-- ${node.kind} ${node.name}${node.grain.length > 0 ? `, one row per ${node.grain.join(", ")}` : ""}\n`;
-      await writeFile(join(folder, `${String(i + 1).padStart(width, "0")}_${node.name}.sql`), `${head}${text};\n`);
+      const head = `-- ${node.kind} ${node.name}${node.grain.length > 0 ? `, one row per ${node.grain.join(", ")}` : ""}\n-- sha256 ${sha256(node.sql)}\n`;
+      const text = (): string =>
+        node.sql.length > longestLaidOut ? node.sql : format(node.sql, { language: "duckdb", keywordCase: "lower" });
+      await writeFile(
+        join(folder, `${String(i + 1).padStart(width, "0")}_${node.name}.sql`),
+        laidOut.get(head) ?? `${head}${text()};\n`,
+      );
     }),
   );
+}
+
+/** The two first lines of each statement of a release (what it is, and the hash of what ran) -> its whole text. */
+async function statementsOf(release: string): Promise<ReadonlyMap<string, string>> {
+  const folder = join(release, "compiled");
+  const names = await readdir(folder).catch(() => []);
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
+  return new Map(texts.map((text) => [text.split("\n", 2).join("\n").concat("\n"), text]));
 }
 
 async function writeReport(build: string, report: Readonly<Record<string, unknown>>): Promise<void> {
