@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { readAddress, writeAddress } from "../../observable/src/components/address.ts";
 import { bandStyles } from "../../observable/src/components/bands.ts";
 import { toCsv } from "../../observable/src/components/figure.ts";
 import {
@@ -286,6 +287,21 @@ test("a CSV cell is never a formula, and quotes are doubled", () => {
   expect(toCsv([{ label: "=1+1" }, { label: 'a "b", c' }, { label: "@x" }], columns)).toBe(
     'label\r\n\'=1+1\r\n"a ""b"", c"\r\n\'@x\r\n',
   );
+  const cells = toCsv(
+    [{ label: "-12.5" }, { label: "-1+cmd" }, { label: " =1" }, { label: "x;=1" }, { label: "a;b" }],
+    columns,
+  );
+  expect(cells).toBe('label\r\n-12.5\r\n\'-1+cmd\r\n\' =1\r\n"x;\'=1"\r\n"a;b"\r\n');
+});
+
+test("a choice lives in the address, and what is not a choice is not one", () => {
+  expect(readAddress("?days=90", "days", "30", ["30", "90"])).toBe("90");
+  expect(readAddress("?days=1e9", "days", "30", ["30", "90"])).toBe("30");
+  expect(readAddress(`?q=${"x".repeat(5000)}`, "q", "")).toBe("");
+  expect(readAddress("", "days", "30")).toBe("30");
+  expect(writeAddress("?a=1", "q", "<b> & c", "")).toBe("?a=1&q=%3Cb%3E+%26+c");
+  expect(writeAddress("?a=1&q=x", "q", "", "")).toBe("?a=1");
+  expect(writeAddress("?q=x", "q", "", "")).toBe("");
 });
 
 test("bands of other names get steps of one scale, in the order of the scorecard", () => {

@@ -1,6 +1,16 @@
-// What stands around a chart: title, subtitle, the chart at the width there is, and its data as a table and as CSV.
+// What stands around a chart: title, subtitle, a link to it, the chart at the width there is, its data as a table and as
+// CSV, and the SQL of its numbers. Every page builds from these:
+//
+//   figure({ title, subtitle?, alt, id?, legend?, chart, empty?, note?, table, sql? })   a chart with all of that
+//   tableWithCsv({ name, label, rows, columns, folded?, search? })                       sorts, filters, saves itself
+//   sqlBlock(title, text)                                                                a statement and a copy button
+//   toCsv(rows, columns), legend(items)
+//
+// Filters and other choices that should survive in a link: addressState and choice of address.ts.
 
 import { html } from "htl";
+import { addressState } from "./address.js";
+import type { Statement } from "./rows.js";
 
 export interface Column<Row> {
   readonly name: string;
@@ -12,6 +22,8 @@ export interface Column<Row> {
 }
 
 export interface FigureOptions<Row> {
+  /** What a link to the chart ends in; default: the table's name. One page must not have it twice. */
+  readonly id?: string;
   /** The subject of the finding. */
   readonly title: string;
   /** Units and n. */
@@ -28,7 +40,17 @@ export interface FigureOptions<Row> {
     readonly rows: readonly Row[];
     readonly columns: readonly Column<Row>[];
   } | null;
+  /** The statements that made the numbers: `statementsOf` of pages/parts.ts. */
+  readonly sql?: readonly Statement[];
 }
+
+/** Letters, digits and dashes of a title, for the end of a link. */
+export const slug = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 60) || "part";
 
 /** Draws at the width of its box and again whenever that changes. */
 export function responsive(render: (width: number) => Node, alt: string): HTMLElement {
@@ -51,24 +73,80 @@ export function responsive(render: (width: number) => Node, alt: string): HTMLEl
 }
 
 export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
-  const { title, subtitle, alt, legend, chart, empty, note, table } = options;
-  return html`<figure class="report-figure">
-    <figcaption><span class="figure-title">${title}</span>${
+  const { title, subtitle, alt, legend, chart, empty, note, table, sql = [] } = options;
+  const id = options.id ?? (table === null ? slug(title) : table.name);
+  const tools = [
+    table === null || table.rows.length === 0 ? null : tableWithCsv({ ...table, folded: true, label: title }),
+    sql.length === 0
+      ? null
+      : folded(
+          "sql",
+          "SQL",
+          sql.map((s) => statementBlock(`${s.model} (one row per ${s.grain})`, s.sql)),
+        ),
+  ];
+  const drawn = html`<figure class="report-figure" id=${id}>
+    <figcaption><span class="figure-title">${title} ${anchor(id)}</span>${
       subtitle === undefined ? null : html`<span class="figure-subtitle">${subtitle}</span>`
     }</figcaption>
     ${legend ?? null}
     ${chart === null ? html`<p class="empty">${empty ?? "Nothing to draw yet."}</p>` : responsive(chart, alt)}
     ${note === undefined ? null : html`<p class="note-line">${note}</p>`}
-    ${table === null || table.rows.length === 0 ? null : dataTable({ ...table, folded: true, label: title })}
+    <div class="figure-tools">${tools}</div>
   </figure>` as HTMLElement;
+  goToIfWanted(drawn);
+  return drawn;
 }
 
+/** The mark beside a title that is a link to it; its sign is in the style, so that the title's text stays the title. */
+export const anchor = (id: string): HTMLElement =>
+  html`<a class="anchor" href=${`#${id}`} aria-label="Link to this part"></a>` as HTMLElement;
+
+/**
+ * A link to a part of a page that a script makes: the browser looks for it before it is there. It is brought into view
+ * while the charts above it take their sizes, until the reader moves or two seconds have passed.
+ */
+export function goToIfWanted(part: HTMLElement): void {
+  if (location.hash.length < 2 || location.hash.slice(1) !== part.id) return;
+  const show = (): void => {
+    if (part.isConnected) part.scrollIntoView();
+  };
+  const observer = new ResizeObserver(show);
+  observer.observe(document.body);
+  const stop = (): void => observer.disconnect();
+  for (const moved of ["wheel", "touchstart", "keydown", "pointerdown"])
+    window.addEventListener(moved, stop, { once: true, passive: true });
+  setTimeout(stop, 2000);
+  requestAnimationFrame(show);
+}
+
+/** A part that opens on demand and is made when it first opens: most readers never ask. */
+function folded(
+  className: string,
+  summary: string,
+  content: Iterable<Node> | (() => Iterable<Node>),
+): HTMLDetailsElement {
+  const details = html`<details class=${className}><summary>${summary}</summary></details>` as HTMLDetailsElement;
+  let isMade = false;
+  details.addEventListener("toggle", () => {
+    if (isMade || !details.open) return;
+    isMade = true;
+    details.append(...(typeof content === "function" ? content() : content));
+  });
+  return details;
+}
+
+/**
+ * A text that a spreadsheet would run as a formula gets an apostrophe before it, also where the text starts a new cell
+ * for a spreadsheet that splits at semicolons or tabs; a number stays a number.
+ */
 const csvCell = (value: string | number | null): string => {
   if (value === null) return "";
   if (typeof value === "number") return String(value);
-  // A spreadsheet would run text that starts like a formula.
-  const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  const safe = /^[+-]?\d+(\.\d+)?$/.test(value)
+    ? value
+    : value.replace(/(^|[;\t\r\n|])(\s*[=+\-@\t\r＝＋－＠])/g, "$1'$2");
+  return /[",;\t\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
 const cellValue = <Row>(column: Column<Row>, row: Row): string | number | null => {
@@ -97,8 +175,15 @@ const compare = (a: string | number | null, b: string | number | null): number =
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en");
 };
 
-/** A table that sorts by its headers, filters by text when long, and saves itself as CSV; works by keyboard alone. */
-export function dataTable<Row>(options: {
+/** More rows than a reader scrolls through; the rest on demand, so that ten thousand rows do not stop the browser. */
+const atFirst = 300;
+
+/**
+ * A table that sorts by its headers, filters by text when long, and saves itself as CSV; works by keyboard alone. Filter
+ * and order live in the address under the table's name. Folded, it is made when it is first opened.
+ */
+export function tableWithCsv<Row>(options: {
+  /** Unique on the page; also the CSV's file name. */
   readonly name: string;
   readonly label: string;
   readonly rows: readonly Row[];
@@ -106,22 +191,42 @@ export function dataTable<Row>(options: {
   readonly folded?: boolean;
   readonly search?: boolean;
 }): HTMLElement {
-  const { name, label, rows, columns, folded = false, search = rows.length > 15 } = options;
-  let sorted: { readonly column: Column<Row>; readonly down: boolean } | null = null;
-  let wanted = "";
+  if (options.folded !== true) return html`<div class="data-table">${tableParts(options)}</div>` as HTMLElement;
+  const details = folded("data-table", "Numbers in this chart", () => tableParts(options));
+  const wanted = new URLSearchParams(location.search);
+  if (wanted.has(`${options.name}.q`) || wanted.has(`${options.name}.sort`)) details.open = true;
+  return details;
+}
+
+function tableParts<Row>(options: {
+  readonly name: string;
+  readonly label: string;
+  readonly rows: readonly Row[];
+  readonly columns: readonly Column<Row>[];
+  readonly search?: boolean;
+}): readonly Node[] {
+  const { name, label, rows, columns, search = rows.length > 15 } = options;
+  const words = addressState<string>(`${name}.q`, "");
+  /** "column" ascending, "-column" descending, empty: as the rows came. */
+  const order = addressState<string>(
+    `${name}.sort`,
+    "",
+    columns.flatMap((column) => ["", column.name, `-${column.name}`]),
+  );
+  let isWhole = rows.length <= atFirst;
   const body = html`<tbody></tbody>` as HTMLElement;
   const heads = columns.map((column) => {
     const button = html`<button type="button">${column.name}</button>` as HTMLButtonElement;
-    const th = html`<th scope="col" class=${column.isNumber ? "number" : ""}>${button}</th>` as HTMLElement;
     button.onclick = () => {
-      sorted = { column, down: sorted?.column === column ? !sorted.down : column.isNumber === true };
-      for (const other of heads) other.removeAttribute("aria-sort");
-      th.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
-      fill();
+      const [up, down] = [column.name, `-${column.name}`];
+      const now = order.get();
+      order.set(now === up ? down : now === down ? up : column.isNumber === true ? down : up);
     };
-    return th;
+    return html`<th scope="col" class=${column.isNumber ? "number" : ""}>${button}</th>` as HTMLElement;
   });
+  const rest = html`<button type="button" class="save" hidden></button>` as HTMLButtonElement;
   const fill = (): void => {
+    const wanted = words.get().trim().toLowerCase();
     const shown = rows.filter(
       (row) =>
         wanted === "" ||
@@ -131,36 +236,58 @@ export function dataTable<Row>(options: {
             .includes(wanted),
         ),
     );
-    if (sorted !== null) {
-      const { column, down } = sorted;
-      shown.sort((a, b) => compare(cellValue(column, a), cellValue(column, b)) * (down ? -1 : 1));
+    const sorted = columns.find(
+      ({ name: column }) => column === order.get().replace(/^-/, "") || column === order.get(),
+    );
+    const isDown = sorted !== undefined && order.get() === `-${sorted.name}`;
+    if (sorted !== undefined)
+      shown.sort((a, b) => compare(cellValue(sorted, a), cellValue(sorted, b)) * (isDown ? -1 : 1));
+    for (const [i, th] of heads.entries()) {
+      if (columns[i] === sorted) th.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+      else th.removeAttribute("aria-sort");
     }
+    const first = isWhole ? shown : shown.slice(0, atFirst);
+    rest.hidden = first.length === shown.length;
+    rest.textContent = `Show all ${shown.length} rows`;
     body.replaceChildren(
-      ...(shown.length === 0
+      ...(first.length === 0
         ? [html`<tr><td colspan=${columns.length}>No row matches.</td></tr>` as Node]
-        : shown.map(
+        : first.map(
             (row) =>
               html`<tr>${columns.map((c) => html`<td class=${c.isNumber ? "number" : ""}>${c.text(row)}</td>`)}</tr>` as Node,
           )),
     );
   };
-  const filter = html`<input type="search" placeholder="Filter" aria-label=${`Filter ${label}`}>` as HTMLInputElement;
-  filter.oninput = () => {
-    wanted = filter.value.trim().toLowerCase();
+  rest.onclick = () => {
+    isWhole = true;
     fill();
+  };
+  const filter =
+    html`<input type="search" placeholder="Filter" aria-label=${`Filter ${label}`} value=${words.get()}>` as HTMLInputElement;
+  let typed: ReturnType<typeof setTimeout> | undefined;
+  filter.oninput = () => {
+    clearTimeout(typed);
+    typed = setTimeout(() => words.set(filter.value.trim()), 120);
   };
   const save = html`<button type="button" class="save">Save as CSV</button>` as HTMLButtonElement;
   save.onclick = () => download(name, toCsv(rows, columns));
   // A long table scrolls inside its frame: its length is said, so that nobody takes the first rows for all of them.
   const length = rows.length > 12 ? html`<span class="length">${rows.length} rows</span>` : null;
-  const content = html`<div class="table-tools">${length}${search ? filter : null}${save}</div>
-    <div class="table-scroll" role="region" tabindex="0" aria-label=${label}><table>
+  let last: string | null = null;
+  const refill = (): void => {
+    const now = `${words.get()}\n${order.get()}`;
+    if (now === last) return;
+    last = now;
+    fill();
+  };
+  words.listen(refill);
+  refill();
+  return [
+    html`<div class="table-tools">${length}${search || words.get() !== "" ? filter : null}${rest}${save}</div>`,
+    html`<div class="table-scroll" role="region" tabindex="0" aria-label=${label}><table>
       <thead><tr>${heads}</tr></thead>${body}
-    </table></div>`;
-  fill();
-  return folded
-    ? (html`<details class="data-table"><summary>Numbers in this chart</summary>${content}</details>` as HTMLElement)
-    : (html`<div class="data-table">${content}</div>` as HTMLElement);
+    </table></div>`,
+  ];
 }
 
 /** Colour swatches with letters. */
@@ -172,15 +299,26 @@ export const legend = (
       html`<span class="key"><span class="swatch" style=${{ background: colour }} aria-hidden="true">${letter ?? ""}</span>${name}</span>`,
   )}</div>` as HTMLElement;
 
-/** SQL behind a number, folded, with a button that copies it. */
-export function sqlBlock(title: string, text: string): HTMLElement {
+/** The SQL behind a number, folded, with a button that copies it. */
+export const sqlBlock = (title: string, text: string): HTMLElement =>
+  folded("sql", title, () => [statementBlock(title, text)]);
+
+function statementBlock(title: string, text: string): HTMLElement {
   const copy = html`<button type="button" class="save">Copy</button>` as HTMLButtonElement;
+  const said = html`<span class="length" role="status"></span>` as HTMLElement;
   copy.onclick = async () => {
-    await navigator.clipboard.writeText(text);
-    copy.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(text);
+      said.textContent = "Copied";
+    } catch {
+      // A page opened over plain http from another machine has no clipboard: the text is selected instead.
+      getSelection()?.selectAllChildren(code);
+      said.textContent = "Selected: press Ctrl+C";
+    }
     setTimeout(() => {
-      copy.textContent = "Copy";
-    }, 1500);
+      said.textContent = "";
+    }, 2500);
   };
-  return html`<details class="sql"><summary>${title}</summary><div class="table-tools">${copy}</div><pre tabindex="0" aria-label=${title}><code>${text}</code></pre></details>` as HTMLElement;
+  const code = html`<pre tabindex="0" aria-label=${title}><code>${text}</code></pre>` as HTMLElement;
+  return html`<div class="statement"><div class="table-tools"><code class="model">${title}</code>${said}${copy}</div>${code}</div>` as HTMLElement;
 }

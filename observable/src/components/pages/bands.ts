@@ -4,7 +4,7 @@ import { bandsOverTime } from "../charts/bands-over-time.js";
 import { rateTop } from "../charts/frame.js";
 import { ledger } from "../charts/ledger.js";
 import { weightOnEvidence } from "../charts/weight.js";
-import { type Column, dataTable, figure, legend } from "../figure.js";
+import { type Column, figure, legend, tableWithCsv } from "../figure.js";
 import { count, date, missing, percent, points } from "../format.js";
 import { paragraph, plain } from "../prose.js";
 import type {
@@ -145,7 +145,7 @@ function movesTable(rows: readonly BandChange[], styles: Styles, release: Releas
   if (rows.length === 0)
     return html`<p class="empty">Fewer than ${count(release.min_cell)} accounts paid at both ends.</p>` as HTMLElement;
   const sorted = [...rows].sort((a, b) => (a.from_no ?? 50) - (b.from_no ?? 50) || (a.to_no ?? 50) - (b.to_no ?? 50));
-  return dataTable({
+  return tableWithCsv({
     name: "moves",
     label: "Moves between bands over 28 days",
     rows: sorted,
@@ -194,7 +194,7 @@ function weightsTable(data: BandsData, cards: readonly Scorecard[]): HTMLElement
   );
   if (rows.length === 0) return null;
   const names = new Map(cards.map((c) => [c.scorecard, c.label]));
-  return dataTable({
+  return tableWithCsv({
     name: "scorecard-kpis",
     label: "KPIs that the scorecards count",
     rows,

@@ -1,5 +1,5 @@
 import { html } from "htl";
-import { type Column, dataTable } from "../figure.js";
+import { type Column, tableWithCsv } from "../figure.js";
 import { count, date, daysBetween, percent, plural } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
@@ -36,7 +36,7 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
       "Checks",
       data.data_check.length === 0
         ? (html`<p class="empty">No checks ran.</p>` as Node)
-        : dataTable({
+        : tableWithCsv({
             name: "data-checks",
             label: "Checks on the exports",
             rows: data.data_check,
@@ -48,10 +48,15 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
       "Rows set aside",
       data.reject.length === 0
         ? (html`<p class="empty">Every row of every file could be read.</p>` as Node)
-        : dataTable({ name: "rejects", label: "Rows set aside by reason", rows: data.reject, columns: rejectColumns }),
+        : tableWithCsv({
+            name: "rejects",
+            label: "Rows set aside by reason",
+            rows: data.reject,
+            columns: rejectColumns,
+          }),
       caption("A row is set aside when a required value cannot be read. Values stay in the warehouse: meta.reject."),
     )}
-    ${section("Files", data.delivery.length === 0 ? (html`<p class="empty">No file was delivered.</p>` as Node) : dataTable({ name: "deliveries", label: "Delivered files", rows: data.delivery, columns: deliveryColumns, search: true }))}
+    ${section("Files", data.delivery.length === 0 ? (html`<p class="empty">No file was delivered.</p>` as Node) : tableWithCsv({ name: "deliveries", label: "Delivered files", rows: data.delivery, columns: deliveryColumns, search: true }))}
     ${sqlSection(data.statement, ["marts.data_source", "marts.data_check", "marts.reject", "marts.delivery"])}
   </div>` as HTMLElement;
 }
@@ -81,7 +86,7 @@ function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement
     { name: "Rows read", text: (r) => count(r.rows_read), value: (r) => r.rows_read, isNumber: true },
     { name: "Set aside", text: (r) => count(r.rows_rejected), value: (r) => r.rows_rejected, isNumber: true },
   ];
-  return dataTable({ name: "sources", label: "Sources", rows, columns });
+  return tableWithCsv({ name: "sources", label: "Sources", rows, columns });
 }
 
 const checkColumns: readonly Column<DataCheck>[] = [

@@ -2,7 +2,7 @@ import { html } from "htl";
 import { actionGroups } from "../bands.js";
 import { forest } from "../charts/forest.js";
 import { pairDomain } from "../charts/frame.js";
-import { type Column, dataTable, figure } from "../figure.js";
+import { type Column, figure, tableWithCsv } from "../figure.js";
 import { count, missing, onHundred, pairs, percent } from "../format.js";
 import { paragraph, plain, say } from "../prose.js";
 import type { Kpi, Statement, ValidationFact } from "../rows.js";
@@ -29,7 +29,7 @@ export function kpisPage(data: KpisData): HTMLElement {
     ${paragraph(powerSentence(data.kpi))}
     ${caption(howToRead)}
     ${actionGroups.map((group) => groupSection(group, data.kpi, domain))}
-    ${data.kpi.length === 0 ? null : section("All KPIs", dataTable({ name: "kpis", label: "All KPIs", rows: data.kpi, columns: data.kpi.some((k) => k.held !== null) ? [...columns, held] : columns, search: true }))}
+    ${data.kpi.length === 0 ? null : section("All KPIs", tableWithCsv({ name: "kpis", label: "All KPIs", rows: data.kpi, columns: data.kpi.some((k) => k.held !== null) ? [...columns, held] : columns, search: true }))}
     ${sqlSection(data.statement, ["marts.kpi", "marts.validation_fact"])}
   </div>` as HTMLElement;
 }

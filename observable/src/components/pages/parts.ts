@@ -1,7 +1,7 @@
 // Parts that several pages use.
 
 import { html } from "htl";
-import { sqlBlock } from "../figure.js";
+import { anchor, goToIfWanted, slug, sqlBlock } from "../figure.js";
 import { paragraph, type Sentence } from "../prose.js";
 import type { Statement } from "../rows.js";
 
@@ -11,12 +11,22 @@ export const answers = (items: readonly { readonly question: string; readonly se
     ({ question, sentence }) => html`<div><dt>${question}</dt><dd>${paragraph(sentence)}</dd></div>`,
   )}</dl>` as HTMLElement;
 
-export const section = (title: string, ...children: readonly (Node | string | null)[]): HTMLElement =>
-  html`<section class="report-section"><h2>${title}</h2>${children}</section>` as HTMLElement;
+/** A part of a page under a heading, with a link to it. */
+export function section(title: string, ...children: readonly (Node | string | null)[]): HTMLElement {
+  const id = slug(title);
+  const part =
+    html`<section class="report-section" id=${id}><h2>${title} ${anchor(id)}</h2>${children}</section>` as HTMLElement;
+  goToIfWanted(part);
+  return part;
+}
+
+/** The statements of these models, in this order; one that the release does not have is left out. */
+export const statementsOf = (statements: readonly Statement[], models: readonly string[]): readonly Statement[] =>
+  models.flatMap((model) => statements.filter((s) => s.model === model));
 
 /** The statements behind a page; `compiled/` of the release has them and what they read. */
 export function sqlSection(statements: readonly Statement[], models: readonly string[]): HTMLElement {
-  const shown = models.flatMap((model) => statements.filter((s) => s.model === model));
+  const shown = statementsOf(statements, models);
   return section(
     "The SQL behind this page",
     html`<p class="note-line">Each statement runs as it is on the release's warehouse; <code>compiled/</code> of the release holds them with everything they read.</p>` as Node,

@@ -1,0 +1,84 @@
+// What a reader has chosen on a page lives in its address: a link shows the next reader the same, and nothing is stored.
+//
+//   addressState(name, initial, allowed?) -> { get, set, listen }     one value of the query, "?name=value"
+//   choice({ label, state, options, render }) -> HTMLElement          a labelled select bound to it, and what it shows
+
+import { html } from "htl";
+
+export interface AddressState<Value extends string = string> {
+  readonly get: () => Value;
+  readonly set: (value: Value) => void;
+  /** Called when the value may have changed: by `set`, by another control of the same name, by going back. */
+  readonly listen: (changed: () => void) => void;
+}
+
+/** Nobody types more into a filter; a longer value in a link is not a filter. */
+const longest = 200;
+const changedEvent = "assay-address";
+
+/** The value in a query (`?a=b`): `initial` when it is absent, too long or not among `allowed`. */
+export function readAddress<Value extends string>(
+  query: string,
+  name: string,
+  initial: Value,
+  allowed?: readonly Value[],
+): Value {
+  const value = new URLSearchParams(query).get(name);
+  if (value === null || value.length > longest) return initial;
+  return allowed === undefined || allowed.includes(value as Value) ? (value as Value) : initial;
+}
+
+/** The query with one value set; the initial value is not written, so that an untouched page has a plain address. */
+export function writeAddress(query: string, name: string, value: string, initial: string): string {
+  const values = new URLSearchParams(query);
+  if (value === initial) values.delete(name);
+  else values.set(name, value.slice(0, longest));
+  const text = values.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** One value of the page's address. It is text from outside: compare it, show it as text, never more. */
+export function addressState<Value extends string>(
+  name: string,
+  initial: Value,
+  allowed?: readonly Value[],
+): AddressState<Value> {
+  return {
+    get: () => readAddress(location.search, name, initial, allowed),
+    set: (value) => {
+      const query = writeAddress(location.search, name, value, initial);
+      history.replaceState(history.state, "", `${location.pathname}${query}${location.hash}`);
+      window.dispatchEvent(new Event(changedEvent));
+    },
+    listen: (changed) => {
+      window.addEventListener(changedEvent, changed);
+      window.addEventListener("popstate", changed);
+    },
+  };
+}
+
+/** A labelled select whose value lives in the address, and below it what `render` makes of the value. */
+export function choice<Value extends string>(options: {
+  readonly label: string;
+  readonly state: AddressState<Value>;
+  readonly options: readonly { readonly value: Value; readonly text: string }[];
+  readonly render: (value: Value) => Node | string;
+}): HTMLElement {
+  const { label, state, render } = options;
+  const select = html`<select>${options.options.map(
+    ({ value, text }) => html`<option value=${value}>${text}</option>`,
+  )}</select>` as HTMLSelectElement;
+  const shown = html`<div aria-live="polite"></div>` as HTMLElement;
+  let last: Value | null = null;
+  const show = (): void => {
+    const value = state.get();
+    if (value === last) return;
+    last = value;
+    select.value = value;
+    shown.replaceChildren(render(value));
+  };
+  select.onchange = () => state.set(select.value as Value);
+  state.listen(show);
+  show();
+  return html`<div class="choice"><label><span>${label}</span>${select}</label>${shown}</div>` as HTMLElement;
+}
