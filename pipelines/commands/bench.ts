@@ -8,6 +8,7 @@ import { findCurrentRelease } from "../publish/release.ts";
 import { simulate } from "../simulate/simulate.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
+import { benchNights } from "./bench-nights.ts";
 import { benchReading } from "./bench-reading.ts";
 import { benchWide } from "./bench-wide.ts";
 import type { Context } from "./context.ts";
@@ -22,6 +23,8 @@ export interface BenchOptions {
   readonly wide?: boolean;
   /** Measures the reading of exports in every form instead. */
   readonly reading?: boolean;
+  /** So many nightly deliveries in a row over one small book instead. */
+  readonly nights?: number;
 }
 
 interface Cost {
@@ -87,6 +90,7 @@ const moreKpis = [
 export async function bench(context: Context, options: BenchOptions): Promise<void> {
   if (options.wide === true) return benchWide(context);
   if (options.reading === true) return benchReading(context);
+  if (options.nights !== undefined) return benchNights(context, options.nights);
   const work = join(tmpdir(), `assay-bench-${process.pid}`);
   const results: Measured[] = [];
   try {
