@@ -9,8 +9,9 @@ interface Frame {
 }
 
 const data = join(import.meta.dirname, "src", "data");
-const readRows = (name: string): readonly Record<string, unknown>[] =>
-  JSON.parse(readFileSync(join(data, `${name}.json`), "utf8"));
+const read = (name: string): unknown => JSON.parse(readFileSync(join(data, `${name}.json`), "utf8"));
+const readRows = (name: string): readonly Record<string, unknown>[] => read(name) as Record<string, unknown>[];
+const isForManagers = (read("site") as { readonly audience: string }).audience === "managers";
 
 const [release = {}] = readRows("release");
 const frame: Frame = {
@@ -26,45 +27,61 @@ const escapeHtml = (text: string): string =>
     (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[c] as string,
   );
 
-const sections = [
-  {
-    name: "Report",
-    pages: [
-      { name: "Summary", path: "/index" },
-      { name: "KPIs", path: "/kpis/index" },
-      { name: "Bands", path: "/bands" },
-      { name: "Cohorts", path: "/cohorts" },
-    ],
-  },
-  {
-    name: "Evidence",
-    pages: [
-      { name: "Data", path: "/data" },
-      { name: "Method", path: "/method" },
-    ],
-  },
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  /** Read by the search box and shown as a hint. */
+  readonly about: string;
+}
+
+/** One line a page. A page of the managers' site alone stands in `customers` (and in `managersPages` of publish/site.ts). */
+const report: readonly Entry[] = [
+  { name: "Summary", path: "/index", about: "What was kept, what renews, whether the score can be trusted" },
+  { name: "KPIs", path: "/kpis/index", about: "Which KPIs move before customers leave, and what to do with each" },
+  { name: "Bands", path: "/bands", about: "What red, yellow and green have meant, capacity, moves, bands over time" },
+  { name: "Cohorts", path: "/cohorts", about: "Retention by quarter of sign-up, accounts and money" },
 ];
 
+const evidence: readonly Entry[] = [
+  { name: "Data", path: "/data", about: "Deliveries, rows set aside, freshness, checks" },
+  { name: "Method", path: "/method", about: "How a verdict is reached, words, limits, glossary" },
+];
+
+const customers: readonly Entry[] = [];
+
+const sections = [
+  ...(isForManagers && customers.length > 0 ? [{ name: "Customers", pages: customers }] : []),
+  { name: "Report", pages: report },
+  { name: "Evidence", pages: evidence },
+];
+
+/** A page under a folder counts to the folder's index page. */
 const isCurrent = (page: string, path: string): boolean =>
-  page === path || (page === "/kpis/index" && path.startsWith("/kpis/"));
+  page === path || (page.endsWith("/index") && page !== "/index" && path.startsWith(page.replace(/index$/, "")));
 
 const header = ({ path }: { readonly path: string }): string => `<div class="masthead">
 <a class="book" href="/index">${escapeHtml(frame.title)}</a>
+<div id="search"></div>
 <nav aria-label="Pages">${sections
   .map(
     (section) =>
       `<div class="section"><span class="section-name">${section.name}</span>${section.pages
         .map(
           (page) =>
-            `<a href="${page.path}"${isCurrent(page.path, path) ? ' aria-current="page"' : ""}>${page.name}</a>`,
+            `<a href="${page.path}" title="${escapeHtml(page.about)}"${isCurrent(page.path, path) ? ' aria-current="page"' : ""}>${page.name}</a>`,
         )
         .join("")}</div>`,
   )
   .join("")}</nav>
-</div>`;
+</div>
+<script type="module" src="/components/masthead.js"></script>`;
 
 const footer = `<p>Data to ${escapeHtml(frame.asOf)}. Release ${escapeHtml(frame.releaseId.slice(0, 12))}. Associations at a stated
-lead time, never causes. Aggregates only: no customer is named in this report.</p>`;
+lead time, never causes. ${
+  isForManagers
+    ? "For account managers: customers are named here; do not pass it on."
+    : "Aggregates only: no customer is named in this report."
+}</p>`;
 
 export default {
   root: "src",

@@ -5,6 +5,8 @@ import { basename, dirname, join } from "node:path";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
+import { artefacts as allArtefacts } from "./artefacts.ts";
+import { writeDetails } from "./details.ts";
 import { contentSecurityPolicy } from "./html.ts";
 
 export type Audience = "leadership" | "managers";
@@ -53,17 +55,11 @@ function lockedVersion(name: string): string {
  * `out`, which is renamed to `out` at the end: a build that fails leaves nothing at `out`.
  */
 export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSite): Promise<void> {
-  if (audience === "managers") {
-    throw usageError(
-      "the managers' site is not built yet: audience must be leadership, found managers",
-      "the leadership site holds aggregates only and is complete without it",
-    );
-  }
   if (existsSync(out)) throw usageError(`a site is built into a fresh folder, and this one exists: ${out}`);
   await mkdir(dirname(out), { recursive: true });
   const work = await mkdtemp(join(dirname(out), `.${basename(out)}-build-`));
   try {
-    await prepareRoot(work, artefacts, asOf);
+    await prepareRoot(work, { artefacts, audience, asOf });
     await runFramework(work, log);
     const dist = join(work, "dist");
     await finishPages(dist);
@@ -74,13 +70,33 @@ export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSi
   }
 }
 
+const leadershipFiles = (): readonly string[] =>
+  allArtefacts.filter(({ audience }) => audience === "leadership").map(({ name, format }) => `${name}.${format}`);
+
+/** Pages that name accounts: only the managers' site has them. Paths under `src/`. */
+const managersPages = ["accounts", "archetypes.md", "surprises.md", "today.md"] as const;
+
 /** Pages, components and data in one folder; the project's node_modules beside them, or bare imports stay unresolved. */
-async function prepareRoot(work: string, artefacts: string, asOf: string): Promise<void> {
+export async function prepareRoot(
+  work: string,
+  { artefacts, audience, asOf }: Pick<BuildSite, "artefacts" | "audience" | "asOf">,
+): Promise<void> {
   const source = join(projectRoot, "observable");
   const hidden = /\/(\.observablehq|dist|data|node_modules)(\/|$)/;
-  await cp(source, work, { recursive: true, filter: (path) => !hidden.test(path.slice(source.length)) });
+  const managersOnly = managersPages.map((page) => join(source, "src", page));
+  await cp(source, work, {
+    recursive: true,
+    filter: (path) =>
+      !hidden.test(path.slice(source.length)) && (audience === "managers" || !managersOnly.includes(path)),
+  });
   await symlink(join(projectRoot, "node_modules"), join(work, "node_modules"), "dir");
-  await cp(artefacts, join(work, "src", "data"), { recursive: true });
+  // What leadership reads is listed; a file that is not is an account's, or of another day.
+  const listed = new Set(["statement.json", ...leadershipFiles()]);
+  await cp(artefacts, join(work, "src", "data"), {
+    recursive: true,
+    filter: (path) => path === artefacts || audience === "managers" || listed.has(basename(path)),
+  });
+  await writeFile(join(work, "src", "data", "site.json"), `${JSON.stringify({ audience })}\n`);
   // Framework evaluates its config as a module and, without this, as CommonJS.
   await writeFile(join(work, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
   for (const name of lookedUp) {
@@ -88,28 +104,43 @@ async function prepareRoot(work: string, artefacts: string, asOf: string): Promi
       recursive: true,
     });
   }
-  await writeKpiDetails(join(work, "src", "data"));
+  await writeDetails(join(work, "src", "data"));
+  await writeSearch(join(work, "src"));
   await setTimes(join(work, "src"), asOf);
 }
 
-/** One file a KPI with the rows that its page shows, so that a page loads nothing of the others. */
-async function writeKpiDetails(data: string): Promise<void> {
-  type Rows = readonly { readonly kpi: string }[];
-  const read = async (name: string): Promise<Rows> => JSON.parse(await readFile(join(data, `${name}.json`), "utf8"));
-  const names = ["kpi", "kpi_range", "kpi_lead", "kpi_period", "kpi_segment"];
-  const [kpis, ranges, leads, periods, segments] = await Promise.all(names.map(read));
-  const of = (rows: Rows | undefined, kpi: string): Rows => (rows ?? []).filter((row) => row.kpi === kpi);
-  await mkdir(join(data, "kpi"));
-  for (const kpi of kpis ?? []) {
-    const detail = {
-      kpi,
-      ranges: of(ranges, kpi.kpi),
-      leads: of(leads, kpi.kpi),
-      periods: of(periods, kpi.kpi),
-      segments: of(segments, kpi.kpi),
-    };
-    await writeFile(join(data, "kpi", `${kpi.kpi}.json`), `${JSON.stringify(detail)}\n`);
-  }
+/** The index of the search box: what has a page of its own. Accounts are in the managers' data alone. */
+async function writeSearch(source: string): Promise<void> {
+  type Rows = readonly Readonly<Record<string, string | null>>[];
+  const read = async (name: string): Promise<Rows> => {
+    const file = join(source, "data", `${name}.json`);
+    return existsSync(file) ? JSON.parse(await readFile(file, "utf8")) : [];
+  };
+  const words = (...parts: readonly (string | null | undefined)[]): string => parts.filter(Boolean).join(" ");
+  const [kpis, cards, accounts] = await Promise.all(["kpi", "scorecard", "account_search"].map(read));
+  const hasCardPages = existsSync(join(source, "scorecards", "[id].md"));
+  const newest = new Map((cards ?? []).map((card) => [card.scorecard, card]));
+  const entries = [
+    ...(kpis ?? []).map((kpi) => ({
+      title: kpi.label,
+      path: `kpis/${kpi.kpi}.html`,
+      kind: "KPI",
+      words: words(kpi.kpi, kpi.description, kpi.verdict_label),
+    })),
+    ...(hasCardPages ? [...newest.values()] : []).map((card) => ({
+      title: card.label,
+      path: `scorecards/${card.scorecard}.html`,
+      kind: "Scorecard",
+      words: words(card.scorecard, card.description),
+    })),
+    ...(accounts ?? []).map((account) => ({
+      title: account.name ?? account.account_id,
+      path: `accounts/view.html?id=${encodeURIComponent(account.account_id ?? "")}`,
+      kind: "Account",
+      words: words(account.account_id),
+    })),
+  ];
+  await writeFile(join(source, "data", "search.json"), `[\n${entries.map((e) => JSON.stringify(e)).join(",\n")}\n]\n`);
 }
 
 const framework = join(projectRoot, "node_modules", "@observablehq", "framework", "dist", "bin", "observable.js");
@@ -135,7 +166,7 @@ async function runFramework(work: string, log: Log): Promise<void> {
   if (code !== 0) throw new Error(`the site build ended with ${code}: ${lines.filter(Boolean).slice(-8).join(" | ")}`);
 }
 
-/** What Framework's page frame leaves out: the language, a zoomable viewport, and a policy that lists each script. */
+/** What Framework's page frame leaves out: the language, a zoomable viewport, a way past the header for those who tab, a policy that lists each script. */
 async function finishPages(dist: string): Promise<void> {
   for (const entry of await readdir(dist, { recursive: true })) {
     if (!entry.endsWith(".html")) continue;
@@ -143,6 +174,7 @@ async function finishPages(dist: string): Promise<void> {
     const text = (await readFile(path, "utf8"))
       .replace("<html>", '<html lang="en">')
       .replace(", maximum-scale=1", "")
+      .replace("<body>", '<body>\n<a class="skip" href="#observablehq-main">Skip to the page</a>')
       .replace(/<meta name="generator"[^>]*>\n/, "");
     await writeFile(
       path,
