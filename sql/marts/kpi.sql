@@ -1,15 +1,45 @@
 -- model: marts.kpi
 -- grain: kpi
--- depends: features.kpi_definition, validation.kpi_verdict
+-- depends: features.kpi_definition, validation.kpi_lead_time, validation.kpi_period, validation.kpi_verdict
 -- params: primary_definition
 -- audits: not_null(kpi, label, action_group); unique(kpi)
 -- Every KPI that is on, with what history says about it for the primary definition of churn over the whole book, and
--- what to do with it. A KPI that the validation does not know is "Not known".
+-- what to do with it. A KPI that the validation does not know is "Not known". months_ahead: from one month before the decision
+-- backwards, how many months in a row the 95 % interval keeps to the side of the whole (0: not even one; null: not computed).
+-- n_periods, n_periods_same: the periods of its history, and those whose estimate lies on that side.
 with verdict as (
   select v.*
   from validation.kpi_verdict as v
   cross join meta.params as p
   where v.definition = p.primary_definition and v.group_kind = 'all'
+),
+lead_side as (
+  select
+    l.kpi,
+    l.months_before,
+    case
+      when v.auc < 0.5e0 then coalesce(l.auc_high < 0.5e0, false)
+      else coalesce(l.auc_low > 0.5e0, false)
+    end as holds
+  from validation.kpi_lead_time as l
+  inner join verdict as v on v.kpi = l.kpi and v.auc is not null
+),
+lead as (
+  select
+    kpi,
+    coalesce(min(case when not holds then months_before end), max(months_before) + 1) - 1 as months_ahead
+  from lead_side
+  group by kpi
+),
+steady as (
+  select
+    r.kpi,
+    count(*) as n_periods,
+    count(case when (r.auc < 0.5e0) = (v.auc < 0.5e0) then 1 end) as n_periods_same
+  from validation.kpi_period as r
+  inner join verdict as v on v.kpi = r.kpi and v.auc is not null
+  where r.auc is not null
+  group by r.kpi
 ),
 joined as (
   select
@@ -42,6 +72,10 @@ joined as (
     v.n_churned,
     v.detectable_auc,
     v.redundant_with,
+    t.label as redundant_label,
+    l.months_ahead,
+    s.n_periods,
+    s.n_periods_same,
     v.badges,
     v.first_seen_on,
     v.held,
@@ -50,6 +84,9 @@ joined as (
     coalesce(v.action_group, 'Not known') as action_group
   from features.kpi_definition as d
   left join verdict as v on v.kpi = d.id
+  left join features.kpi_definition as t on t.id = v.redundant_with
+  left join lead as l on l.kpi = d.id
+  left join steady as s on s.kpi = d.id
 )
 select
   kpi,
@@ -79,6 +116,10 @@ select
   cast(n_churned as bigint) as n_churned,
   detectable_auc,
   redundant_with,
+  redundant_label,
+  cast(months_ahead as integer) as months_ahead,
+  cast(n_periods as integer) as n_periods,
+  cast(n_periods_same as integer) as n_periods_same,
   badges,
   first_seen_on,
   cast(held as integer) as held,

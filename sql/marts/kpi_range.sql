@@ -1,46 +1,16 @@
 -- model: marts.kpi_range
 -- grain: kpi, range_no
--- depends: validation.kpi_decile
+-- depends: marts.kpi_bin, validation.kpi_decile
 -- params: min_cell
 -- audits: not_null(kpi, range_no, n_accounts, is_missing); unique(kpi, range_no)
--- What followed each range of a KPI's value. A range with fewer than min_cell accounts is merged with the ranges above it
--- (the last one with those below); the accounts of the larger part stand for the merged one, and its interval counts
--- them as one row each. No bound is one account's value: the ends are open, bounds between ranges are whole numbers that
+-- What followed each range of a KPI's value (ranges of marts.kpi_bin). The accounts of the larger part stand for a merged
+-- one, and its interval counts them as one row each. No bound is one account's value: the ends are open, bounds between ranges are whole numbers that
 -- follow each other or the middle of the gap to two digits, and only a range of one value names it. Rows without a
 -- value stand apart (left out under min_cell accounts: they have no neighbour).
-with recursive numbered as (
-  select *, row_number() over (partition by kpi order by bin) as i
-  from validation.kpi_decile
-  where bin > 0
-),
-walk as (
-  select n.kpi, n.i, n.n_accounts, 1 as group_no, n.n_accounts as most
-  from numbered as n
-  where n.i = 1
-  union all
-  select
-    n.kpi,
-    n.i,
-    n.n_accounts,
-    case when w.most >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
-    case when w.most >= p.min_cell then n.n_accounts else greatest(w.most, n.n_accounts) end as most
-  from walk as w
-  inner join numbered as n on n.kpi = w.kpi and n.i = w.i + 1
-  cross join meta.params as p
-),
-sizes as (
-  select kpi, group_no, max(n_accounts) as most, max(max(group_no)) over (partition by kpi) as last_group
-  from walk
-  group by kpi, group_no
-),
-placed as (
-  select
-    n.*,
-    case when s.most < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end as range_no
-  from walk as w
-  inner join numbered as n on n.kpi = w.kpi and n.i = w.i
-  inner join sizes as s on s.kpi = w.kpi and s.group_no = w.group_no
-  cross join meta.params as p
+with placed as (
+  select d.*, b.range_no
+  from validation.kpi_decile as d
+  inner join marts.kpi_bin as b on b.kpi = d.kpi and b.bin = d.bin
 ),
 merged as (
   select

@@ -9,6 +9,7 @@ import { martNodes } from "../../pipelines/publish/marts.ts";
 import { lintTables } from "../../pipelines/scores/lint-node.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
+import { evidenceTables } from "./fixture-evidence.ts";
 
 export interface FixtureOptions {
   /** Accounts ever; every third or so leaves. */
@@ -29,6 +30,7 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
   const macros = join(projectRoot, "sql", "warehouse", "00_macros.sql");
   if (existsSync(macros)) await database.run(await readFile(macros, "utf8"));
   await database.run(statements(options));
+  await database.run(evidenceTables(options.withoutValidation === true));
   const nodes = await martNodes();
   const made = new Set(nodes.flatMap(producesOf));
   const given = new Set(nodes.flatMap((node) => node.depends).filter((name) => !made.has(name)));
@@ -224,7 +226,7 @@ create table validation.kpi_lead_time as select d.id as kpi, m as months_before,
 create table validation.kpi_period as select d.id as kpi, cast(date '2024-01-01' + to_months(cast(m * 3 as integer)) as date) as first_on, cast(date '2024-03-01' + to_months(cast(m * 3 as integer)) as date) as last_on,
   0.4::double + m * 0.02 as auc, 0.35::double + m * 0.02 as auc_low, 0.45::double + m * 0.02 as auc_high, 30 as n_churned
   from features.kpi_definition as d cross join range(0, 5) as r (m) where d.id <> 'sso_enabled' and not (${withoutValidation});
-create table validation.kpi_segment as select d.id as kpi, s.segment, 0.42::double as auc, 0.38::double as auc_low, 0.46::double as auc_high, 60 as n_churned
+create table validation.kpi_segment as select d.id as kpi, s.segment, 0.42::double as auc, 0.38::double as auc_low, 0.46::double as auc_high, 60 as n_churned, 90 as n_staying, null::varchar as verdict
   from features.kpi_definition as d cross join (values ('enterprise'), ('solo'), ('studio')) as s (segment) where d.id <> 'sso_enabled' and not (${withoutValidation});
 create table validation.scorecard_test as select c.scorecard, c.version, 'out_of_time' as period, 'cannot tell' as state,
   'Not shown to rank leavers: 52 of 100 (48-56).' as sentence, 0.52 as auc, 0.48 as auc_low, 0.56 as auc_high, 0.53 as simple_auc, -0.01 as difference,

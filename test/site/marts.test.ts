@@ -288,7 +288,7 @@ describe("kpi_range", () => {
         rows: [bin(0, null, null, 9), bin(1, 0, 0, 9), bin(2, 1, 7, 9), bin(3, 8, 113, 9), bin(4, 240, 999, 9)],
       },
     });
-    await build("marts.kpi_range");
+    await build("marts.kpi_bin", "marts.kpi_range");
     expect(await database.query("select range_no, is_missing, value_from, value_to from marts.kpi_range")).toEqual([
       { range_no: 0, is_missing: true, value_from: null, value_to: null },
       { range_no: 1, is_missing: false, value_from: 0, value_to: 0 },
@@ -305,7 +305,7 @@ describe("kpi_range", () => {
         rows: [bin(0, null, null, 2), bin(1, 1, 3, 2, 0.3), bin(2, 4, 6, 9, 0.1), bin(3, 7, 9, 2, 0.7)],
       },
     });
-    await build("marts.kpi_range");
+    await build("marts.kpi_bin", "marts.kpi_range");
     const rows = await database.query(
       "select range_no, value_from, value_to, n_rows, n_accounts, rate from marts.kpi_range",
     );

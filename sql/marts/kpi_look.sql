@@ -1,0 +1,21 @@
+-- model: marts.kpi_look
+-- grain: kpi, look_on
+-- depends: validation.kpi_look
+-- params: primary_definition
+-- audits: not_null(kpi, look_on); unique(kpi, look_on)
+-- What the verdict was, and would have been, at each of the last month starts: recomputed from what was known then.
+select
+  l.kpi,
+  l.look_on,
+  l.rule,
+  l.verdict,
+  l.label as verdict_label,
+  l.auc,
+  l.auc_low,
+  l.auc_high,
+  l.q,
+  cast(l.n_churned as bigint) as n_churned
+from validation.kpi_look as l
+cross join meta.params as p
+where l.definition = p.primary_definition
+order by l.kpi, l.look_on
