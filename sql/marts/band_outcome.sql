@@ -4,7 +4,7 @@
 -- params: min_cell
 -- audits: not_null(scorecard, version, mode, days, band, n_accounts)
 -- What became of accounts by the band they stood in, per horizon. Bands with fewer than min_cell accounts are left to
--- the warehouse.
+-- the warehouse. money_minor: monthly revenue of the accounts that left, each at its last reading in the band.
 select
   o.scorecard,
   cast(o.version as integer) as version,
@@ -19,7 +19,12 @@ select
   o.rate_low,
   o.rate_high,
   o.lift,
-  o.share_of_churn
+  o.lift_low,
+  o.lift_high,
+  o.share_of_churn,
+  o.share_low,
+  o.share_high,
+  cast(o.money as bigint) as money_minor
 from validation.band_outcome as o
 left join marts.band as b on b.band = o.band
 cross join meta.params as p

@@ -233,8 +233,15 @@ create table validation.scorecard_test as select c.scorecard, c.version, 'out_of
   -0.04 as difference_low, 0.02 as difference_high, 0.9 as coverage, 8000 as n_rows, 131 as n_churned, 0.06 as average_precision, 1.1 as lift_10
   from scores.scorecard as c ${none};
 create table validation.band_outcome as select c.scorecard, c.version, 'as_if' as mode, b.band, h as days, 4000 as n_rows, 300 as n_accounts,
-  cast(b.r * h as integer) as n_churned, b.r * h / 30000 as rate, b.r * h / 36000 as rate_low, b.r * h / 25000 as rate_high, b.r / 20 as lift, b.r / 60 as share_of_churn, 0 as money
+  cast(b.r * h as integer) as n_churned, b.r * h / 30000 as rate, b.r * h / 36000 as rate_low, b.r * h / 25000 as rate_high, b.r / 20 as lift, b.r / 22 as lift_low, b.r / 18 as lift_high, b.r / 90 as share_of_churn, b.r / 100 as share_low, b.r / 80 as share_high, cast(b.r * 1000 as bigint) as money
   from scores.scorecard as c cross join (values ('red', 30.0), ('yellow', 20.0), ('green', 15.0), ('unknown', 22.0)) as b (band, r) cross join (values (30), (60), (90), (180)) as d (h) ${none};
+create table validation.scorecard_capacity as select c.scorecard, c.version, date '2025-01-01' as from_on, k as capacity, 6 as n_lists, 6 * k as n_places, 90 as n_departures,
+  0.9::double * k as caught, k / 120.0::double as caught_share, k / 150.0::double as caught_low, k / 100.0::double as caught_high, k / 130.0::double as chance_share, 1.0::double * k as n_hits,
+  k * 1000 as money_caught, 100000 as money from scores.scorecard as c cross join (values (5), (10), (25), (50), (75)) as v (k) ${none};
+create table validation.recovery as select c.scorecard, c.version, 90 as n_spells, 40 as n_accounts, 50 as n_recovered, 12 as n_left, 3 as n_ended, 25 as n_open, 70 as n_matured, 0.7::double as recovered_share,
+  0.6::double as recovered_low, 0.8::double as recovered_high, 0.17::double as left_share, 0.1::double as left_low, 0.27::double as left_high, 21.0::double as median_days_red from scores.scorecard as c ${none};
+create table validation.warning_case as select d.account_id as departed_id, d.decided_on, d.account_id, d.period_started_on, true as is_departure from validation.decision as d where not (${withoutValidation})
+  union all select d.account_id, d.decided_on, 'acc_' || cast(cast(substr(d.account_id, 5) as bigint) + 1 as varchar), null, false from validation.decision as d where not (${withoutValidation});
 create table validation.data_check as select * from (values ('usage_before_sign_up', 'usage rows before the account signed up', 13198, 'acc_1'), ('tickets_before_sign_up', 'tickets opened before the account signed up', 0, null)) as c ("check", what, n, examples);
 `;
 }

@@ -18,7 +18,7 @@ async function open(
 ): Promise<void> {
   database = await Database.open({ path: ":memory:", threads: 1 });
   await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
-  for (const schema of ["meta", "spine", "scores", "validation", "features", "marts"])
+  for (const schema of ["meta", "spine", "scores", "validation", "features", "marts", "given"])
     await database.run(`create schema ${schema}`);
   await database.run(
     "create table meta.params as select date '2026-01-01' as as_of, 28 as window_days, 30 as gap_days, 90 as horizon_days, " +
@@ -103,6 +103,201 @@ describe("kept_money", () => {
         net_rate: 0.475,
         kept_rate: 0.75,
       },
+    ]);
+  });
+});
+
+describe("renewals that came due", () => {
+  // Monthly scored snapshots from 2024-06-01; lapses are mended within 30 days.
+  const months = ["2024-06-01", "2024-07-01", "2024-08-01", "2024-09-01", "2024-10-01", "2025-01-01", "2025-06-01"];
+  const snapshot = (id: string, on: string, mrr: number | null, renews: string, inNotice = false): readonly Value[] => [
+    id,
+    on,
+    mrr,
+    renews,
+    inNotice,
+  ];
+  const due = "2024-10-05";
+  const openRenewals = async (rows: readonly (readonly Value[])[], periods: readonly (readonly Value[])[]) => {
+    await open({
+      "spine.snapshot": {
+        columns: "snapshot_date date, is_scored boolean",
+        rows: months.map((on) => [on, true] as const),
+      },
+      "spine.account_period": {
+        columns: "account_id varchar, started_on date, ended_on date",
+        rows: periods,
+      },
+      "given.account": {
+        columns: "account_id varchar, snapshot_date date, mrr_minor bigint, renews_on date, in_notice boolean",
+        rows,
+      },
+      "scores.scorecard": { columns: "scorecard varchar, version integer, bands varchar", rows: [] },
+      "scores.account_override": noOverrides,
+      "scores.account_score": {
+        columns:
+          "account_id varchar, snapshot_date date, scorecard varchar, version integer, is_in_force boolean, score double, band varchar",
+        rows: rows.map(([id, on]) => [id as string, on as string, "s", 1, true, 10, "red"]),
+      },
+      "marts.band": { columns: "band varchar, band_no integer", rows: [["red", 1]] },
+    });
+    await database.run("alter table meta.params add column reactivation_grace_days integer default 30");
+    await database.run(
+      "create table spine.account_snapshot as select *, 'all' as segment, true as is_scored from given.account",
+    );
+    await build("marts.account_band", "marts.renewal_due", "marts.renewal_quarter", "marts.renewal_band");
+  };
+
+  test("kept is paying once lapses are mended; the look is 90 days ahead; unknown money is counted, not guessed", async () => {
+    await openRenewals(
+      [
+        // 90 days before 5 October is 7 July: the look is that of 1 July, not the one of 1 September.
+        snapshot("kept", "2024-07-01", 1000, due),
+        snapshot("kept", "2024-09-01", 9000, due),
+        snapshot("kept", "2025-01-01", 800, "2025-10-05"),
+        snapshot("grew", "2024-07-01", 1000, due),
+        snapshot("grew", "2025-01-01", 1500, "2025-10-05"),
+        snapshot("gone", "2024-07-01", 2000, due, true),
+        snapshot("blank", "2024-07-01", 5000, due),
+        snapshot("blank", "2025-01-01", null, "2025-10-05"),
+        // Seen too early or too late to count, and one that is not settled yet.
+        snapshot("early", "2024-06-01", 1000, due),
+        snapshot("late", "2024-08-01", 1000, due),
+        snapshot("open", "2024-10-01", 1000, "2025-12-20"),
+      ],
+      [
+        ["kept", "2023-10-05", null],
+        ["grew", "2023-10-05", null],
+        // A lapse of 20 days is mended: a new period holds 5 November.
+        ["blank", "2023-10-05", "2024-10-05"],
+        ["blank", "2024-10-25", null],
+        ["gone", "2023-10-05", "2024-11-05"],
+      ],
+    );
+    expect(
+      await database.query(
+        "select quarter_from, quarter_to, n_accounts, n_kept, n_money_unknown, before_minor, gross_rate, net_rate from marts.renewal_quarter",
+      ),
+    ).toEqual([
+      {
+        quarter_from: "2024-10-01",
+        quarter_to: "2025-01-01",
+        n_accounts: 4,
+        n_kept: 3,
+        n_money_unknown: 1,
+        before_minor: 4000,
+        gross_rate: 0.45,
+        net_rate: 0.575,
+      },
+    ]);
+  });
+
+  test("who had given notice is counted apart: the colour of that day foresees nothing", async () => {
+    const renews = "2025-04-30";
+    await openRenewals(
+      [
+        ...["a", "b", "c", "d"].map((id) => snapshot(id, "2025-01-01", 100, renews, id === "d")),
+        snapshot("a", "2025-06-01", 50, "2026-04-30"),
+        snapshot("b", "2025-06-01", 130, "2026-04-30"),
+      ],
+      [
+        ["a", "2024-01-01", null],
+        ["b", "2024-01-01", null],
+        ["c", "2024-01-01", "2025-04-30"],
+        ["d", "2024-01-01", "2025-04-30"],
+      ],
+    );
+    expect(
+      await database.query(
+        "select band, band_no, n_accounts, n_kept, n_decided, gross_rate, first_on, last_on from marts.renewal_band",
+      ),
+    ).toEqual([
+      {
+        band: "red",
+        band_no: 1,
+        n_accounts: 3,
+        n_kept: 2,
+        n_decided: 1,
+        // 50 and 100 of the three accounts' 300.
+        gross_rate: 0.5,
+        first_on: renews,
+        last_on: renews,
+      },
+    ]);
+  });
+});
+
+describe("band_before", () => {
+  test("the same accounts at every look, beside like ones that stayed; decisions without a like account are counted out", async () => {
+    const decided = "2025-09-01";
+    const on = ["2025-02-20", "2025-03-01", "2025-07-30", "2025-08-30"] as const;
+    const score = (id: string, day: string, band: string): readonly Value[] => [id, day, "s", 1, true, 10, band];
+    await open({
+      "spine.snapshot": {
+        columns: "snapshot_date date, is_scored boolean",
+        rows: on.map((day) => [day, true] as const),
+      },
+      "spine.account_snapshot": {
+        columns: accountColumns,
+        rows: ["l1", "l2", "l3", "s1", "s2", "s3"].flatMap((id) => on.slice(1).map((day) => paying(id, day, 100))),
+      },
+      "scores.scorecard": {
+        columns: "scorecard varchar, version integer, bands varchar, created_on date",
+        rows: [["s", 1, "", "2020-01-01"]],
+      },
+      "scores.account_override": noOverrides,
+      "scores.account_score": {
+        columns:
+          "account_id varchar, snapshot_date date, scorecard varchar, version integer, is_in_force boolean, score double, band varchar",
+        rows: [
+          score("l1", "2025-08-30", "red"),
+          score("l2", "2025-08-30", "red"),
+          score("l3", "2025-08-30", "green"),
+          score("l1", "2025-07-30", "green"),
+          score("l2", "2025-07-30", "red"),
+          score("s1", "2025-08-30", "green"),
+          score("s2", "2025-08-30", "red"),
+          score("s3", "2025-08-30", "green"),
+        ],
+      },
+      "validation.warning_case": {
+        columns:
+          "departed_id varchar, decided_on date, account_id varchar, period_started_on date, is_departure boolean",
+        rows: [
+          ...["l1", "l2", "l3"].map((id): readonly Value[] => [id, decided, id, "2025-03-15", true]),
+          ...["l1", "l2", "l3"].map((id, i): readonly Value[] => [id, decided, `s${i + 1}`, null, false]),
+          // No like account stayed; and a decision whose earliest look lies before the scored history.
+          ["l4", decided, "l4", null, true],
+          ["l5", "2025-03-01", "l5", null, true],
+          ["l5", "2025-03-01", "s1", null, false],
+        ],
+      },
+    });
+    await build("marts.account_band", "marts.band_before");
+    const rows = await database.query<{ is_departure: boolean; days_before: number; band: string; n_cases: number }>(
+      "select is_departure, days_before, band, n_cases, n_total, n_unlike from marts.band_before where days_before in (0, 30, 180)",
+    );
+    const row = (isDeparture: boolean, days: number, band: string, n: number) => ({
+      is_departure: isDeparture,
+      days_before: days,
+      band,
+      n_cases: n,
+      n_total: 3,
+      n_unlike: 1,
+    });
+    expect(rows).toEqual([
+      row(false, 0, "green", 2),
+      row(false, 0, "red", 1),
+      // The look of 30 July is three days old on 2 August; nobody of these has a score there.
+      row(false, 30, "unknown", 3),
+      row(false, 180, "unknown", 3),
+      row(true, 0, "green", 1),
+      row(true, 0, "red", 2),
+      row(true, 30, "green", 1),
+      row(true, 30, "red", 1),
+      row(true, 30, "unknown", 1),
+      // 5 March: the snapshot of 1 March lies before their paid period.
+      row(true, 180, "no_snapshot", 3),
     ]);
   });
 });

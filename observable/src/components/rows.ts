@@ -58,7 +58,95 @@ export interface BandOutcome {
   readonly rate_low: number | null;
   readonly rate_high: number | null;
   readonly lift: number | null;
+  readonly lift_low: number | null;
+  readonly lift_high: number | null;
   readonly share_of_churn: number | null;
+  readonly share_low: number | null;
+  readonly share_high: number | null;
+  readonly money_minor: number | null;
+}
+
+export interface BandBefore {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly is_departure: boolean;
+  readonly days_before: number;
+  readonly band: string;
+  readonly n_cases: number;
+  readonly n_total: number;
+  /** Decisions left out because no like account stayed. */
+  readonly n_unlike: number;
+}
+
+export interface BandRecovery {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly n_spells: number;
+  readonly n_accounts: number;
+  readonly n_matured: number;
+  readonly recovered_share: number | null;
+  readonly recovered_low: number | null;
+  readonly recovered_high: number | null;
+  readonly left_share: number | null;
+  readonly left_low: number | null;
+  readonly left_high: number | null;
+  readonly median_days_red: number | null;
+}
+
+export interface Capacity {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly from_on: string;
+  readonly capacity: number;
+  readonly n_lists: number;
+  readonly n_places: number;
+  readonly n_departures: number;
+  readonly caught_share: number;
+  readonly caught_low: number;
+  readonly caught_high: number;
+  readonly chance_share: number;
+  readonly money_caught: number | null;
+  readonly money: number | null;
+}
+
+export interface RenewalQuarter {
+  readonly quarter_from: string;
+  readonly quarter_to: string;
+  readonly n_accounts: number;
+  readonly n_kept: number;
+  readonly kept_rate: number;
+  readonly rate_low: number;
+  readonly rate_high: number;
+  readonly n_money_unknown: number;
+  readonly before_minor: number | null;
+  readonly gross_rate: number | null;
+  readonly net_rate: number | null;
+}
+
+export interface RenewalBand {
+  readonly band: string;
+  readonly band_no: number;
+  readonly n_accounts: number;
+  readonly n_kept: number;
+  readonly kept_rate: number;
+  readonly rate_low: number;
+  readonly rate_high: number;
+  readonly gross_rate: number | null;
+  readonly n_decided: number;
+  readonly first_on: string;
+  readonly last_on: string;
+}
+
+export interface ScoreMonth {
+  readonly scorecard: string;
+  readonly mode: string;
+  readonly snapshot_date: string;
+  readonly version: number;
+  readonly is_new_version: boolean;
+  readonly n_accounts: number;
+  readonly n_scored: number;
+  readonly mean_score: number;
+  readonly mean_by_money: number | null;
 }
 
 export interface CohortCell {
@@ -154,6 +242,11 @@ export interface Kpi {
   readonly n_churned: number | null;
   readonly detectable_auc: number | null;
   readonly redundant_with: string | null;
+  readonly redundant_label: string | null;
+  /** Months in a row before the decision in which the interval keeps to the side of the whole. */
+  readonly months_ahead: number | null;
+  readonly n_periods: number | null;
+  readonly n_periods_same: number | null;
   readonly badges: string | null;
   readonly first_seen_on: string | null;
   readonly held: number | null;
@@ -166,7 +259,6 @@ export interface Kpi {
   readonly window_days: number | null;
   readonly measure: string;
   readonly entity: string;
-  readonly sql_text: string | null;
 }
 
 export interface KpiRange {
@@ -211,6 +303,11 @@ export interface KpiSegment {
   readonly auc_low: number | null;
   readonly auc_high: number | null;
   readonly n_churned: number;
+  readonly n_staying: number;
+  readonly verdict: string | null;
+  readonly verdict_label: string | null;
+  readonly action_group: string | null;
+  readonly sentence: string | null;
 }
 
 export interface LeaverBand {

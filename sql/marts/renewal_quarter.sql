@@ -1,0 +1,82 @@
+-- model: marts.renewal_quarter
+-- grain: quarter_from
+-- depends: marts.renewal_due
+-- params: min_cell
+-- audits: not_null(quarter_from, quarter_to, n_accounts, kept_rate); unique(quarter_from)
+-- Of the accounts whose renewal came due in a quarter, how many still pay once lapses are mended, with the 95 % Wilson
+-- interval; an account that came due more than once in a quarter counts by its last. A quarter with fewer than min_cell
+-- is merged with the quarters after it (the last one with those before). Money: of what those accounts paid before, what
+-- they pay after, expansion out (gross) and in (net); renewals with unknown money stay out of those and are counted.
+with recursive last_due as (
+  select
+    cast(date_trunc('quarter', renews_on) as date) as quarter,
+    account_id,
+    arg_max(is_kept, renews_on) as is_kept,
+    max(renews_on) as renews_on
+  from marts.renewal_due
+  group by date_trunc('quarter', renews_on), account_id
+),
+due as (
+  select l.quarter, l.account_id, l.is_kept, d.before_minor, d.after_minor
+  from last_due as l
+  inner join marts.renewal_due as d on d.account_id = l.account_id and d.renews_on = l.renews_on
+),
+quarters as (
+  select quarter, count(*) as n, row_number() over (order by quarter) as i from due group by quarter
+),
+walk as (
+  select q.i, q.quarter, 1 as group_no, q.n as n_group from quarters as q where q.i = 1
+  union all
+  select
+    q.i,
+    q.quarter,
+    case when w.n_group >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
+    case when w.n_group >= p.min_cell then q.n else w.n_group + q.n end as n_group
+  from walk as w
+  inner join quarters as q on q.i = w.i + 1
+  cross join meta.params as p
+),
+sizes as (
+  select w.group_no, sum(q.n) as n, max(max(w.group_no)) over () as last_group
+  from walk as w
+  inner join quarters as q on q.i = w.i
+  group by w.group_no
+),
+groups as (
+  select
+    w.quarter,
+    case when s.n < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end as group_no
+  from walk as w
+  inner join sizes as s on s.group_no = w.group_no
+  cross join meta.params as p
+),
+summed as (
+  select
+    min(g.quarter) as quarter_from,
+    cast(max(g.quarter) + interval 3 months as date) as quarter_to,
+    count(*) as n_accounts,
+    count(*) filter (where d.is_kept) as n_kept,
+    count(*) filter (where d.before_minor is null or d.after_minor is null) as n_money_unknown,
+    sum(d.before_minor) filter (where d.after_minor is not null) as before_minor,
+    sum(least(d.before_minor, d.after_minor)) filter (where d.before_minor is not null and d.after_minor is not null) as kept_minor,
+    sum(d.after_minor) filter (where d.before_minor is not null) as after_minor
+  from due as d
+  inner join groups as g on g.quarter = d.quarter
+  group by g.group_no
+)
+select
+  s.quarter_from,
+  s.quarter_to,
+  cast(s.n_accounts as bigint) as n_accounts,
+  cast(s.n_kept as bigint) as n_kept,
+  twelve_digits(s.n_kept / s.n_accounts) as kept_rate,
+  twelve_digits(wilson_low(s.n_kept / s.n_accounts, s.n_accounts)) as rate_low,
+  twelve_digits(wilson_high(s.n_kept / s.n_accounts, s.n_accounts)) as rate_high,
+  cast(s.n_money_unknown as bigint) as n_money_unknown,
+  cast(s.before_minor as bigint) as before_minor,
+  twelve_digits(cast(s.kept_minor as double) / nullif(s.before_minor, 0)) as gross_rate,
+  twelve_digits(cast(s.after_minor as double) / nullif(s.before_minor, 0)) as net_rate
+from summed as s
+cross join meta.params as p
+where s.n_accounts >= p.min_cell
+order by s.quarter_from
