@@ -19,6 +19,7 @@ import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { type RememberedRun, runRemembered } from "../models/remember.ts";
 import { type RunResult, runNodes } from "../models/run.ts";
+import { portfolioNodes } from "../portfolio/nodes.ts";
 import { martNodes } from "../publish/marts.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { flagNodes } from "../scores/flags.ts";
@@ -224,7 +225,7 @@ async function releaseNodes(
   definitions: Definitions,
   looks: Omit<NonNullable<ValidationOptions["looks"]>, "spine">,
 ): Promise<readonly Node[]> {
-  const { cards, flags } = definitions;
+  const { cards, flags, plays } = definitions;
   const { kpis, inputs } = definitions.kpis;
   const spine = await readModels("spine");
   const features = featureNodes(kpis, book, inputs);
@@ -239,6 +240,7 @@ async function releaseNodes(
     truncationStep({ macros: looks.macros, spine, features, kpis: kpis.map(({ id }) => id) }),
     ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample, looks: { ...looks, spine } })),
     ...(await martNodes()),
+    ...(await portfolioNodes(book, plays)),
     lintNode(cards, kpis, scoring),
   ];
 }

@@ -4,6 +4,7 @@ import type { Book } from "../config/book.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
 import { type ResolvedKpis, resolveKpis } from "../features/library.ts";
 import { canonicalJson, projectRoot, sha256, sha256File, sha256OfFolders } from "../lib/files.ts";
+import { resolvePlays } from "../portfolio/play-files.ts";
 import { resolveFlags } from "../scores/flag-files.ts";
 import { resolveScorecards } from "../scores/library.ts";
 
@@ -11,6 +12,7 @@ export interface Definitions {
   readonly kpis: ResolvedKpis;
   readonly cards: readonly AppliedScorecard[];
   readonly flags: Awaited<ReturnType<typeof resolveFlags>>;
+  readonly plays: Awaited<ReturnType<typeof resolvePlays>>;
   /** Of all of them. */
   readonly sha256: string;
   /** Of each KPI that is on, in the order of the book. */
@@ -30,11 +32,13 @@ export async function resolveDefinitions(book: Book): Promise<Definitions> {
   const { off: _, ...computed } = resolved;
   const cards = await resolveScorecards(book, resolved.kpis);
   const flags = await resolveFlags(book, resolved.kpis);
+  const plays = await resolvePlays(book, cards);
   return {
     kpis: resolved,
     cards,
     flags,
-    sha256: sha256(canonicalJson({ ...computed, cards, flags: flags.flags })),
+    plays,
+    sha256: sha256(canonicalJson({ ...computed, cards, flags: flags.flags, ...(plays.length === 0 ? {} : { plays }) })),
     kpiRecords: resolved.kpis.map((kpi) => ({
       id: kpi.id,
       version: kpi.version,

@@ -149,6 +149,10 @@ const fields = z.strictObject({
       title: z.string().min(1).optional(),
       min_cell: z.int().min(1).default(5),
       managers: z.boolean().default(false),
+      owner_bands: z
+        .boolean()
+        .default(false)
+        .describe("band shares by owner for managers; off, because who was given the hard accounts looks bad in them"),
     })
     .prefault({}),
   engine: z.literal("duckdb").default("duckdb"),

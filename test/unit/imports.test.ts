@@ -16,6 +16,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   publish: ["config", "models", "warehouse", "lib"],
   simulate: ["config", "models", "warehouse", "lib"],
   init: ["config", "models", "warehouse", "lib"],
+  portfolio: ["config", "models", "warehouse", "lib"],
   commands: [
     "load",
     "features",
@@ -24,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "publish",
     "simulate",
     "init",
+    "portfolio",
     "config",
     "models",
     "warehouse",
