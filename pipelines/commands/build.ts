@@ -9,7 +9,7 @@ import { usageRollUp } from "../features/usage-filter.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { refusedError, usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
-import type { Log } from "../lib/log.ts";
+import type { LastTime, Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
 import { type RollUpResult, rollUp } from "../load/rollup.ts";
@@ -50,16 +50,25 @@ export interface Stopwatch {
   readonly cpuSeconds: Readonly<Record<string, number>>;
 }
 
-export function stopwatch(log: Log): Stopwatch {
+/** `before`: what each step took in the run before, if there was one. */
+export function stopwatch(log: Log, before: Readonly<Record<string, number>> = {}): Stopwatch {
   const seconds: Record<string, number> = {};
   const cpuSeconds: Record<string, number> = {};
+  const begun = new Set<string>();
+  const lastTime = (title: string): LastTime | undefined => {
+    begun.add(title);
+    const step = before[title];
+    if (step === undefined) return undefined;
+    const after = Object.entries(before).reduce((sum, [other, took]) => sum + (begun.has(other) ? 0 : took), 0);
+    return { step, after };
+  };
   return {
     seconds,
     cpuSeconds,
     timed: (title, work) => {
       const started = performance.now();
       const cpuStarted = cpuNow();
-      return log.step(title, work).finally(() => {
+      return log.step(title, work, lastTime(title)).finally(() => {
         seconds[title] = (seconds[title] ?? 0) + (performance.now() - started) / 1000;
         cpuSeconds[title] = (cpuSeconds[title] ?? 0) + cpuNow() - cpuStarted;
       });
@@ -163,7 +172,7 @@ export async function buildWarehouse(
   );
 
   const staging = sortNodes(await stagingNodes(book, load), new Set());
-  const staged = await watch.timed("stage", () => runNodes(database, staging, log, () => performance.now()));
+  const staged = await watch.timed("stage", counted(database, staging, log));
   const rolled = await watch.timed("roll up usage", async (note) => {
     const result = await rollUp({ database, book, load, state, log, usage, full });
     note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
@@ -202,7 +211,7 @@ export async function buildWarehouse(
       remembered.push(...result.files);
       continue;
     }
-    const result = await watch.timed(layer, () => runNodes(database, group, log, () => performance.now()));
+    const result = await watch.timed(layer, counted(database, group, log));
     await recordRun(database, result, prints);
     results.push(result);
     if (layer !== "spine") continue;
@@ -218,6 +227,23 @@ export async function buildWarehouse(
     duckdbVersion: engine,
   };
 }
+
+/** Runs nodes and says how many of them are done. */
+const counted =
+  (database: Database, nodes: readonly Node[], log: Log) =>
+  async (note: (text: string) => void): Promise<RunResult> => {
+    const result = await runNodes(
+      database,
+      nodes,
+      log,
+      () => performance.now(),
+      (done) => note(progressText(done, nodes.length)),
+    );
+    note(`${nodes.length} models`);
+    return result;
+  };
+
+const progressText = (done: number, all: number): string => `${done} of ${all} models`;
 
 /** All that a release holds after the roll-ups. */
 async function releaseNodes(
@@ -387,6 +413,7 @@ async function rememberFeatures(work: {
     full,
     log,
     now: () => performance.now(),
+    progress: (done) => note(progressText(done, group.length)),
   });
   const sum = (of: "built" | "reused"): number => [...result.months.values()].reduce((n, months) => n + months[of], 0);
   note(`${sum("built")} months of tables built, ${sum("reused")} reused`);

@@ -1,7 +1,7 @@
 import { Listr, ListrLogger, ProcessOutput } from "listr2";
-import type { Log } from "../lib/log.ts";
+import { type Log, timeLeft } from "../lib/log.ts";
 
-/** Progress for a person: one line a step with its time. Everything goes to stderr. */
+/** Progress for a person: one line a step with how far it is, how long it will take if it takes as long as last time, and how long it took. Everything goes to stderr. */
 export function terminalLog(stderr: NodeJS.WriteStream): Log {
   const logger = new ListrLogger({ processOutput: new ProcessOutput(stderr, stderr) });
   let openTask: { output: string } | undefined;
@@ -15,9 +15,10 @@ export function terminalLog(stderr: NodeJS.WriteStream): Log {
       if (openTask === undefined) stderr.write(`warning: ${message}\n`);
       else openTask.output = `warning: ${message}`;
     },
-    async step(title, work) {
+    async step(title, work, last) {
       let result: Awaited<ReturnType<typeof work>> | undefined;
       const started = performance.now();
+      const elapsed = (): number => (performance.now() - started) / 1000;
       const outer = openTask;
       await new Listr(
         [
@@ -25,10 +26,22 @@ export function terminalLog(stderr: NodeJS.WriteStream): Log {
             title,
             task: async (_context, task) => {
               openTask = task;
-              result = await work((text) => {
-                task.title = `${title}: ${text}`;
-              });
-              task.title = `${task.title} (${((performance.now() - started) / 1000).toFixed(1)} s)`;
+              let text = "";
+              const show = (): void => {
+                const left = timeLeft(last, elapsed());
+                task.title = `${title}${text === "" ? "" : `: ${text}`}${left === "" ? "" : ` (${left})`}`;
+              };
+              show();
+              const ticking = setInterval(show, 1000);
+              try {
+                result = await work((note) => {
+                  text = note;
+                  show();
+                });
+              } finally {
+                clearInterval(ticking);
+              }
+              task.title = `${title}${text === "" ? "" : `: ${text}`} (${elapsed().toFixed(1)} s)`;
             },
             rendererOptions: { persistentOutput: true, outputBar: 1 },
           },
@@ -37,6 +50,8 @@ export function terminalLog(stderr: NodeJS.WriteStream): Log {
           renderer: "default",
           rendererOptions: { logger, collapseErrors: false, showErrorMessage: false },
           registerSignalListeners: false,
+          // Whether stdout is a terminal does not matter: without this, progress would go there when it is not.
+          forceTTY: true,
         },
       )
         .run()
@@ -48,7 +63,7 @@ export function terminalLog(stderr: NodeJS.WriteStream): Log {
   };
 }
 
-/** Progress for machines: one JSON object a line on stderr. */
+/** Progress for machines: one JSON object a line on stderr, a step's when it has ended. */
 export function jsonLog(stderr: NodeJS.WritableStream, now: () => Date): Log {
   const write = (level: string, message: string, facts?: Readonly<Record<string, unknown>>): void => {
     stderr.write(`${JSON.stringify({ at: now().toISOString(), level, message, ...facts })}\n`);
@@ -56,14 +71,20 @@ export function jsonLog(stderr: NodeJS.WritableStream, now: () => Date): Log {
   return {
     info: (message, facts) => write("info", message, facts),
     warn: (message, facts) => write("warn", message, facts),
-    async step(title, work) {
+    async step(title, work, last) {
       const started = performance.now();
       let text: string | undefined;
       const result = await work((note) => {
         text = note;
       });
-      write("info", title, { note: text, seconds: Math.round(performance.now() - started) / 1000 });
+      write("info", title, {
+        note: text,
+        seconds: round(performance.now() - started),
+        last_time_seconds: last === undefined ? undefined : round(1000 * last.step),
+      });
       return result;
     },
   };
 }
+
+const round = (ms: number): number => Math.round(ms) / 1000;

@@ -5,7 +5,15 @@ export interface Log {
   /** Something that was tolerated and that a person should know. */
   warn(message: string, facts?: Readonly<Record<string, unknown>>): void;
   /** Runs one named piece of work, showing that it runs and how long it took. `note` sets the text beside it. */
-  step<T>(title: string, work: (note: (text: string) => void) => Promise<T>): Promise<T>;
+  step<T>(title: string, work: (note: (text: string) => void) => Promise<T>, last?: LastTime): Promise<T>;
+}
+
+/** What the run before took, in seconds: all that is known of how long this one will. */
+export interface LastTime {
+  /** For the same step. */
+  readonly step: number;
+  /** For the steps that have not begun yet. */
+  readonly after: number;
 }
 
 /** Says nothing: for tests and for commands that only answer. */
@@ -14,3 +22,26 @@ export const silentLog: Log = {
   warn() {},
   step: (_title, work) => work(() => {}),
 };
+
+/**
+ * `about 40 s left, 3 min in all`, by what the same steps took last time; a step that takes longer than it did says so. Steps of less than
+ * three seconds are over before anybody reads how long they take. Empty without a last time.
+ */
+export function timeLeft(last: LastTime | undefined, elapsed: number): string {
+  if (last === undefined) return "";
+  const left = last.step - elapsed;
+  const all = last.after < 3 ? "" : roughly(Math.max(0, left) + last.after);
+  if (left < -3 && elapsed > 1.2 * last.step) {
+    const longer = `longer than the ${roughly(last.step)} of last time`;
+    return all === "" ? longer : `${longer}; about ${all} left in all`;
+  }
+  if (last.step >= 3 && left >= 1) return `about ${roughly(left)} left${all === "" ? "" : `, ${all} in all`}`;
+  return all === "" ? "" : `about ${all} left in all`;
+}
+
+/** Rounded as a person would: 7 s, 40 s, 3 min. */
+function roughly(seconds: number): string {
+  if (seconds < 10) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 90) return `${Math.round(seconds / 5) * 5} s`;
+  return `${Math.round(seconds / 60)} min`;
+}

@@ -34,6 +34,8 @@ export interface RememberOptions {
   readonly full: boolean;
   readonly log: Log;
   readonly now: () => number;
+  /** Hears how many nodes are done. */
+  readonly progress?: (done: number) => void;
 }
 
 export interface RememberedRun extends RunResult {
@@ -67,7 +69,8 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   const files: string[] = [];
   const part = new Part(options);
   try {
-    for (const node of nodes) {
+    for (const [done, node] of nodes.entries()) {
+      options.progress?.(done);
       if (!isMonthly(node) || months.length === 0) {
         const result = await runNodes(database, [node], log, now);
         runs.push(...result.runs);

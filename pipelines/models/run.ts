@@ -22,12 +22,13 @@ export interface RunResult {
   readonly audits: readonly AuditResult[];
 }
 
-/** Builds sorted nodes into a database and checks their audits. Nothing is dropped or replaced: the file is fresh. */
+/** Builds sorted nodes into a database and checks their audits. Nothing is dropped or replaced: the file is fresh. `progress` hears of each that is done. */
 export async function runNodes(
   database: Database,
   sorted: readonly Node[],
   log: Log,
   now: () => number,
+  progress: (done: number) => void = () => {},
 ): Promise<RunResult> {
   for (const schema of new Set(sorted.flatMap(producesOf).map(layerOf))) {
     await database.run(`create schema if not exists ${schema}`);
@@ -47,6 +48,7 @@ export async function runNodes(
       tables.push({ name, rowCount });
     }
     runs.push({ name: node.name, tables, ms: now() - started });
+    progress(runs.length);
     if (node.kind !== "step") audits.push(...(await runAudits(database, node.name, node.audits)));
   }
   return { runs, audits };
