@@ -25,10 +25,11 @@ export function forest(
   const withCrude = rows.filter(({ crude_auc }) => crude_auc !== null);
   const moved = withCrude.filter((d) => Math.abs((d.crude_auc as number) - (d.auc as number)) > 0.012);
   const labels = new Map(rows.map((d) => [d.kpi, fitLabel(d.label, marginLeft)]));
-  const below = 9;
+  // Hundreds of KPIs stand closer together.
+  const [step, below] = rows.length > 40 ? [22, 6] : [36, 9];
   return Plot.plot({
     width,
-    height: 74 + 36 * rows.length,
+    height: 74 + step * rows.length,
     marginLeft,
     marginRight: 16,
     marginTop: 40,

@@ -15,7 +15,17 @@ export interface PairPoint {
 /** Estimates on the coin-toss axis, left to right in the given order, each with its interval: lead times or periods. */
 export function pairLine(
   data: readonly PairPoint[],
-  { width, label, connect }: { readonly width: number; readonly label: string; readonly connect: boolean },
+  {
+    width,
+    label,
+    connect,
+    yLabel = "of 100 pairs, leavers had more",
+  }: {
+    readonly width: number;
+    readonly label: string;
+    readonly connect: boolean;
+    readonly yLabel?: string;
+  },
 ): Node {
   const rows = data.filter(({ auc }) => auc !== null);
   const [low, high] = pairDomain(rows.flatMap((d) => [d.auc_low, d.auc_high, d.auc]));
@@ -41,7 +51,7 @@ export function pairLine(
       labelArrow: "none",
       tickRotate: isRotated ? -35 : 0,
     },
-    y: { domain: [low, high], label: "↑ of 100 pairs, leavers had more", grid: true, ticks: 5 },
+    y: { domain: [low, high], label: `↑ ${yLabel}`, grid: true, ticks: 5 },
     marks: [
       gap.length > 0
         ? Plot.ruleX(gap, {

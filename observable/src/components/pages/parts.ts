@@ -35,3 +35,13 @@ export function sqlSection(statements: readonly Statement[], models: readonly st
 }
 
 export const caption = (text: string): HTMLElement => html`<p class="caption">${text}</p>` as HTMLElement;
+
+/** What a chart shows in words, for a figure's note; nothing where there is nothing to say. */
+export const finding = (sentence: Sentence): { readonly note?: Node } =>
+  sentence.length === 0
+    ? {}
+    : {
+        note: html`<span class="finding">${sentence.map((part) =>
+          typeof part === "string" ? part : html`<strong>${part.fact}</strong>`,
+        )}</span>` as Node,
+      };
