@@ -8,12 +8,14 @@ import { jsonLog, terminalLog } from "./commands/console-log.ts";
 import type { Context } from "./commands/context.ts";
 import { demo } from "./commands/demo.ts";
 import { diff } from "./commands/diff.ts";
+import { digest } from "./commands/digest.ts";
 import { doctor } from "./commands/doctor.ts";
 import { explain } from "./commands/explain.ts";
 import { forget } from "./commands/forget.ts";
 import { init } from "./commands/init.ts";
 import { listKpis, showKpi } from "./commands/kpis.ts";
 import { plan } from "./commands/plan.ts";
+import { plays } from "./commands/plays.ts";
 import { query } from "./commands/query.ts";
 import { refreshBook } from "./commands/refresh-book.ts";
 import { releases } from "./commands/releases.ts";
@@ -23,6 +25,7 @@ import { serve } from "./commands/serve.ts";
 import { simulateBook } from "./commands/simulate.ts";
 import { status } from "./commands/status.ts";
 import { suggest } from "./commands/suggest.ts";
+import { surprises } from "./commands/surprises.ts";
 import { testKpis } from "./commands/test.ts";
 import { trial } from "./commands/trial.ts";
 import { verdicts } from "./commands/verdicts.ts";
@@ -192,6 +195,15 @@ verb(
   .option("--against <id>", "the other (default: naive_baseline)")
   .option("--capacity <n>", "accounts that you can work in a month", wholeNumber)
   .action((book, options) => backtest(context, book, options));
+verb("plays", "the plays that are due, what came after those that were begun, and how many reds came back").action(
+  (book, options) => plays(context, book, options),
+);
+verb("digest", "what changed for the accounts of each owner: newly red, new flags, falls, renewals, plays")
+  .argument("[owner]", "one owner, in full")
+  .action((book, owner, options) => digest(context, book, owner, options));
+verb("surprises", "the accounts that the score got wrong, and what people said of them").action((book, options) =>
+  surprises(context, book, options),
+);
 verb("query", "read-only SQL on the current release")
   .argument("<sql>", "one statement")
   .option("--csv", "print the answer as CSV")
@@ -200,8 +212,12 @@ verb("serve", "the site on 127.0.0.1")
   .option("--port <n>", "the port", wholeNumber, 4173)
   .action((book, options) => serve(context, book, options));
 verb("status", "one line for monitors").action((book, options) => status(context, book, options));
-verb("forget", "withdraw a delivery: the next refresh builds as if it had never come")
+verb("forget", "withdraw a delivery: the next refresh builds as if it had never come; or erase an account everywhere")
   .option("--delivery <id>", "its id in meta.delivery, or the name of its file")
+  .option("--account <id>", "its account_id: out of store, ledger and kept releases, and out of exports that come")
+  .option("--dry-run", "with --account: says what it would do, and does nothing")
+  .option("--yes", "with --account: do it; it cannot be undone")
+  .option("--restore", "with --account: allow an erased account again")
   .action((book, options) => forget(context, book, options));
 verb("releases", "the releases that are kept").action((book, options) => releases(context, book, options));
 verb("rollback", "points current at an earlier release that is kept")

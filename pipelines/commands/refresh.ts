@@ -7,19 +7,24 @@ import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
+import { markReleased, readErasures } from "../load/erase.ts";
 import { sweepReadings } from "../load/sweep.ts";
 import type { Node } from "../models/model.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
 import { checkSite } from "../publish/check-site.ts";
 import {
+  checkLayout,
   findCurrentRelease,
   freeRunId,
+  layoutOf,
   listReleases,
   type Manifest,
   moveToReleases,
   pointCurrentAt,
   type Release,
+  removeOtherReleases,
   runIdOf,
+  stateLayout,
   sweep,
   sweepStore,
   writeLastRun,
@@ -102,6 +107,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const watch = stopwatch(log);
   const { seconds, cpuSeconds } = watch;
   const definitions = await resolveDefinitions(book);
+  await checkLayout(state, true);
   const current = await findCurrentRelease(state);
   checkImmutability(current?.manifest.scorecards ?? [], definitions.cards);
   const warnings = [
@@ -109,7 +115,14 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     ...definitions.flags.off.map(({ id, why }) => `flag ${id} is off: ${why}`),
   ];
 
-  const run: RunContext = { book, state, definitions, full: options.full === true, now, log, watch };
+  const isOlder = current !== null && layoutOf(current.manifest) < stateLayout;
+  if (isOlder) {
+    const { manifest } = current;
+    warnings.push(
+      `release ${manifest.release_id.slice(0, 12)} is of layout ${layoutOf(manifest)} (Assay ${manifest.assay_version}), today's is ${stateLayout}: everything is built again`,
+    );
+  }
+  const run: RunContext = { book, state, definitions, full: options.full === true || isOlder, now, log, watch };
   const inputs = await readInputs(run, options.asOf);
   const marks = inputs.feeds.map(({ sentence }) => sentence);
   warnings.push(...inputs.load.warnings, ...marks);
@@ -129,6 +142,7 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   );
   if (!run.full && current?.manifest.release_id === releaseId) {
     const { warnings } = current.manifest;
+    await forgetEarlierReleases(options);
     return { outcome: "unchanged", release: current, warnings, marks, seconds, cpu_seconds: cpuSeconds };
   }
 
@@ -169,13 +183,25 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   if (options.site !== false) await addSite(build, manifest, run);
   const folder = await moveToReleases(state, build, runId);
   const becomesCurrent = options.asOf === undefined || options.publish === true;
-  if (becomesCurrent) await pointCurrentAt(state, runId);
+  if (becomesCurrent) {
+    await pointCurrentAt(state, runId);
+    await forgetEarlierReleases(options);
+  }
   await sweep(state, book.keep, build);
   await sweepStore(state);
   const kept = (await listReleases(state)).flatMap(({ manifest }) => manifest.store.usage_event);
   await sweepReadings({ book, state, load: inputs.load, inUse: new Set(kept.map((file) => basename(file))) });
   const outcome = becomesCurrent ? "published" : "built";
   return { outcome, release: { folder, manifest }, warnings, marks, seconds, cpu_seconds: cpuSeconds };
+}
+
+/** After an account was erased: once readers see a release without it, no release that was built before is kept. */
+async function forgetEarlierReleases({ state, now, log }: RefreshOptions): Promise<void> {
+  if (!(await readErasures(state)).isReleasePending) return;
+  const removed = await removeOtherReleases(state);
+  await markReleased(state, now());
+  if (removed.length > 0)
+    log.info(`removed ${removed.length} releases that held an erased account: ${removed.join(", ")}`);
 }
 
 /** Writes the report of the audits; a blocking one that failed stops the release. */
@@ -227,6 +253,7 @@ async function writeRelease(work: {
     release_id: work.releaseId,
     run_id: work.runId,
     book: book.book,
+    layout: stateLayout,
     as_of: inputs.asOf,
     built_at: now().toISOString(),
     assay_version: assayVersion,

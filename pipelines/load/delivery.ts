@@ -27,6 +27,8 @@ export interface Delivery {
   readonly first_event_at: string | null;
   readonly last_event_at: string | null;
   readonly ignored: readonly string[];
+  /** Rows of accounts that were erased are not among those above: how many, and the hashes of the accounts erased by then. */
+  readonly erased: { readonly rows: number; readonly accounts: readonly string[] } | null;
   /** Absolute paths in the store: rows; rows per day; rejected values, if any. */
   readonly rows: string;
   readonly days: string;
@@ -71,6 +73,21 @@ export interface LoadOptions {
 
 /** A list of files as `read_parquet` takes it. */
 export const fileList = (paths: readonly string[]): string => `[${paths.map(literal).join(", ")}]`;
+
+/** The rows of a file of the store by the day of their event and the day on which they were known, as `<reading>.days.parquet` keeps them. */
+export function daysSelect(entity: Entity, rows: string): string {
+  const at = eventTime(entity);
+  const knownAt = entity.columns.some(({ name }) => name === "known_at") ? "known_at" : "cast(null as timestamp)";
+  return `select
+         cast(${at} as date) as event_day,
+         cast(${knownAt} as date) as known_day,
+         count(*) as n_rows,
+         count(*) filter (where epoch_us(${knownAt}) - epoch_us(${at}) > ${7 * 86_400_000_000}) as n_late,
+         min(${at}) as first_event_at,
+         max(${at}) as last_event_at
+       from read_parquet(${literal(rows)})
+       group by all order by all`;
+}
 
 /** When a row of an entity happened, as a timestamp: the earliest of its event columns. */
 export function eventTime(entity: Entity, prefix = ""): string {

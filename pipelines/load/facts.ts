@@ -29,7 +29,7 @@ export function deliveriesOf(
     const own = (readings.get(line.delivery_id) ?? []).filter((reading) =>
       existsSync(join(store, `${reading.reading}.parquet`)),
     );
-    const current = own.find((reading) => reading.reading === readingName(book, source, line.sha256));
+    const current = own.findLast((reading) => reading.reading === readingName(book, source, line.sha256));
     const reading = current ?? own.at(-1);
     if (reading === undefined) {
       warnings.push(`${line.file} is in the ledger, but neither the file nor its rows are there any more`);
@@ -60,6 +60,7 @@ export function deliveriesOf(
       first_event_at: reading.first_event_at,
       last_event_at: reading.last_event_at,
       ignored: reading.ignored,
+      erased: reading.erased ?? null,
       rows: join(store, `${reading.reading}.parquet`),
       days: join(store, `${reading.reading}.days.parquet`),
       rejects: reading.rows_rejected > 0 ? join(store, `${reading.reading}.rejects.parquet`) : null,
@@ -185,10 +186,11 @@ export function inputsHash(
   );
   return sha256(
     canonicalJson(
-      deliveries.map(({ delivery_id, source, sha256, no, delivered_at, rows, effective_on }) => {
-        if (effective_on !== undefined) return [source, sha256, no, effective_on, basename(rows)];
+      deliveries.map(({ delivery_id, source, sha256, no, delivered_at, rows, effective_on, erased }) => {
+        const without = erased === null ? [] : [erased.rows, ...erased.accounts];
+        if (effective_on !== undefined) return [source, sha256, no, effective_on, basename(rows), ...without];
         const unseen = firstSeen.has(delivery_id) && delivered_at.slice(0, 10) >= asOf;
-        return [source, sha256, no, unseen ? null : delivered_at, basename(rows)];
+        return [source, sha256, no, unseen ? null : delivered_at, basename(rows), ...without];
       }),
     ),
   );

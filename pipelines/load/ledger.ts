@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
+import { usageError } from "../lib/errors.ts";
 
 /** An export file as it arrived. Written once, never changed. */
 export interface Arrival {
@@ -35,6 +36,8 @@ export interface Reading {
   readonly last_event_at: string | null;
   /** Columns of the file that no mapping reads. */
   readonly ignored: readonly string[];
+  /** Rows of erased accounts, which count as neither read nor loaded, and the hashes of all accounts that were passed over (load/erase.ts). */
+  readonly erased?: { readonly rows: number; readonly accounts: readonly string[] };
 }
 
 /** A delivery that a person has withdrawn: from then on it has never come, and its bytes never come again. */
@@ -69,19 +72,37 @@ export async function readLedger(
   if (!existsSync(path)) return { lines: [], torn: 0 };
   const lines: LedgerLine[] = [];
   let torn = 0;
-  for (const text of (await readFile(path, "utf8")).split("\n")) {
+  for (const [i, text] of (await readFile(path, "utf8")).split("\n").entries()) {
     if (text.trim() === "") continue;
-    try {
-      lines.push(JSON.parse(text) as LedgerLine);
-    } catch {
+    const line = parse(text);
+    if (line === null) {
       torn += 1;
+      continue;
     }
+    if (!kinds.has(line.kind)) {
+      throw usageError(
+        `${path}:${i + 1}: found a line of kind ${JSON.stringify(line.kind)}, expected one of ${[...kinds].join(", ")}`,
+        "a newer Assay wrote it: upgrade this one, or choose another folder with --state",
+      );
+    }
+    lines.push(line);
   }
   return { lines, torn };
 }
 
+const kinds: ReadonlySet<string> = new Set(["arrival", "reading", "withdrawal"] satisfies LedgerLine["kind"][]);
+
+function parse(text: string): LedgerLine | null {
+  try {
+    const line: unknown = JSON.parse(text);
+    return typeof line === "object" && line !== null && "kind" in line ? (line as LedgerLine) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Appends lines with one write and waits until they are on disk. A torn line before them is closed first. */
-export async function appendLedger(path: string, lines: readonly LedgerLine[]): Promise<void> {
+export async function appendLedger(path: string, lines: readonly object[]): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const handle = await open(path, "a+");
   try {
@@ -94,4 +115,17 @@ export async function appendLedger(path: string, lines: readonly LedgerLine[]): 
   } finally {
     await handle.close();
   }
+}
+
+/** Writes a ledger anew, aside and renamed once it is on disk: for what must not be known any more. Everything else only appends. */
+export async function writeLedger(path: string, lines: readonly LedgerLine[]): Promise<void> {
+  const aside = `${path}.tmp`;
+  const handle = await open(aside, "w");
+  try {
+    await handle.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(aside, path);
 }

@@ -6,8 +6,9 @@ import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import { Database } from "../warehouse/database.ts";
 import type { LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
+import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
-import { type Arrival, appendLedger, type LedgerLine, readLedger, standing } from "./ledger.ts";
+import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger, standing } from "./ledger.ts";
 import { filesOf, isSettled, isUntouched, recognise, rootOf } from "./recognise.ts";
 import { type TakeOptions, takeRows } from "./take.ts";
 
@@ -26,6 +27,8 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const ledger = join(state, "ledger.jsonl");
   await mkdir(store, { recursive: true });
   await removeUnfinished(store);
+  await scrubStore(book, state, startedAt);
+  const erasures = await readErasures(state);
   const history = await readLedger(ledger);
   const lines: LedgerLine[] = [...history.lines];
   const warnings: string[] = [];
@@ -81,6 +84,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
             warnings,
             hash,
             onOneThread,
+            erasures,
           });
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
@@ -135,6 +139,11 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     }
     const lastEventAt = newestOf(usage.map(({ newest }) => newest)) ?? newestOf(usage.map(({ last }) => last));
     const facts = { deliveries, sources, newDeliveries, last_event_at: lastEventAt, warnings };
+    for (const [id, { length: n, rows }] of erasedBySource(deliveries)) {
+      warnings.push(
+        `source ${id}: ${rows} rows of erased accounts in ${n} ${n === 1 ? "delivery" : "deliveries"} are passed over`,
+      );
+    }
     for (const warning of warnings) log.warn(warning);
     return { ...facts, inputs_sha256: inputsHash(book, deliveries, lines, lastEventAt) };
   } finally {
@@ -142,6 +151,19 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     database.close();
     await rm(join(state, "spill"), { recursive: true, force: true });
   }
+}
+
+/** Source -> how many deliveries hold rows of erased accounts, and how many rows. */
+function erasedBySource(
+  deliveries: LoadResult["deliveries"],
+): ReadonlyMap<string, { readonly length: number; readonly rows: number }> {
+  const found = new Map<string, { length: number; rows: number }>();
+  for (const { source, erased } of deliveries) {
+    if (erased === null) continue;
+    const { length, rows } = found.get(source) ?? { length: 0, rows: 0 };
+    found.set(source, { length: length + 1, rows: rows + erased.rows });
+  }
+  return found;
 }
 
 /** What a killed run was writing: nothing refers to it. */
@@ -170,7 +192,17 @@ function hashAhead(files: readonly FoundFile[]): (file: FoundFile) => Promise<st
 /** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
 async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
   const { sourceId, source, file, lines, now, warnings } = options;
-  const { sha256: bytes, known, nOfName, reading: name, isStored, isWithdrawn } = await recognise(options);
+  const {
+    sha256: bytes,
+    known,
+    nOfName,
+    reading: name,
+    isStored,
+    isWithdrawn,
+  } = await recognise({
+    ...options,
+    erased: options.erasures.accounts,
+  });
   if (isWithdrawn || (known !== undefined && isStored)) return [];
   if (known === undefined && source.mode === "append" && nOfName > 0 && source.key === undefined) {
     warnings.push(
@@ -188,6 +220,9 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
     stamp: file.stamp,
     first_seen_at: notBefore(lines, now().toISOString()),
   };
+  const before = lines.findLast((line) => line.kind === "reading" && line.reading === name) as Reading | undefined;
+  // Files made of rows are named by the names of the rows' files, and this one keeps its name.
+  if (before?.erased !== undefined) await dropMade(options.store);
   const reading = await takeRows({ ...options, arrival, name });
   return known === undefined ? [arrival, reading] : [reading];
 }

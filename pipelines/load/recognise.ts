@@ -5,6 +5,7 @@ import { type Book, durationSeconds, isWrittenByHand, type Source } from "../con
 import { sha256File } from "../lib/files.ts";
 import type { LoadOptions } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
+import { readErasures } from "./erase.ts";
 import { type Arrival, type LedgerLine, readLedger, standing, withdrawnBytes } from "./ledger.ts";
 import { readingName } from "./reading.ts";
 
@@ -47,8 +48,10 @@ export async function recognise(of: {
   readonly file: FoundFile;
   readonly lines: readonly LedgerLine[];
   readonly hash?: (file: FoundFile) => Promise<string>;
+  /** Hashes of the accounts that are erased. */
+  readonly erased: readonly string[];
 }): Promise<Recognised> {
-  const { book, store, sourceId, source, file, lines, hash = ({ path }) => sha256File(path) } = of;
+  const { book, store, sourceId, source, file, lines, erased, hash = ({ path }) => sha256File(path) } = of;
   const ofSource = (line: LedgerLine): line is Arrival => line.kind === "arrival" && line.source === sourceId;
   const arrivals = standing(lines).filter(ofSource);
   const ofFile = arrivals.filter((arrival) => arrival.file === file.name);
@@ -58,8 +61,13 @@ export async function recognise(of: {
   const same = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
   const known = same?.sha256 === bytes ? same : undefined;
   const reading = readingName(book, source, bytes);
+  // What was read without an account that may come again is read anew.
   const isRead = lines.some(
-    (line) => line.kind === "reading" && line.delivery_id === known?.delivery_id && line.reading === reading,
+    (line) =>
+      line.kind === "reading" &&
+      line.delivery_id === known?.delivery_id &&
+      line.reading === reading &&
+      (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
   );
   const isStored = isRead && existsSync(join(store, `${reading}.parquet`));
   const isWithdrawn = withdrawnBytes(lines, sourceId).has(bytes);
@@ -92,6 +100,7 @@ export async function pendingDeliveries(
   const { book, state } = options;
   const store = join(state, "store");
   const { lines } = await readLedger(join(state, "ledger.jsonl"));
+  const { accounts: erased } = await readErasures(state);
   return Promise.all(
     Object.entries(book.sources).map(async ([sourceId, source]) => {
       const found = await findFiles(rootOf(book, source), filesOf(source));
@@ -108,7 +117,7 @@ export async function pendingDeliveries(
           nOfName,
           isStored,
           isWithdrawn,
-        } = await recognise({ book, store, sourceId, source, file, lines });
+        } = await recognise({ book, store, sourceId, source, file, lines, erased });
         if (isWithdrawn) {
           withdrawn.push(file.name);
           continue;

@@ -3,7 +3,45 @@ import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs
 import { basename, join } from "node:path";
 import { refusedError, usageError } from "../lib/errors.ts";
 import { writeFileAtomic } from "../lib/files.ts";
+import { assayVersion } from "../lib/version.ts";
 import type { ArtefactFile } from "./artefacts.ts";
+
+/**
+ * The layout of a state folder: ledger, store and releases. Raised when an older Assay would misread what this one writes. 1 is everything
+ * before layouts were written down; 2 has erased accounts, which an older Assay would bring back.
+ */
+export const stateLayout = 2;
+
+const layoutFile = (state: string): string => join(state, "layout.json");
+
+const newerLayout = (what: string, layout: number, version: string): Error =>
+  usageError(
+    `${what} is of layout ${layout}, written by Assay ${version}, expected at most ${stateLayout}, which Assay ${assayVersion} knows`,
+    "upgrade Assay, or choose another folder with --state",
+  );
+
+/** Refuses a state that a newer Assay has written to; whoever is about to write says with `mark` that this one does now. */
+export async function checkLayout(state: string, mark: boolean): Promise<void> {
+  const { layout, version } = await readLayout(state);
+  if (layout > stateLayout) throw newerLayout(state, layout, version);
+  if (mark && layout < stateLayout)
+    await writeFileAtomic(
+      layoutFile(state),
+      `${JSON.stringify({ layout: stateLayout, assay_version: assayVersion })}\n`,
+    );
+}
+
+async function readLayout(state: string): Promise<{ readonly layout: number; readonly version: string }> {
+  if (!existsSync(layoutFile(state))) return { layout: 1, version: "" };
+  const text = await readFile(layoutFile(state), "utf8");
+  try {
+    const { layout, assay_version: version } = JSON.parse(text) as Record<string, unknown>;
+    return { layout: typeof layout === "number" ? layout : 1, version: String(version) };
+  } catch {
+    // It only tells of a newer Assay; one that is damaged tells nothing.
+    return { layout: 1, version: "" };
+  }
+}
 
 /** A file below `out/`, for other systems. */
 export interface OutFile {
@@ -20,6 +58,8 @@ export interface Manifest {
   /** Names the run, with its time; only the manifest and the folder's name hold it. */
   readonly run_id: string;
   readonly book: string;
+  /** The layout of the state that it was built in; releases of the first have none. */
+  readonly layout?: number;
   readonly as_of: string;
   readonly built_at: string;
   readonly assay_version: string;
@@ -95,12 +135,18 @@ export const runIdOf = (now: Date, releaseId: string): string =>
 async function readRelease(folder: string): Promise<Release> {
   const file = join(folder, "manifest.json");
   const text = await readFile(file, "utf8");
+  let manifest: Manifest;
   try {
-    return { folder, manifest: JSON.parse(text) as Manifest };
+    manifest = JSON.parse(text) as Manifest;
   } catch {
     throw refusedError(`a release is damaged: ${file}`, "delete its folder, then refresh");
   }
+  if (layoutOf(manifest) > stateLayout)
+    throw newerLayout(`release ${basename(folder)}`, layoutOf(manifest), manifest.assay_version);
+  return { folder, manifest };
 }
+
+export const layoutOf = ({ layout }: Manifest): number => layout ?? 1;
 
 /** All releases, oldest first. */
 export async function listReleases(state: string): Promise<readonly Release[]> {
@@ -132,6 +178,16 @@ export async function readCurrentRelease(state: string, book: string, named: str
   if (release === null)
     throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${named}' first`);
   return release;
+}
+
+/** Removes every release but the current one, and returns their names: none of them may be gone back to. */
+export async function removeOtherReleases(state: string): Promise<readonly string[]> {
+  const current = await findCurrentRelease(state);
+  const root = join(state, "releases");
+  const names = existsSync(root) ? await readdir(root) : [];
+  const others = names.filter((name) => current !== null && name !== basename(current.folder)).sort();
+  for (const name of others) await rm(join(root, name), { recursive: true, force: true });
+  return others;
 }
 
 /** Removes the roll-ups and months of features that no release names: a later night's replaced them. */
