@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { csvText } from "../lib/csv.ts";
 import { sha256 } from "../lib/files.ts";
+import { digestMarkdown, readDigests } from "../portfolio/digest.ts";
 import type { OutFile } from "../publish/release.ts";
 import { trendDays, trendOf } from "../scores/trend.ts";
 import type { Database } from "../warehouse/database.ts";
@@ -54,6 +55,25 @@ export const surpriseColumns = [
 ] as const;
 export const unmatchedColumns = ["source", "via", "ref", "why", "candidates", "n_rows", "first_on", "last_on"] as const;
 
+export const playColumns = [
+  "account_id",
+  "name",
+  "play",
+  "label",
+  "owner",
+  "state",
+  "due_on",
+  "since",
+  "band",
+  "days_in_band",
+  "archetype",
+  "score",
+  "mrr_minor",
+  "renews_on",
+  "steps",
+  "as_of",
+] as const;
+
 const named = `named as (
   select a.account_id, first(a.name order by a.visible_on desc, a.source) as name
   from staging.account as a cross join meta.params as p
@@ -63,8 +83,8 @@ const named = `named as (
 
 /**
  * Writes `scores.csv`, a line for every paying account, `flags.csv`, a line for every raised flag, and `unmatched_ids.csv`, a line for every id
- * that leads to no account or to several, and `surprises.csv`, the accounts that the score got wrong, to be answered and handed
- * back as a file of entity disposition. Equal tables give equal
+ * that leads to no account or to several, `surprises.csv`, the accounts that the score got wrong, to be answered and handed
+ * back as a file of entity disposition, `plays.csv`, the plays that are due, and a digest for each owner. Equal tables give equal
  * bytes: lines are sorted by account and flag, nothing holds the time of the run. A score has all its digits, since bands
  * compare them; `flags` are the ids of those that are raised and not snoozed.
  */
@@ -123,6 +143,14 @@ export async function writeOut(a: {
      select s.*, n.name from validation.surprise as s left join named as n on n.account_id = s.account_id
      order by s.account_id, s.kind`,
   );
+  const plays = await query(
+    `select d.*, p.label, p.steps, m.as_of
+     from marts.play_due as d
+     inner join marts.play as p on p.play = d.play
+     cross join meta.params as m
+     where d.state <> 'started'
+     order by d.account_id, d.play_no`,
+  );
   return [
     await write(
       a.folder,
@@ -133,7 +161,23 @@ export async function writeOut(a: {
     await write(a.folder, "flags", flagColumns, flags),
     await write(a.folder, "unmatched_ids", unmatchedColumns, unmatched),
     await write(a.folder, "surprises", surpriseColumns, surprises),
+    await write(a.folder, "plays", playColumns, plays),
+    ...(await writeDigests(a)),
   ];
+}
+
+/** `digest/<owner>.md`, one an owner: what changed for the accounts that are theirs. */
+async function writeDigests(a: { readonly database: Database; readonly folder: string }): Promise<readonly OutFile[]> {
+  const digests = await readDigests(a.database.query);
+  const files: OutFile[] = [];
+  if (digests.length > 0) await mkdir(join(a.folder, "digest"), { recursive: true });
+  for (const digest of digests) {
+    const text = digestMarkdown(digest);
+    const file = `digest/${digest.file}`;
+    await writeFile(join(a.folder, file), text);
+    files.push({ name: file.replace(/\.md$/, ""), file, rows: digest.n_accounts, sha256: sha256(text) });
+  }
+  return files;
 }
 
 /** "green, declining 20" without the band, which has a column of its own: "declining 20". */
