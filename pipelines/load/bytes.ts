@@ -119,8 +119,8 @@ const chunkBytes = 1 << 20;
 const ratioFrom = 1e9;
 
 /**
- * The bytes of a file in pieces of about 1 MB, unpacked and checked by the format's own checksum. Refuses a file that is cut short
- * or damaged, and one that unpacks to more than `max_ratio` times its size.
+ * The bytes of a file in pieces of up to 1 MB, unpacked and checked by the format's own checksum. A piece is good until the next one is
+ * asked for. Refuses a file that is cut short or damaged, and one that unpacks to more than `max_ratio` times its size.
  */
 export async function* unpacked(
   path: string,
@@ -128,12 +128,12 @@ export async function* unpacked(
   compression: FileKind["compression"],
   formats: Formats,
 ): AsyncGenerator<Buffer> {
+  if (compression === "none") {
+    yield* plain(path);
+    return;
+  }
   const file = createReadStream(path, { highWaterMark: chunkBytes });
   try {
-    if (compression === "none") {
-      yield* file as AsyncIterable<Buffer>;
-      return;
-    }
     let packed = 0;
     file.on("data", (chunk) => {
       packed += chunk.length;
@@ -155,7 +155,6 @@ export async function* unpacked(
     const trouble = machineError(error);
     if (trouble !== null) throw trouble;
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw error;
-    if (compression === "none") throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw refusedError(
       `${shown}: cannot be read: it is cut short or damaged, ${compression} says: ${why}`,
@@ -163,6 +162,23 @@ export async function* unpacked(
     );
   } finally {
     file.destroy();
+  }
+}
+
+/** The bytes of a plain file, all through one buffer: a new one for every piece costs more than the reading. */
+async function* plain(path: string): AsyncGenerator<Buffer> {
+  const handle = await open(path, "r");
+  try {
+    const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } catch (error) {
+    throw machineError(error) ?? error;
+  } finally {
+    await handle.close();
   }
 }
 

@@ -45,12 +45,12 @@ export function castExpression(
     case "integer":
       return isInteger(from) ? `try_cast(${value} as bigint)` : wholeNumber(digits);
     case "number":
-      return `try_cast(${digits} as decimal(18,6))`;
+      return decimal(digits, "decimal(18,6)");
     case "rate":
-      return `try_cast(${digits} as decimal(28,12))`;
+      return decimal(digits, "decimal(28,12)");
     case "money":
       if (options.unit !== "major") return isInteger(from) ? `try_cast(${value} as bigint)` : wholeNumber(digits);
-      return `try_cast(round(try_cast(${digits} as decimal(28,6)) * ${10 ** defaults.minorDigits}, 0) as bigint)`;
+      return `try_cast(round(${decimal(digits, "decimal(28,6)")} * ${10 ** defaults.minorDigits}, 0) as bigint)`;
     case "boolean":
       if (from === "BOOLEAN") return value;
       return (
@@ -66,11 +66,19 @@ export function castExpression(
 
 const isInteger = (type: string): boolean => /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type);
 
-/** DuckDB rounds 12.5 to 13 when it casts a text; here only 12 and 12.0 are whole. */
+/**
+ * The engine makes 0.000001 of 6.04e-12 when it casts the text to a decimal: a number with an exponent goes by way of a double. It also
+ * reads 1_000, which is for `thousands` to allow.
+ */
+const decimal = (text: string, type: string): string =>
+  `case when contains(${text}, '_') then null when contains(${text}, 'e') or contains(${text}, 'E') then try_cast(try_cast(${text} as double) as ${type}) else try_cast(${text} as ${type}) end`;
+
+/** DuckDB rounds 12.5 to 13 when it casts a text; here only 12, 12.0 and 1.2e1 are whole. */
 const wholeNumber = (text: string): string =>
   `case when regexp_full_match(${text}, '\\s*[+-]?[0-9]+\\s*') then try_cast(${text} as bigint) ` +
-  `when try_cast(${text} as decimal(38,6)) = trunc(try_cast(${text} as decimal(38,6))) ` +
-  `then try_cast(try_cast(${text} as decimal(38,6)) as bigint) end`;
+  `when regexp_full_match(${text}, '\\s*[+-]?[0-9]*[.]0*\\s*') then try_cast(try_cast(${text} as decimal(38,0)) as bigint) ` +
+  `when regexp_matches(${text}, '[eE]') and try_cast(${text} as double) = trunc(try_cast(${text} as double)) ` +
+  `then try_cast(try_cast(${text} as double) as bigint) end`;
 
 const anySpace = "[\\s\\x{00a0}\\x{2007}\\x{2009}\\x{202f}]";
 
@@ -144,13 +152,15 @@ function time(value: string, text: string, from: string, options: ColumnOptions,
       ? `try_cast(${parsed} as timestamp)`
       : local(`try_cast(${parsed} as timestamp)`);
   }
-  const isPlain = `length(${text}) = 10 or length(${text}) = 19 and substr(${text}, 17, 1) = ':'`;
+  const isPlain = `strlen(${text}) = 10 or strlen(${text}) = 19 and substr(${text}, 17, 1) = ':'`;
   const plain = local(`try_cast(${text} as timestamp)`);
+  // Both casts heed a Z, and this is how most exports write an instant: no expression need look at it.
+  const isUtc = `strlen(${text}) between 20 and 27 and suffix(${text}, 'Z')`;
   // A cast to timestamp reads past "+02:00"; the slower cast with a zone heeds it. Only texts with an offset get there: the
   // engine lets a zone's name in one row speak for the rows after it.
   // "epoch" and other words are casts too; no export means them.
   const other = `case when not regexp_matches(${text}, '^\\s*[0-9]') then null when regexp_matches(${text}, '${zoned}') then ${zonedTime(text)} else ${local(`try_cast(trim(${text}) as timestamp)`)} end`;
-  return `case when ${isPlain} then ${plain} else ${other} end`;
+  return `case when ${isPlain} then ${plain} when ${isUtc} then try_cast(${text} as timestamp) else ${other} end`;
 }
 
 /** "2024-03-01 10:00:00.5+02:00" is a cast; a space before the offset, no seconds, or UTC after it need a hand. */

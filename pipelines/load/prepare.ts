@@ -73,7 +73,8 @@ export async function prepare(options: {
     scan ??= begin(bytes);
     const flaw = scan.push(bytes);
     if (flaw !== null) throw refusalOf(flaw, shown, formats);
-    if (out !== null && !out.write(bytes)) await once(out, "drain");
+    // The stream may write later than the next piece comes.
+    if (out !== null && !out.write(decoder === null ? Buffer.from(bytes) : bytes)) await once(out, "drain");
   };
   try {
     for await (const chunk of unpacked(path, shown, kind.compression, formats)) {
@@ -193,7 +194,7 @@ class FirstRecord {
 
   push(chunk: Buffer): void {
     if (this.text !== null || this.#bytes > this.#limit) return;
-    this.#chunks.push(chunk);
+    this.#chunks.push(Buffer.from(chunk));
     this.#bytes += chunk.length;
     this.text = this.#find(false);
     if (this.text !== null) this.#chunks = [];

@@ -12,7 +12,7 @@ import { eventTime } from "./delivery.ts";
 import type { FileShape } from "./shape.ts";
 
 /** Part of every reading's name: a change of what the same bytes and mapping give is a new number. */
-export const loaderVersion = 2;
+export const loaderVersion = 3;
 
 /**
  * How event-sized rows are written: delta encodings, and no dictionary where most values differ. Against the engine's defaults a quarter
@@ -134,8 +134,9 @@ interface Check {
 }
 
 /**
- * The select that reads a file once: typed columns, `_line` (null: the record's place says it, see `load.ts`) and `_reject`,
- * null for a good row and otherwise the list of what is wrong with it.
+ * The select that reads a file once: typed columns, `_line` (null: the record's place says it, see `take.ts`) and `_reject`,
+ * null for a good row and otherwise what is wrong with it ({@link rejectsIn}); with `keep` or `drop` also `_left_out`. These columns
+ * are written for every row, so they are few and plain.
  */
 export function readingSelect(reading: {
   readonly source: Source;
@@ -184,13 +185,22 @@ export function readingSelect(reading: {
     });
   }
   const passed = targets.flatMap((target, i) => (target.column === null ? [] : [`r${i}`]));
+  const leftOut = leavesOut(source) ? ["_left_out"] : [];
+  const file = [...raw, ...leftOut.map((name) => `${leftOutExpression(reading)} as ${name}`)];
   return (
-    `with file_row as (select ${[...raw, `${leftOutExpression(reading)} as _left_out`].join(", ")} from ${shape.from} as file), ` +
-    `typed_row as (select ${[...typed, ...passed, "_left_out"].join(", ")} from file_row) ` +
-    `select ${targets.map(({ name }) => quoteIdentifier(name)).join(", ")}, cast(null as bigint) as _line, ` +
-    `${rejectExpression(checks)} as _reject, _left_out from typed_row`
+    `with file_row as (select ${file.length === 0 ? "1 as one" : file.join(", ")} from ${shape.from} as file), ` +
+    `typed_row as (select ${[...typed, ...passed, ...leftOut].join(", ")} from file_row) ` +
+    `select ${[
+      ...targets.map(({ name }) => quoteIdentifier(name)),
+      "cast(null as bigint) as _line",
+      `${rejectExpression(checks)} as _reject`,
+      ...leftOut,
+    ].join(", ")} from typed_row`
   );
 }
+
+/** `keep` or `drop` may say of a row that it is none of the source's: then its rows have the column `_left_out`. */
+export const leavesOut = ({ keep, drop }: Source): boolean => Object.keys({ ...keep, ...drop }).length > 0;
 
 /** Whether `keep` or `drop` says that a row is none of the source's; a value that is missing is kept by neither and dropped by neither. */
 function leftOutExpression({
@@ -212,8 +222,7 @@ function leftOutExpression({
       const found = `coalesce(cast(c${at} as varchar) in (${list}), false)`;
       return key === "keep" ? `not ${found}` : found;
     });
-  const conditions = [...condition("keep"), ...condition("drop")];
-  return conditions.length === 0 ? "false" : conditions.join(" or ");
+  return [...condition("keep"), ...condition("drop")].join(" or ");
 }
 
 function checksOf({ name, type, column, required, fileColumn }: BoundTarget, raw: string): readonly Check[] {
@@ -240,15 +249,18 @@ function checksOf({ name, type, column, required, fileColumn }: BoundTarget, raw
   return checks;
 }
 
+/** The list of `column`, `reason` and `value` that a `_reject` holds. */
+export const rejectsIn = (reject: string): string =>
+  `from_json(${reject}, '[{"column": "varchar", "reason": "varchar", "value": "varchar"}]')`;
+
 function rejectExpression(checks: readonly Check[]): string {
-  const type = 'struct("column" varchar, reason varchar, value varchar)';
-  if (checks.length === 0) return `cast(null as ${type}[])`;
+  if (checks.length === 0) return "cast(null as varchar)";
   const found = checks.map(
     ({ when, column, reason, value }) =>
       `case when ${when} then struct_pack("column" := ${literal(column)}, reason := ${literal(reason)}, value := cast(${value} as varchar)) end`,
   );
   const any = checks.map(({ when }) => `(${when})`).join(" or ");
-  return `case when ${any} then list_filter([${found.join(", ")}], lambda wrong: wrong is not null) end`;
+  return `case when ${any} then cast(to_json(list_filter([${found.join(", ")}], lambda wrong: wrong is not null)) as varchar) end`;
 }
 
 /**
@@ -280,5 +292,7 @@ function withoutNothing(
     tokens.push("nan", "NaN", "inf", "-inf", "Infinity", "-Infinity");
   if (tokens.length === 0) return column;
   const text = isText ? column : `cast(${column} as varchar)`;
-  return `case when ${text} not in (${tokens.map(literal).join(", ")}) then ${column} end`;
+  // A text longer than all of them need not be compared with each.
+  const longest = Math.max(...tokens.map((token) => Buffer.byteLength(token)));
+  return `case when strlen(${text}) > ${longest} then ${column} when ${text} not in (${tokens.map(literal).join(", ")}) then ${column} end`;
 }

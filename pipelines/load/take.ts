@@ -12,7 +12,7 @@ import { daysSelect, type LoadOptions } from "./delivery.ts";
 import { type FoundFile, globExpression, stampOf } from "./discover.ts";
 import { cleanRejects, type Erasures, rewriteDays, withoutErased } from "./erase.ts";
 import type { Arrival, LedgerLine, Reading } from "./ledger.ts";
-import { bind, readingSelect, storeFormat } from "./reading.ts";
+import { bind, leavesOut, readingSelect, rejectsIn, storeFormat } from "./reading.ts";
 import { encodingHint, type FileShape, lookAt, unreadable } from "./shape.ts";
 
 export interface TakeOptions extends LoadOptions {
@@ -97,7 +97,7 @@ export async function takeRows(
       }
       await database.run(
         `copy (
-           select stored.* exclude (_reject, _left_out, file_row_number, _line), ${lineOf.line} as _line, stored._reject, stored._left_out
+           select stored.* exclude (file_row_number) replace (${lineOf.line} as _line)
            from read_parquet(${literal(temporary.rows)}, file_row_number = true) as stored ${lineOf.join}
            where stored._reject is null and not ${leftOut(source)}${lineOf.join === "" ? "" : " order by stored.file_row_number"}
          ) to ${literal(temporary.whole)} (${storeFormat})`,
@@ -157,8 +157,12 @@ interface Counts {
 }
 
 /** Whether a row of `stored` is none of the source's. */
-const leftOut = ({ formats }: Source): string =>
-  formats.skip_rows === 0 ? "stored._left_out" : `(stored._left_out or stored.file_row_number < ${formats.skip_rows})`;
+function leftOut(source: Source): string {
+  const { skip_rows: skipped } = source.formats;
+  const said = leavesOut(source) ? ["stored._left_out"] : [];
+  const conditions = skipped === 0 ? said : [...said, `stored.file_row_number < ${skipped}`];
+  return conditions.length === 0 ? "false" : `(${conditions.join(" or ")})`;
+}
 
 async function countRows(database: Database, rows: string, shape: FileShape, source: Source): Promise<Counts> {
   const [counts] = await database.query<{ rows: number; rejected: number; left_out: number }>(
@@ -237,7 +241,7 @@ async function writeRejects(
   await database.run(
     `copy (
        with wrong as (
-         select ${lineOf.line} as line, unnest(stored._reject) as wrong
+         select ${lineOf.line} as line, unnest(${rejectsIn("stored._reject")}) as wrong
          from read_parquet(${literal(rows)}, file_row_number = true) as stored ${lineOf.join}
          where stored._reject is not null and not ${leftOut(source)}
        )
@@ -298,7 +302,7 @@ async function writeLineRejects(
        select line, '' as "column", broken as reason, text[1:200] as value from wrong where broken is not null
        union all
        select line, item."column", item.reason, item.value
-       from (select line, unnest(_reject) as item from wrong where broken is null)
+       from (select line, unnest(${rejectsIn("_reject")}) as item from wrong where broken is null)
        order by line, "column"
      ) to ${literal(rejects)} (format parquet)`,
   );
