@@ -238,6 +238,7 @@ program
   .option("--threads <n>", "of the engine", wholeNumber)
   .option("--wide", "reading one of 200 KPIs instead")
   .option("--reading", "reading exports of every form instead, beside the engine alone")
+  .option("--rows <n>", "with --reading: rows of each file", wholeNumber, 2_000_000)
   .option("--nights <n>", "so many nightly deliveries in a row over one small book instead", wholeNumber)
   .option("--scores", "16 scorecards over 10,000 accounts and 150 snapshots instead")
   .option("--validation", "all verdicts of 10,000 accounts at 24 snapshots with 50 KPIs instead")

@@ -30,10 +30,11 @@ const forms = [
 
 /**
  * Writes the same events in every form, reads each with the engine alone (declared types, straight into Parquet) and with a load into an
- * empty book, and prints the CPU seconds of both: a ratio of 2 is half the engine's speed. A load also hashes the bytes, checks every
- * value and its line, counts the days and looks for repeated ids.
+ * empty book, and prints the CPU seconds of both: a ratio of 2 is half the engine's speed. All of a load counts: the hash of the bytes, the
+ * check that no record is lost, every value and its line, the rows of the store on disk, the days, and the search for repeated ids. Of
+ * several tries the cheapest counts, on both sides: other work on the machine costs CPU seconds, too.
  */
-export async function benchReading(context: Context, events = 2e6): Promise<void> {
+export async function benchReading(context: Context, events: number): Promise<void> {
   const folder = join(tmpdir(), `assay-bench-reading-${process.pid}`);
   const rows: Record<string, string | number>[] = [];
   try {
@@ -47,14 +48,17 @@ export async function benchReading(context: Context, events = 2e6): Promise<void
         const typed = Object.entries(columns).map(([column, type]) => `'${column}': '${type}'`);
         const more = read === "read_csv" ? "header = true, auto_detect = false" : "format = 'newline_delimited'";
         const select = `from ${read}(${literal(path)}, columns = {${typed.join(", ")}}, ${more})`;
-        engine = await cpuOf(() => database.run(`copy (${select}) to ${literal(`${path}.parquet`)} (format parquet)`));
+        engine = await leastOf(() =>
+          database.run(`copy (${select}) to ${literal(`${path}.parquet`)} (format parquet)`),
+        );
       } finally {
         database.close();
       }
       await writeBook(folder, file);
       const book = await readBook(folder, { cwd: folder, env: {} });
       const state = join(folder, ".assay");
-      const load = await cpuOf(async () => {
+      const load = await leastOf(async () => {
+        await rm(state, { recursive: true, force: true });
         await loadDeliveries({ book, state, log: silentLog, now: context.now, settleSeconds: 0 });
       });
       rows.push({
@@ -71,7 +75,7 @@ export async function benchReading(context: Context, events = 2e6): Promise<void
     await rm(folder, { recursive: true, force: true });
   }
   context.print(
-    `${events} events, the limit is a ratio of 2: half the speed of the engine's own typed read into Parquet\n`,
+    `${events} rows, the limit is a ratio of 2: half the speed of the engine's own typed read into Parquet\n`,
   );
   context.print(formatTable(rows));
 }
@@ -99,11 +103,18 @@ async function writeBook(folder: string, file: string): Promise<void> {
   await writeFile(join(folder, "assay.yaml"), `${lines.join("\n")}\n`);
 }
 
-async function cpuOf(work: () => Promise<void>): Promise<number> {
-  const before = process.cpuUsage();
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1e6;
+const tries = 3;
+
+/** CPU seconds of this process, the least of some tries. */
+async function leastOf(work: () => Promise<void>): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < tries; i += 1) {
+    const before = process.cpuUsage();
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1e6);
+  }
+  return least;
 }
 
 const round = (x: number): number => Math.round(100 * x) / 100;

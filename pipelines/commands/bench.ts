@@ -23,6 +23,8 @@ export interface BenchOptions {
   readonly wide?: boolean;
   /** Measures the reading of exports in every form instead. */
   readonly reading?: boolean;
+  /** The rows of each file that is read. */
+  readonly rows: number;
   /** So many nightly deliveries in a row over one small book instead. */
   readonly nights?: number;
 }
@@ -89,7 +91,7 @@ const moreKpis = [
  */
 export async function bench(context: Context, options: BenchOptions): Promise<void> {
   if (options.wide === true) return benchWide(context);
-  if (options.reading === true) return benchReading(context);
+  if (options.reading === true) return benchReading(context, options.rows);
   if (options.nights !== undefined) return benchNights(context, options.nights);
   const work = join(tmpdir(), `assay-bench-${process.pid}`);
   const results: Measured[] = [];
