@@ -213,11 +213,14 @@ async function sweepFolder(folder: string, files: readonly string[]): Promise<vo
   }
 }
 
-/** The run id, or the same with a number after it where a release of that second and content stands already. */
+/**
+ * The run id, or the same with a number after it where a release of that second and content stands already, or what a killed run left of
+ * one: a clock that was set back, or a quick restart, comes to the same second again.
+ */
 export function freeRunId(state: string, runId: string): string {
   for (let n = 1; ; n += 1) {
     const id = n === 1 ? runId : `${runId}-${n}`;
-    if (!existsSync(join(state, "releases", id))) return id;
+    if (!existsSync(join(state, "releases", id)) && !existsSync(join(state, "builds", id))) return id;
   }
 }
 

@@ -27,6 +27,8 @@ test("two runs of one second and content do not take each other's place", () => 
   expect(freeRunId(state, "20260101T000000Z-aa")).toBe("20260101T000000Z-aa");
   release("20260101T000000Z-aa", "a.parquet");
   expect(freeRunId(state, "20260101T000000Z-aa")).toBe("20260101T000000Z-aa-2");
+  mkdirSync(join(state, "builds", "20260101T000000Z-aa-2"), { recursive: true });
+  expect(freeRunId(state, "20260101T000000Z-aa")).toBe("20260101T000000Z-aa-3");
 });
 
 test("a sweep keeps the newest, the current one and what was just built, whatever the clock says", async () => {
