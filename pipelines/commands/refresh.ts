@@ -10,6 +10,7 @@ import { assayVersion } from "../lib/version.ts";
 import { markReleased, readErasures } from "../load/erase.ts";
 import { sweepReadings } from "../load/sweep.ts";
 import type { Node } from "../models/model.ts";
+import { portfolioNodes } from "../portfolio/nodes.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
 import { checkSite } from "../publish/check-site.ts";
 import {
@@ -126,8 +127,6 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const inputs = await readInputs(run, options.asOf);
   const marks = inputs.feeds.map(({ sentence }) => sentence);
   warnings.push(...inputs.load.warnings, ...marks);
-  if (book.site.managers)
-    warnings.push("site.managers is on, but the managers' site is not built yet: leadership's is");
 
   const code = await codeSha256();
   const releaseId = sha256(
@@ -240,8 +239,12 @@ async function writeRelease(work: {
   await watch.timed("statements as text", () =>
     writeCompiled(build, warehouse.nodes, run.full || current?.manifest.code_sha256 !== work.code ? null : current),
   );
-  const artefacts = await watch.timed("artefacts", () =>
-    writeArtefacts({ database, folder: join(build, "artefacts") }),
+  const artefacts = await watch.timed("artefacts", async () =>
+    writeArtefacts({
+      database,
+      folder: join(build, "artefacts"),
+      managers: book.site.managers ? await portfolioNodes(book, definitions.plays) : undefined,
+    }),
   );
   const out = await writeOut({ database, folder: join(build, "out") });
   await database.run(
@@ -278,17 +281,19 @@ async function writeRelease(work: {
 }
 
 /** The site of a build, checked; its problems stop the release. */
-async function addSite(build: string, manifest: Manifest, { log, watch }: RunContext): Promise<void> {
-  await watch.timed("site", () =>
-    buildSite({
-      artefacts: join(build, "artefacts"),
-      out: join(build, "site"),
-      audience: "leadership",
-      asOf: manifest.as_of,
-      log,
-    }),
-  );
-  const problems = await checkSite(join(build, "site"));
+async function addSite(build: string, manifest: Manifest, { book, log, watch }: RunContext): Promise<void> {
+  const sites = [
+    { title: "site", folder: "site", audience: "leadership" },
+    ...(book.site.managers ? [{ title: "managers' site", folder: "site-managers", audience: "managers" } as const] : []),
+  ] as const;
+  const problems: string[] = [];
+  for (const { title, folder, audience } of sites) {
+    const out = join(build, folder);
+    await watch.timed(title, () =>
+      buildSite({ artefacts: join(build, "artefacts"), out, audience, asOf: manifest.as_of, log }),
+    );
+    problems.push(...(await checkSite(out)).map((problem) => (folder === "site" ? problem : `${folder}: ${problem}`)));
+  }
   if (problems.length === 0) return;
   await writeReport(build, {
     release_id: manifest.release_id,

@@ -16,7 +16,9 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import { sha256 } from "../lib/files.ts";
+import type { Node } from "../models/model.ts";
 import type { Cell, Database, Row } from "../warehouse/database.ts";
+import { managersArtefacts, writeShards } from "./managers.ts";
 import { martNodes } from "./marts.ts";
 import type { Audience } from "./site.ts";
 
@@ -137,10 +139,12 @@ export const artefacts: readonly Artefact[] = [
 export async function writeArtefacts(a: {
   readonly database: Database;
   readonly folder: string;
+  /** With the account rows of the managers' site, whose statements these are; without, aggregates alone. */
+  readonly managers?: readonly Node[] | undefined;
 }): Promise<readonly ArtefactFile[]> {
   await mkdir(a.folder, { recursive: true });
   const files: ArtefactFile[] = [];
-  for (const artefact of artefacts) {
+  for (const artefact of [...artefacts, ...(a.managers === undefined ? [] : managersArtefacts)]) {
     const schema = (await a.database.describe(artefact.select)).map(({ name, type }) => ({
       name,
       type: columnType(artefact.name, name, type),
@@ -149,16 +153,23 @@ export async function writeArtefacts(a: {
     const bytes = artefact.format === "json" ? toJson(rows, artefact.name) : toArrow(rows, schema);
     files.push(await write(a.folder, artefact.name, artefact.format, bytes, rows.length, schema));
   }
-  const statements = (await martNodes()).flatMap((node) =>
-    node.kind === "step" ? [] : [{ model: node.name, grain: node.grain.join(", "), sql: node.sql }],
-  );
-  files.push(
-    await write(a.folder, "statement", "json", toJson(statements, "statement"), statements.length, [
-      { name: "model", type: "text" },
-      { name: "grain", type: "text" },
-      { name: "sql", type: "text" },
-    ]),
-  );
+  const writeStatements = async (name: string, nodes: readonly Node[]): Promise<void> => {
+    const statements = nodes.flatMap((node) =>
+      node.kind === "step" ? [] : [{ model: node.name, grain: node.grain.join(", "), sql: node.sql }],
+    );
+    files.push(
+      await write(a.folder, name, "json", toJson(statements, name), statements.length, [
+        { name: "model", type: "text" },
+        { name: "grain", type: "text" },
+        { name: "sql", type: "text" },
+      ]),
+    );
+  };
+  await writeStatements("statement", await martNodes());
+  if (a.managers !== undefined) {
+    await writeStatements("statement_managers", a.managers);
+    files.push(...(await writeShards(a)));
+  }
   return files;
 }
 

@@ -62,6 +62,9 @@ export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSi
     await prepareRoot(work, { artefacts, audience, asOf });
     await runFramework(work, log);
     const dist = join(work, "dist");
+    // Pages of accounts load one file of these each, by the account's id.
+    if (audience === "managers")
+      await cp(join(artefacts, "accounts"), join(dist, "accounts", "data"), { recursive: true });
     await finishPages(dist);
     await setTimes(dist, asOf);
     await rename(dist, out);

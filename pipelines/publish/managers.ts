@@ -1,0 +1,203 @@
+/** The managers' artefacts: tables with account rows, and each account's page data in one of a few hundred files. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sha256 } from "../lib/files.ts";
+import type { Database } from "../warehouse/database.ts";
+import type { Artefact, ArtefactFile } from "./artefacts.ts";
+
+const table = (name: string, order: string, format: "json" | "arrow" = "json"): Artefact => ({
+  name,
+  select: `select * from marts.${name} order by ${order}`,
+  format,
+  audience: "managers",
+});
+
+export const managersArtefacts: readonly Artefact[] = [
+  {
+    name: "account_search",
+    select: "select account_id, left(name, 200) as name from marts.portfolio_account order by account_id",
+    format: "json",
+    audience: "managers",
+  },
+  table("portfolio_account", "mrr_minor desc nulls last, account_id", "arrow"),
+  table("account_group", "account_id, group_id", "arrow"),
+  {
+    name: "account_shards",
+    select: "select count(*) as n_accounts, coalesce(max(n_shards), 1) as n_shards from marts.account_shard",
+    format: "json",
+    audience: "managers",
+  },
+  table("hierarchy", "n_red desc, mrr_minor desc nulls last, account_id", "arrow"),
+  table("hierarchy_issue", "issue, account_id", "arrow"),
+  table("owner_band", "owner, band"),
+  table("play", "play_no"),
+  table("play_after", "play <> 'all', play, band <> 'all', band, measure desc, days"),
+  table("play_due", "state = 'started', due_on, mrr_minor desc nulls last, account_id, play_no", "arrow"),
+  table("play_summary", "n_plays desc, play"),
+  table("promoter", "kind, mrr_minor desc nulls last, account_id, user_id", "arrow"),
+  table("response_rate", "kind, by_what, part"),
+  table("surprise", "kind desc, disposition is not null, mrr_minor desc nulls last, account_id", "arrow"),
+  table("surprise_rate", "kind desc"),
+];
+
+/** Days of the timeline that a page has; the whole is in marts.account_timeline. */
+export const timelineDays = 365;
+const timelineRows = 400;
+/** Files written from one query. */
+const atOnce = 32;
+
+/**
+ * `accounts/<shard>.json`: `{"<account_id>": {...}}`, what the page of an account shows. Written by the engine: an account is one row with lists in
+ * it. Dates of the history are days since 1970-01-01.
+ */
+export async function writeShards(a: {
+  readonly database: Database;
+  readonly folder: string;
+}): Promise<readonly ArtefactFile[]> {
+  const { query } = a.database;
+  const [size] = await query<{ n: number }>("select coalesce(max(n_shards), 1) as n from marts.account_shard");
+  await mkdir(join(a.folder, "accounts"), { recursive: true });
+  const files: ArtefactFile[] = [];
+  for (let from = 0; from < (size?.n ?? 1); from += atOnce) {
+    const rows = await query<{ shard: number; n: number; text: string }>(shardSelect(from, from + atOnce));
+    for (const { shard, n, text } of rows) {
+      const file = `accounts/${shard}.json`;
+      const bytes = `${text}\n`;
+      await writeFile(join(a.folder, file), bytes);
+      files.push({ name: `accounts/${shard}`, file, rows: n, sha256: sha256(bytes), schema: [] });
+    }
+  }
+  return files;
+}
+
+const shardSelect = (from: number, to: number): string => `
+with wanted as (
+  select account_id, shard from marts.account_shard where shard >= ${from} and shard < ${to}
+),
+history as (
+  select
+    h.account_id,
+    list(h.snapshot_date - date '1970-01-01' order by h.snapshot_date) as days,
+    list(cast(round(h.score, 1) as double) order by h.snapshot_date) as scores,
+    list(cast(case when h.score is null then round(h.score_low, 1) end as double) order by h.snapshot_date) as lows,
+    list(cast(case when h.score is null then round(h.score_high, 1) end as double) order by h.snapshot_date) as highs,
+    list(h.band order by h.snapshot_date) as bands,
+    list(h.scorecard || ' v' || h.version order by h.snapshot_date) as cards
+  from marts.account_score_history as h
+  where h.account_id in (select account_id from wanted)
+  group by h.account_id
+),
+part as (
+  select
+    account_id,
+    list({
+      'on': cast(snapshot_date as varchar), 'kind': kind, 'group': group_id, 'kpi': kpi, 'label': label, 'unit': unit,
+      'value': cast(value as double), 'points': cast(points as double), 'weight': cast(weight as double), 'contribution': cast(contribution as double)
+    } order by snapshot_date desc, part_no) as parts
+  from marts.account_part
+  where account_id in (select account_id from wanted)
+  group by account_id
+),
+missing as (
+  select w.account_id, list({'kpi': w.kpi, 'label': k.label, 'why': w.why} order by w.kpi) as missing
+  from features.kpi_why_null as w
+  inner join meta.params as p on p.as_of = w.snapshot_date
+  inner join marts.portfolio_account as n on n.account_id = w.account_id
+  inner join scores.scorecard_weight as s on s.scorecard = n.scorecard and s.version = n.version and s.kpi = w.kpi
+  left join features.kpi_definition as k on k.id = w.kpi
+  where w.account_id in (select account_id from wanted)
+  group by w.account_id
+),
+flag as (
+  select
+    f.account_id,
+    list({
+      'label': l.label, 'kind': l.kind, 'words': l.in_words, 'since': cast(f.since as varchar), 'until': cast(f.until as varchar),
+      'value': cast(f.value as double), 'raised': f.is_raised, 'snoozed': cast(f.snoozed_until as varchar)
+    } order by f.is_raised desc, f.since desc, l.flag_no) as flags
+  from scores.account_flag as f
+  inner join scores.flag as l on l.flag = f.flag
+  where f.account_id in (select account_id from wanted)
+  group by f.account_id
+),
+happened as (
+  select
+    t.*,
+    row_number() over (partition by t.account_id order by t.on_date desc, t.kind, t.what, t.detail) as place,
+    count(*) over (partition by t.account_id) as n_all
+  from marts.account_timeline as t
+  cross join meta.params as p
+  where t.on_date >= p.as_of - ${timelineDays} and t.account_id in (select account_id from wanted)
+),
+timeline as (
+  select
+    account_id,
+    list({'on': cast(on_date as varchar), 'kind': kind, 'what': what, 'detail': detail, 'n': n} order by place) as events,
+    any_value(n_all) as n_events
+  from happened
+  where place <= ${timelineRows}
+  group by account_id
+),
+child as (
+  select
+    m.head_id as account_id,
+    list({
+      'id': m.account_id, 'name': a.name, 'level': m.level, 'score': cast(round(n.score, 1) as double), 'band': n.band, 'mrr_minor': n.mrr_minor
+    } order by m.level, n.score nulls last, m.account_id) as children
+  from marts.hierarchy_member as m
+  left join marts.account_now as a on a.account_id = m.account_id
+  left join marts.portfolio_account as n on n.account_id = m.account_id
+  where m.level > 0 and m.head_id in (select account_id from wanted)
+  group by m.head_id
+),
+due as (
+  select
+    d.account_id,
+    list({'label': p.label, 'steps': p.steps, 'owner': d.owner, 'since': cast(d.since as varchar), 'due_on': cast(d.due_on as varchar),
+      'started_on': cast(d.started_on as varchar), 'state': d.state} order by d.play_no) as plays
+  from marts.play_due as d
+  inner join marts.play as p on p.play = d.play
+  where d.account_id in (select account_id from wanted)
+  group by d.account_id
+),
+surprise as (
+  select account_id, list({'kind': kind, 'since': cast(since as varchar), 'decided_on': cast(decided_on as varchar), 'score_then': score_then,
+    'visible_then': visible_then, 'disposition': disposition} order by kind) as surprises
+  from marts.surprise
+  where account_id in (select account_id from wanted)
+  group by account_id
+),
+account as (
+  select
+    w.shard,
+    w.account_id,
+    to_json({
+      'name': a.name, 'owner': a.owner, 'country': a.country, 'lifecycle': a.lifecycle, 'parent_id': a.parent_id, 'parent_name': up.name,
+      'is_paying': n.account_id is not null, 'segment': n.segment, 'mrr_minor': n.mrr_minor, 'seats': n.seats,
+      'renews_on': cast(n.renews_on as varchar), 'in_notice': n.in_notice, 'tenure_days': n.tenure_days, 'paid_minor': v.paid_minor,
+      'scorecard': n.scorecard, 'version': n.version, 'score': cast(n.score as double), 'score_low': cast(n.score_low as double),
+      'score_high': cast(n.score_high as double), 'coverage': cast(n.coverage as double), 'band': n.band, 'band_before': n.band_before,
+      'gated_by': n.gated_by, 'overridden_by': n.overridden_by, 'band_since': cast(n.band_since as varchar), 'days_in_band': n.days_in_band,
+      'is_since_first': n.is_since_first, 'change_28d': cast(n.change_28d as double), 'slope': n.slope, 'place': n.place, 'n_in_band': n.n_in_band,
+      'history': {'days': h.days, 'scores': h.scores, 'lows': h.lows, 'highs': h.highs, 'bands': h.bands, 'cards': h.cards},
+      'parts': p.parts, 'missing': m.missing, 'flags': f.flags, 'events': t.events, 'n_events': t.n_events, 'children': c.children,
+      'plays': d.plays, 'surprises': s.surprises
+    }) as body
+  from wanted as w
+  left join marts.account_now as a on a.account_id = w.account_id
+  left join marts.account_now as up on up.account_id = a.parent_id
+  left join marts.portfolio_account as n on n.account_id = w.account_id
+  left join marts.cltv as v on v.account_id = w.account_id
+  left join history as h on h.account_id = w.account_id
+  left join part as p on p.account_id = w.account_id
+  left join missing as m on m.account_id = w.account_id
+  left join flag as f on f.account_id = w.account_id
+  left join timeline as t on t.account_id = w.account_id
+  left join child as c on c.account_id = w.account_id
+  left join due as d on d.account_id = w.account_id
+  left join surprise as s on s.account_id = w.account_id
+)
+select shard, count(*) as n, '{' || string_agg(to_json(account_id) || ':' || body, ',' || chr(10) order by account_id) || '}' as text
+from account
+group by shard
+order by shard`;
