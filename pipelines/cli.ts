@@ -130,6 +130,7 @@ verb("refresh", "load, build, validate and publish: the main job")
   .option("--full", "build everything again, even when nothing changed")
   .option("--as-of <date>", "as the book stood on that date; does not move current", date)
   .option("--publish", "with --as-of: make that release the current one")
+  .option("--dry-run", "say what it would load and build, and why, and change nothing: what plan says")
   .option("--now <time>", "the wall clock, for tests")
   .action((book, options) => refreshBook(context, book, options));
 const kpis = program

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Book } from "../config/book.ts";
+import type { UsageRollUp } from "../config/kpi.ts";
 import { featureNodes } from "../features/compile.ts";
 import { qualityNodes } from "../features/quality.ts";
 import { truncationSample, truncationStep } from "../features/truncate.ts";
@@ -151,13 +152,12 @@ export async function buildWarehouse(
   releaseId: string,
   depth: "release" | "verdicts",
 ): Promise<Warehouse> {
-  const { book, state, definitions, full, log, watch } = run;
-  const { kpis, inputs: kpiInputs } = definitions.kpis;
-  const usage = usageRollUp([...kpis, ...kpiInputs]);
-  const engine = String(await database.scalar("select library_version from pragma_version()"));
-  const macros = await readFile(macrosFile, "utf8");
-  await database.run(macros);
-  const params = paramsOf(book, asOf);
+  const { book, state, full, log, watch } = run;
+  const engine = await engineOf(database);
+  const looks: string[] = [];
+  const laid = await layOut(run, { load, feeds, asOf }, engine, depth, (files) => looks.push(...files));
+  const { staging, nodes, prints, params, usage } = laid;
+  await database.run(laid.macros);
   await database.run("create schema meta");
   await database.run(`create table meta.params as select ${columnsOf(params)}`);
   await database.run(
@@ -171,7 +171,6 @@ export async function buildWarehouse(
     })}`,
   );
 
-  const staging = sortNodes(await stagingNodes(book, load), new Set());
   const staged = await watch.timed("stage", counted(database, staging, log));
   const rolled = await watch.timed("roll up usage", async (note) => {
     const result = await rollUp({ database, book, load, state, log, usage, full });
@@ -179,27 +178,10 @@ export async function buildWarehouse(
     return result;
   });
 
-  const rollUps = ["rollup.account_day", "rollup.user_day", ...(usage.last.length > 0 ? ["rollup.account_last"] : [])];
-  const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
-  const looks: string[] = [];
-  const lookingBack = {
-    folder: join(state, "store", "looks"),
-    macros,
-    identity: `${await codeSha256()} ${engine}`,
-    full,
-    keep: (files: readonly string[]) => looks.push(...files),
-  };
-  const nodes = sortNodes(
-    depth === "release"
-      ? [...(await releaseNodes(book, definitions, lookingBack)), feedStep(book, load, feeds)]
-      : await nodesToVerdicts(book, definitions),
-    given,
-  );
-  const inputs = new Map([...given].map((table) => [table, `${table}@${load.inputs_sha256}`] as const));
-  const prints = fingerprint([...staging, ...nodes], params, engine, inputs);
   const results: RunResult[] = [staged];
   await createRunTables(database);
   await recordRun(database, staged, prints);
+  await recordRollUps(database, laid.rollUps, rolled, prints);
   const remembered: string[] = [];
   for (const [layer, group] of groupByLayer(nodes)) {
     if (layer === "features" && depth === "release") {
@@ -226,6 +208,59 @@ export async function buildWarehouse(
     looks,
     duckdbVersion: engine,
   };
+}
+
+export const engineOf = async (database: Database): Promise<string> =>
+  String(await database.scalar("select library_version from pragma_version()"));
+
+/** What a run would build, in order, before anything is built. */
+export interface LaidOut {
+  readonly staging: readonly Node[];
+  /** All that follows the roll-ups. */
+  readonly nodes: readonly Node[];
+  /** The views of the roll-ups. */
+  readonly rollUps: readonly string[];
+  /** Of each node and of each roll-up: equal ones mean equal rows. */
+  readonly prints: ReadonlyMap<string, string>;
+  /** The values of meta.params. */
+  readonly params: ReturnType<typeof paramsOf>;
+  readonly usage: UsageRollUp;
+  readonly macros: string;
+}
+
+/** The nodes of a run and their fingerprints; `keep` hears of the looks that it rests on, once they are built. */
+export async function layOut(
+  run: Pick<RunContext, "book" | "state" | "definitions" | "full">,
+  { load, feeds, asOf }: Inputs,
+  engine: string,
+  depth: "release" | "verdicts",
+  keep: (files: readonly string[]) => void = () => {},
+): Promise<LaidOut> {
+  const { book, state, definitions, full } = run;
+  const { kpis, inputs: kpiInputs } = definitions.kpis;
+  const usage = usageRollUp([...kpis, ...kpiInputs]);
+  const macros = await readFile(macrosFile, "utf8");
+  const params = paramsOf(book, asOf);
+  const staging = sortNodes(await stagingNodes(book, load), new Set());
+  const rollUps = ["rollup.account_day", "rollup.user_day", ...(usage.last.length > 0 ? ["rollup.account_last"] : [])];
+  const given = new Set([...staging.flatMap(producesOf), ...rollUps, ...metaTables]);
+  const lookingBack = {
+    folder: join(state, "store", "looks"),
+    macros,
+    identity: `${await codeSha256()} ${engine}`,
+    full,
+    keep,
+  };
+  const nodes = sortNodes(
+    depth === "release"
+      ? [...(await releaseNodes(book, definitions, lookingBack)), feedStep(book, load, feeds)]
+      : await nodesToVerdicts(book, definitions),
+    given,
+  );
+  const inputs = new Map([...given].map((table) => [table, `${table}@${load.inputs_sha256}`] as const));
+  const rolled = rollUps.map((table) => [table, inputs.get(table) as string] as const);
+  const prints = new Map([...rolled, ...fingerprint([...staging, ...nodes], params, engine, inputs)]);
+  return { staging, nodes, rollUps, prints, params, usage, macros };
 }
 
 /** Runs nodes and says how many of them are done. */
@@ -384,6 +419,19 @@ async function recordRun(
   const audits = result.audits.map((a) => [a.audit, a.model, a.failedRows, a.blocking].map(literal).join(", "));
   if (runs.length > 0) await database.run(`insert into meta.model_run values (${runs.join("), (")})`);
   if (audits.length > 0) await database.run(`insert into meta.audit_result values (${audits.join("), (")})`);
+}
+
+/** The roll-ups are views over Parquet of the store; a month of all of them is built or reused together. */
+async function recordRollUps(
+  database: Database,
+  rollUps: readonly string[],
+  { builtMonths: built, reusedMonths: reused }: RollUpResult,
+  prints: ReadonlyMap<string, string>,
+): Promise<void> {
+  const rows = rollUps.map((view) =>
+    [view, prints.get(view) ?? null, null, 0, built === 0, built, reused].map(literal).join(", "),
+  );
+  await database.run(`insert into meta.model_run values (${rows.join("), (")})`);
 }
 
 /** The features, with the months of earlier runs that would come out the same. */

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { type Book, durationSeconds } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
+import { canonicalJson } from "../lib/files.ts";
 import type { Delivery, LoadResult } from "../load/load.ts";
 import type { Step } from "../models/model.ts";
 import { Database, type Query } from "../warehouse/database.ts";
@@ -299,7 +300,8 @@ export const feedStep = (book: Book, load: LoadResult, findings: readonly FeedFi
   depends: ["features.kpi_source", "scores.account_score", "scores.score_part", "scores.scorecard"],
   params: ["as_of"],
   produces: ["marts.feed_finding"],
-  version: "1",
+  // Equal fingerprints mean equal rows: the sentences are part of it.
+  version: canonicalJson(["1", findings]),
   async run({ query, run }) {
     const fall = await lookAtFall(query, book, load, findings);
     const all = fall === null ? findings : [...findings, fall];

@@ -4,6 +4,7 @@ import { findCurrentRelease, type Manifest } from "../publish/release.ts";
 import { kpisOf } from "../scores/card.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
 import { codeSha256, type Definitions, resolveDefinitions } from "./definitions.ts";
+import { type Foreseen, foresee, type Why } from "./foresee.ts";
 import { formatTable, wrap } from "./table.ts";
 
 /** What a refresh of now would find, beside the current release. */
@@ -30,9 +31,16 @@ interface Plan {
     readonly on: readonly string[];
     readonly off: readonly { readonly id: string; readonly why: string }[];
   };
-  /** What is not as the current release was built from it; empty: nothing is, as far as can be told without loading. */
+  /** What is not as the current release was built from it; empty: nothing is. */
   readonly reasons: readonly string[];
-  readonly would: "build the first release" | "build a release" | "find nothing to do";
+  readonly would: Foreseen["would"];
+  /** The sentence with which it would be refused. */
+  readonly refused: string | null;
+  /** The id that the release would have. */
+  readonly release_id: string | null;
+  readonly as_of: string | null;
+  readonly load: { readonly added: Foreseen["added"]; readonly gone: Foreseen["gone"] };
+  readonly rebuild: Pick<Foreseen, "models" | "dropped" | "roll_up">;
   readonly notes: readonly string[];
 }
 
@@ -42,18 +50,29 @@ interface PlannedSource extends PendingSource {
 }
 
 /**
- * `assay plan BOOK`: what a refresh would find, read-only: no lock, no ledger line, no build. It compares; what the files
- * hold is known only when a refresh reads them.
+ * `assay plan BOOK`, `assay refresh BOOK --dry-run`: what a refresh of now would load and build, and why. Read-only: no lock, no ledger line,
+ * no build; what is new is read into a folder of its own, which is removed.
  */
 export async function plan(
   context: Context,
   name: string,
-  options: BookOptions & { readonly json?: boolean },
+  options: BookOptions & {
+    readonly json?: boolean;
+    readonly full?: boolean;
+    readonly asOf?: string;
+    readonly now?: () => Date;
+  },
 ): Promise<void> {
   const { book, state } = await openBook(context, name, options);
+  const now = options.now ?? context.now;
+  const full = options.full === true;
   const definitions = await resolveDefinitions(book);
-  const current = (await findCurrentRelease(state))?.manifest ?? null;
-  const pending = await pendingDeliveries({ book, state, now: context.now });
+  const release = await findCurrentRelease(state);
+  const current = release?.manifest ?? null;
+  const pending = await pendingDeliveries({ book, state, now });
+  const foreseen = await context.log.step("read what is new, aside", () =>
+    foresee({ book, state, definitions, current: release, full, asOf: options.asOf, now }),
+  );
   const inRelease = current === null ? new Set<string>() : await deliveriesOf(context, name, options);
   const sources = pending.map((source) => ({
     ...source,
@@ -83,6 +102,10 @@ export async function plan(
           ...definitionReasons(kpis, scorecards, definitions, current),
           ...(book.config_sha256 === current.config_sha256 ? [] : ["assay.yaml has changed"]),
           ...((await codeSha256()) === current.code_sha256 ? [] : ["Assay's own code, SQL or pages have changed"]),
+          ...(foreseen.models.some(({ why }) => why.includes("freshness"))
+            ? ["what is off with the feeds is not what it was"]
+            : []),
+          ...(full ? ["--full builds everything again"] : []),
         ];
   const answer: Plan = {
     book: book.book,
@@ -93,7 +116,12 @@ export async function plan(
     scorecards,
     flags: { on: definitions.flags.flags.map(({ id }) => id), off: definitions.flags.off },
     reasons,
-    would: current === null ? "build the first release" : reasons.length > 0 ? "build a release" : "find nothing to do",
+    would: foreseen.would,
+    refused: foreseen.refused,
+    release_id: foreseen.release_id,
+    as_of: foreseen.as_of,
+    load: { added: foreseen.added, gone: foreseen.gone },
+    rebuild: { models: foreseen.models, dropped: foreseen.dropped, roll_up: foreseen.roll_up },
     notes: [
       ...sources.flatMap(({ source, files, deliveries, unsettled }) => {
         if (files > 0 || deliveries.length > 0) return waiting(source, unsettled);
@@ -104,7 +132,6 @@ export async function plan(
           ? [`source ${source} has no file any more: its rows stay as they were loaded`]
           : [],
       ),
-      ...freshness(book.sources),
       ...(book.as_of !== "latest" && book.as_of > isoDate(context.now())
         ? [`as_of ${book.as_of} lies after today: a refresh would be refused`]
         : []),
@@ -115,15 +142,6 @@ export async function plan(
 
 const waiting = (source: string, unsettled: readonly string[]): readonly string[] =>
   unsettled.length === 0 ? [] : [`source ${source}: ${list(unsettled)} changed too recently to be taken now`];
-
-function freshness(sources: Readonly<Record<string, { readonly max_age?: string | undefined }>>): readonly string[] {
-  const promised = Object.entries(sources).flatMap(([id, { max_age: age }]) =>
-    age === undefined ? [] : [`${id} (${age})`],
-  );
-  return promised.length === 0
-    ? []
-    : [`a refresh also looks at the age of the newest row of ${promised.join(", ")}; a plan does not`];
-}
 
 /** The ids of the deliveries that the current release was built from. */
 async function deliveriesOf(context: Context, name: string, options: BookOptions): Promise<ReadonlySet<string>> {
@@ -243,14 +261,67 @@ function describe(answer: Plan): string {
           ...flags.off.map(({ id, why }) => item(`off: ${id}, ${why}`)),
         ]),
     "",
-    `A refresh would ${would}${reasons.length > 0 ? ":" : "."}`,
-    ...reasons.map(item),
-    ...(release === null || reasons.length === 0 ? [] : [rebuilt]),
+    `A refresh would ${would}${answer.refused !== null ? `: ${answer.refused}` : reasons.length > 0 && would !== "find nothing to do" ? ":" : "."}`,
+    ...(would === "find nothing to do" ? [] : reasons.map(item)),
+    ...describeLoad(answer),
+    ...describeRebuild(answer),
     ...(notes.length > 0 ? ["", ...notes.map((note) => item(`note: ${note}`))] : []),
   ].join("\n");
 }
 
-const rebuilt = [
-  "It is built beside the current one. What the store remembers (files as they were read, usage and KPIs by month) is",
-  "taken from there wherever its rows and definitions are the same.",
-].join("\n");
+function describeLoad({ load: { added, gone } }: Plan): readonly string[] {
+  if (added.length + gone.length === 0) return [];
+  const sum = (of: "rows_loaded" | "rows_rejected"): number => added.reduce((n, delivery) => n + delivery[of], 0);
+  const rejected = sum("rows_rejected");
+  return [
+    "",
+    `Load: ${files(added.length)}, ${sum("rows_loaded")} rows${rejected > 0 ? `, ${rejected} rejected` : ""}`,
+    ...added.slice(0, 5).map(({ source, file, rows_loaded: rows }) => `  ${source}: ${file} (${rows} rows)`),
+    ...(added.length > 5 ? [`  and ${added.length - 5} more (--json lists them)`] : []),
+    ...gone.map(({ source, file }) => `  without ${source}: ${file}`),
+  ];
+}
+
+const inWords: Readonly<Record<Why, string>> = {
+  delivery: "deliveries",
+  as_of: "a later day",
+  definition: "definitions",
+  code: "code",
+  freshness: "freshness",
+  new: "new",
+};
+
+/** One row a layer: a release is always built whole, so what counts is which rows may come out otherwise, and what is not computed again. */
+function describeRebuild({ rebuild: { models, dropped, roll_up: months } }: Plan): readonly string[] {
+  const rolled =
+    months === null
+      ? []
+      : [`usage by month: ${months.months_built} to roll up, ${months.months_reused} taken from the store`];
+  if (models.length === 0) return rolled.length === 0 ? [] : ["", `Build: everything; ${rolled[0]}`];
+  const byLayer = new Map<string, Foreseen["models"][number][]>();
+  for (const model of models) {
+    const layer = model.model.slice(0, model.model.indexOf("."));
+    byLayer.set(layer, [...(byLayer.get(layer) ?? []), model]);
+  }
+  const rows = [...byLayer].map(([layer, own]) => {
+    const others = own.filter(({ is_same: isSame }) => !isSame);
+    const reasons = (Object.keys(inWords) as Why[]).filter((reason) => others.some(({ why }) => why.includes(reason)));
+    return {
+      layer,
+      tables: own.length,
+      "same rows": own.length - others.length,
+      "may differ": others.length,
+      "because of": reasons.map((reason) => inWords[reason]).join(", "),
+    };
+  });
+  const taken = models.filter((model) => model.taken === true && !model.model.startsWith("rollup."));
+  const partly = models.filter((model) => model.taken === null && !model.model.startsWith("rollup."));
+  return [
+    "",
+    "Build, whole and beside the current release:",
+    formatTable(rows),
+    ...rolled,
+    `KPI windows: ${taken.length} taken from the store whole, ${partly.length} month by month, as far as what a month may see is the same`,
+    ...(dropped.length > 0 ? [`no longer made: ${dropped.join(", ")}`] : []),
+  ];
+}

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { usageError } from "../lib/errors.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
+import { plan } from "./plan.ts";
 import { type RefreshResult, refresh } from "./refresh.ts";
 
 /** `assay refresh BOOK`. */
@@ -11,12 +12,14 @@ export async function refreshBook(
     readonly full?: boolean;
     readonly asOf?: string;
     readonly publish?: boolean;
+    readonly dryRun?: boolean;
     readonly now?: string;
     readonly json?: boolean;
   },
 ): Promise<void> {
-  const { book, state } = await openBook(context, name, options);
   const now = fixedClock(options.now) ?? context.now;
+  if (options.dryRun === true) return plan(context, name, { ...options, now });
+  const { book, state } = await openBook(context, name, options);
   const result = await refresh({
     book,
     state,

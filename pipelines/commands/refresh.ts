@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
-import { AssayError, machineError, refusedError } from "../lib/errors.ts";
-import { canonicalJson, sha256, writeFileAtomic } from "../lib/files.ts";
+import { machineError, refusedError } from "../lib/errors.ts";
+import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { markReleased, readErasures } from "../load/erase.ts";
@@ -47,6 +47,15 @@ import {
 } from "./build.ts";
 import { codeSha256, resolveDefinitions } from "./definitions.ts";
 import { writeOut } from "./out.ts";
+import {
+  beginRecord,
+  type Ending,
+  lastReportFile,
+  type RunRecord,
+  reportOf,
+  stepsBefore,
+  writeReport,
+} from "./report.ts";
 
 export interface RefreshOptions {
   readonly book: Book;
@@ -81,13 +90,17 @@ export interface RefreshResult {
 export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
   const { state, now } = options;
   const lock = await holdLock(state, now());
+  const record = beginRecord(options.book, options.full === true, now());
   try {
-    const result = await refreshLocked(options);
+    const result = await refreshLocked(options, record);
     await writeLastRun(state, { at: now().toISOString(), outcome: result.outcome, ...idsOf(result.release) });
     return result;
   } catch (error) {
     const told = machineError(error);
     const sentence = told?.message ?? String(error).split("\n")[0] ?? "";
+    await writeFailure(state, record, { outcome: "failed", error: told ?? { message: sentence }, at: now() }).catch(
+      () => {},
+    );
     // A disk that is full may not take this either: the error itself is what matters.
     await writeLastRun(state, {
       at: now().toISOString(),
@@ -103,13 +116,14 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
 
 const idsOf = ({ manifest: { release_id, run_id } }: Release) => ({ release_id, run_id });
 
-async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
+async function refreshLocked(options: RefreshOptions, record: RunRecord): Promise<RefreshResult> {
   const { book, state, log, now } = options;
-  const watch = stopwatch(log);
-  const { seconds, cpuSeconds } = watch;
   const definitions = await resolveDefinitions(book);
   await checkLayout(state, true);
   const current = await findCurrentRelease(state);
+  const watch = stopwatch(log, await stepsBefore(current));
+  const { seconds, cpuSeconds } = watch;
+  Object.assign(record, { watch, current, definitionsSha256: definitions.sha256 });
   checkImmutability(current?.manifest.scorecards ?? [], definitions.cards);
   const warnings = [
     ...definitions.kpis.off.map(({ id, why }) => `KPI ${id} is off: ${why}`),
@@ -124,23 +138,18 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
     );
   }
   const run: RunContext = { book, state, definitions, full: options.full === true || isOlder, now, log, watch };
+  record.full = run.full;
   const inputs = await readInputs(run, options.asOf);
   const marks = inputs.feeds.map(({ sentence }) => sentence);
   warnings.push(...inputs.load.warnings, ...marks);
 
   const code = await codeSha256();
-  const releaseId = sha256(
-    canonicalJson([
-      inputs.load.inputs_sha256,
-      book.config_sha256,
-      definitions.sha256,
-      code,
-      inputs.asOf,
-      ...(marks.length > 0 ? [marks] : []),
-    ]),
-  );
+  const releaseId = releaseIdOf(book, definitions.sha256, inputs, code);
+  Object.assign(record, { load: inputs.load, asOf: inputs.asOf, codeSha256: code, releaseId, marks, warnings });
   if (!run.full && current?.manifest.release_id === releaseId) {
     const { warnings } = current.manifest;
+    record.runId = current.manifest.run_id;
+    await writeReport(lastReportFile(state), await reportOf(record, { outcome: "unchanged", at: now() }));
     await forgetEarlierReleases(options);
     return { outcome: "unchanged", release: current, warnings, marks, seconds, cpu_seconds: cpuSeconds };
   }
@@ -149,12 +158,13 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   const build = join(state, "builds", runId);
   await sweep(state, book.keep, build);
   await mkdir(build, { recursive: true });
+  Object.assign(record, { runId, build });
   const database = await openWarehouse(book, state, build);
   let manifest: Manifest;
   try {
     const warehouse = await buildWarehouse(database, run, inputs, releaseId, "release");
     warnings.push(...(await notesOn(database, run, inputs)));
-    await refuseFailedAudits(build, { release_id: releaseId, as_of: inputs.asOf, warnings }, warehouse);
+    refuseFailedAudits(build, warehouse);
     manifest = await writeRelease({
       build,
       database,
@@ -168,20 +178,17 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
       releaseId,
       code,
     });
-  } catch (error) {
-    if (error instanceof AssayError && !existsSync(join(build, "report.json"))) {
-      await writeReport(build, { release_id: releaseId, as_of: inputs.asOf, error: error.message });
-    }
-    throw error;
   } finally {
     database.close();
   }
   await writeFile(join(build, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   await rm(join(build, "spill"), { recursive: true, force: true });
 
-  if (options.site !== false) await addSite(build, manifest, run);
-  const folder = await moveToReleases(state, build, runId);
+  if (options.site !== false) await addSite(build, manifest, run, record);
   const becomesCurrent = options.asOf === undefined || options.publish === true;
+  const report = await reportOf(record, { outcome: becomesCurrent ? "published" : "built", at: now() });
+  await writeReport(join(build, "report.json"), report);
+  const folder = await moveToReleases(state, build, runId);
   if (becomesCurrent) {
     await pointCurrentAt(state, runId);
     await forgetEarlierReleases(options);
@@ -190,8 +197,30 @@ async function refreshLocked(options: RefreshOptions): Promise<RefreshResult> {
   await sweepStore(state);
   const kept = (await listReleases(state)).flatMap(({ manifest }) => manifest.store.usage_event);
   await sweepReadings({ book, state, load: inputs.load, inUse: new Set(kept.map((file) => basename(file))) });
-  const outcome = becomesCurrent ? "published" : "built";
-  return { outcome, release: { folder, manifest }, warnings, marks, seconds, cpu_seconds: cpuSeconds };
+  await writeReport(lastReportFile(state), report);
+  return {
+    outcome: becomesCurrent ? "published" : "built",
+    release: { folder, manifest },
+    warnings,
+    marks,
+    seconds,
+    cpu_seconds: cpuSeconds,
+  };
+}
+
+/** Hash of all that decides what a release holds. */
+export function releaseIdOf(book: Book, definitionsSha256: string, inputs: Inputs, code: string): string {
+  const marks = inputs.feeds.map(({ sentence }) => sentence);
+  return sha256(
+    canonicalJson([
+      inputs.load.inputs_sha256,
+      book.config_sha256,
+      definitionsSha256,
+      code,
+      inputs.asOf,
+      ...(marks.length > 0 ? [marks] : []),
+    ]),
+  );
 }
 
 /** After an account was erased: once readers see a release without it, no release that was built before is kept. */
@@ -203,21 +232,22 @@ async function forgetEarlierReleases({ state, now, log }: RefreshOptions): Promi
     log.info(`removed ${removed.length} releases that held an erased account: ${removed.join(", ")}`);
 }
 
-/** Writes the report of the audits; a blocking one that failed stops the release. */
-async function refuseFailedAudits(
-  build: string,
-  report: Readonly<Record<string, unknown>>,
-  { audits }: Warehouse,
-): Promise<void> {
-  const failed = audits.filter((audit) => audit.failedRows > 0);
-  const blocking = failed.filter((audit) => audit.blocking);
-  await writeReport(build, { ...report, audits: failed });
+/** A blocking audit that failed stops the release. */
+function refuseFailedAudits(build: string, { audits }: Warehouse): void {
+  const blocking = audits.filter((audit) => audit.failedRows > 0 && audit.blocking);
   if (blocking.length > 0) {
     throw refusedError(
       `${blocking.length} blocking audits failed: ${blocking.map((a) => `${a.audit} of ${a.model} (${a.failedRows} rows)`).join(", ")}`,
       `the build is kept in ${build}; what readers see is unchanged`,
     );
   }
+}
+
+/** The report of a run that failed: beside last-run.json, and in the build that is kept. */
+async function writeFailure(state: string, record: RunRecord, ending: Ending): Promise<void> {
+  const report = await reportOf(record, ending);
+  await writeReport(lastReportFile(state), report);
+  if (record.build !== null && existsSync(record.build)) await writeReport(join(record.build, "report.json"), report);
 }
 
 /** Everything of a release beside its warehouse and its site: statements, artefacts, files for other systems. Returns its manifest. */
@@ -281,7 +311,12 @@ async function writeRelease(work: {
 }
 
 /** The site of a build, checked; its problems stop the release. */
-async function addSite(build: string, manifest: Manifest, { book, log, watch }: RunContext): Promise<void> {
+async function addSite(
+  build: string,
+  manifest: Manifest,
+  { book, log, watch }: RunContext,
+  record: RunRecord,
+): Promise<void> {
   const sites = [
     { title: "site", folder: "site", audience: "leadership" },
     ...(book.site.managers ? [{ title: "managers' site", folder: "site-managers", audience: "managers" } as const] : []),
@@ -295,12 +330,7 @@ async function addSite(build: string, manifest: Manifest, { book, log, watch }: 
     problems.push(...(await checkSite(out)).map((problem) => (folder === "site" ? problem : `${folder}: ${problem}`)));
   }
   if (problems.length === 0) return;
-  await writeReport(build, {
-    release_id: manifest.release_id,
-    as_of: manifest.as_of,
-    warnings: manifest.warnings,
-    site: problems,
-  });
+  record.siteProblems = problems;
   throw refusedError(
     `the site has ${problems.length} problems, the first: ${problems[0]}`,
     `all are in ${join(build, "report.json")}`,
@@ -335,13 +365,9 @@ async function writeCompiled(build: string, nodes: readonly Node[], current: Rel
 }
 
 /** The two first lines of each statement of a release (what it is, and the hash of what ran) -> its whole text. */
-async function statementsOf(release: string): Promise<ReadonlyMap<string, string>> {
+export async function statementsOf(release: string): Promise<ReadonlyMap<string, string>> {
   const folder = join(release, "compiled");
   const names = await readdir(folder).catch(() => []);
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
   return new Map(texts.map((text) => [text.split("\n", 2).join("\n").concat("\n"), text]));
-}
-
-async function writeReport(build: string, report: Readonly<Record<string, unknown>>): Promise<void> {
-  await writeFileAtomic(join(build, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
 }

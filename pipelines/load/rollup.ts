@@ -46,17 +46,19 @@ export async function rollUp(options: {
   readonly usage?: UsageRollUp;
   /** Builds every month again. Each replaces its like by a rename, so that releases that read the old one lose nothing. */
   readonly full?: boolean;
+  /** Only says which months it would build: `database` needs no more than staging.range_day, and nothing is written. */
+  readonly dryRun?: boolean;
 }): Promise<RollUpResult> {
-  const { database, book, load, state, usage: wanted = plainRollUp, full = false } = options;
+  const { database, book, load, state, usage: wanted = plainRollUp, full = false, dryRun = false } = options;
   const folder = join(state, "store", "rollup");
-  await mkdir(folder, { recursive: true });
+  if (!dryRun) await mkdir(folder, { recursive: true });
   const files = { events: [] as string[], users: [] as string[], lasts: [] as string[] };
   let built = 0;
   let reused = 0;
   const months = new Map<string, boolean>();
   for (const [id, source] of Object.entries(book.sources)) {
     if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
-    const rolled = await rollUpSource(database, folder, id, source, load, wanted, full);
+    const rolled = await rollUpSource(database, folder, id, source, load, wanted, full, dryRun);
     files.events.push(...rolled.events);
     files.users.push(...rolled.users);
     files.lasts.push(...rolled.lasts);
@@ -66,7 +68,7 @@ export async function rollUp(options: {
     if (isBuilt) built += 1;
     else reused += 1;
   }
-  await createRollUpViews(database, book, files, wanted);
+  if (!dryRun) await createRollUpViews(database, book, files, wanted);
   const usage = load.deliveries.filter(({ entity }) => entity === "usage_event").map(({ rows }) => rows);
   const below = (paths: readonly string[]): readonly string[] =>
     [...new Set(paths.map((path) => relative(join(state, "store"), path)))].sort();
@@ -335,6 +337,7 @@ async function rollUpSource(
   load: LoadResult,
   wanted: UsageRollUp,
   full: boolean,
+  dryRun: boolean,
 ): Promise<{
   readonly events: readonly string[];
   readonly users: readonly string[];
@@ -375,7 +378,7 @@ async function rollUpSource(
     months.set(month, !isWhole);
     for (const [name, path] of Object.entries(own)) (paths[name] as string[]).push(path);
   }
-  if (missing.length > 0) {
+  if (missing.length > 0 && !dryRun) {
     const wanted = new Set(missing.map(({ month }) => month));
     const inputs = deliveries.filter(({ rows }) =>
       [...held].some(([month, { files }]) => wanted.has(month) && files.includes(basename(rows))),
