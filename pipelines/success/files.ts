@@ -15,6 +15,8 @@ import type { AppliedScorecard } from "../config/scorecard.ts";
 import { nearest, type Path } from "../config/yaml.ts";
 
 export interface ResolvedPractice {
+  /** The account export says what an account wants. */
+  readonly knows_outcome: boolean;
   readonly outcomes: readonly DesiredOutcome[];
   readonly clusters: {
     /** What accounts may be grouped by, in the order of the book. */
@@ -85,7 +87,7 @@ const keyFeatureOf = (kpis: readonly KpiDefinition[]): string | null =>
 
 /** A KPI that a file names and the book does not list is a usage error with its line; one that is off is left out. */
 export async function resolvePractice(
-  book: Pick<Book, "folder" | "kpis">,
+  book: Pick<Book, "folder" | "kpis" | "sources">,
   kpis: readonly KpiDefinition[],
   cards: readonly AppliedScorecard[],
 ): Promise<ResolvedPractice> {
@@ -122,6 +124,9 @@ export async function resolvePractice(
       : list.map((kpi, i) => check(kpi, [...path, i], errorAt)).filter((kpi) => computed.has(kpi));
   if (funnel.gate !== undefined) check(funnel.gate.kpi, ["funnel", "gate", "kpi"], errorAt);
   return {
+    knows_outcome: Object.values(book.sources).some(
+      ({ entity, columns }) => entity === "account" && columns.desired_outcome !== undefined,
+    ),
     outcomes: (outcomes?.value ?? []).filter(({ success }) => computed.has(success.kpi)),
     clusters: {
       kpis: named(clusters.kpis, ["clusters", "kpis"], isUse),

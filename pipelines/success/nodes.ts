@@ -1,8 +1,16 @@
 import type { Node } from "../models/model.ts";
+import { archetypeModels } from "./archetypes.ts";
 import { clusterStep } from "./clusters.ts";
 import type { ResolvedPractice } from "./files.ts";
+import { outcomeModels } from "./outcomes.ts";
+import { profileModels } from "./profiles.ts";
 
-/** The tables of customer-success practice, `marts.*`: what docs/practice.md describes. */
-export async function successNodes(practice: ResolvedPractice): Promise<readonly Node[]> {
-  return [clusterStep(practice.clusters)];
+/** The tables of customer-success practice, `marts.*`: what docs/practice.md describes. `kpis` are those that are on. */
+export async function successNodes(practice: ResolvedPractice, kpis: readonly string[]): Promise<readonly Node[]> {
+  return [
+    clusterStep(practice.clusters),
+    ...profileModels(kpis),
+    ...archetypeModels(practice.archetypes),
+    ...outcomeModels(practice.outcomes, practice.knows_outcome),
+  ];
 }
