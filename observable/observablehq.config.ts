@@ -39,10 +39,18 @@ const report: readonly Entry[] = [
   { name: "Summary", path: "/index", about: "What was kept, what renews, whether the score can be trusted" },
   { name: "KPIs", path: "/kpis/index", about: "Which KPIs move before customers leave, and what to do with each" },
   { name: "Bands", path: "/bands", about: "What red, yellow and green have meant, capacity, moves, bands over time" },
+  { name: "Renewals", path: "/renewals", about: "What comes up for renewal in which colour, and how renewals went" },
   { name: "Cohorts", path: "/cohorts", about: "Retention by quarter of sign-up, accounts and money" },
 ];
 
 const evidence: readonly Entry[] = [
+  {
+    name: "Scorecards",
+    path: "/scorecards/index",
+    about: "What each score counts, what its points rest on, how well it ranked, versions and sign-offs",
+  },
+  { name: "Labels", path: "/labels", about: "What counts as leaving, and which verdicts hang on it" },
+  { name: "Advice", path: "/advice", about: "Rules of thumb, weights and gates, tried on this history" },
   { name: "Data", path: "/data", about: "Deliveries, rows set aside, freshness, checks" },
   { name: "Method", path: "/method", about: "How a verdict is reached, words, limits, glossary" },
 ];
@@ -98,5 +106,8 @@ export default {
   preserveIndex: true,
   header,
   footer,
-  dynamicPaths: readRows("kpi").map((row) => `/kpis/${String(row.kpi)}`),
+  dynamicPaths: [
+    ...readRows("kpi").map((row) => `/kpis/${String(row.kpi)}`),
+    ...new Set(readRows("scorecard").map((row) => `/scorecards/${String(row.scorecard)}`)),
+  ],
 };

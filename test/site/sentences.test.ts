@@ -15,7 +15,15 @@ import {
 import { rangeLabels } from "../../observable/src/components/pages/kpi.ts";
 import { list, plain, say } from "../../observable/src/components/prose.ts";
 import type { KpiRange, Release, Scorecard } from "../../observable/src/components/rows.ts";
+import { findEntries } from "../../observable/src/components/search.ts";
 import * as sentences from "../../observable/src/components/sentences.ts";
+import {
+  capacitySentence,
+  colourBeforeSentence,
+  coloursCaveat,
+  renewalBandSentence,
+  signOffSentence,
+} from "../../observable/src/components/sentences-bands.ts";
 
 const release = { as_of: "2026-01-01", currency: "USD", min_cell: 5, gap_days: 30, horizon_days: 90 } as Release;
 const styles = bandStyles([
@@ -33,6 +41,9 @@ const card: Scorecard = {
   in_force_from: null,
   is_assigned: true,
   bands_in_words: null,
+  scale_from: 0,
+  scale_to: 100,
+  valid_until: null,
 };
 const year = (period_no: number, gross: number | null, net: number | null, kept: number, unknown = 0) => ({
   period_no,
@@ -129,11 +140,33 @@ describe("home", () => {
       version: 2,
       state: "not checked",
       sentence: "Not checked: 12 of 50 churned accounts needed.",
+      auc: null,
+      auc_low: null,
+      auc_high: null,
+      difference: null,
+      difference_low: null,
+      difference_high: null,
+      n_churned: 12,
     };
     expect(plain(sentences.stateSentence([state], [card]))).toBe(
-      "The score: not checked: 12 of 50 churned accounts needed.",
+      "The score, asked which of two like customers leaves: not checked: 12 of 50 churned accounts needed.",
     );
-    expect(plain(sentences.stateSentence([], [card]))).toBe("The score: not checked against history in this release.");
+    expect(plain(sentences.stateSentence([], [card]))).toBe(
+      "The score was not checked against history in this release.",
+    );
+    // A score that was made for something else is not blamed for what it was not made for.
+    expect(plain(sentences.stateSentence([state], [{ ...card, purpose: "behaviour_index" }]))).toContain(
+      "was not made to foresee leaving",
+    );
+    // Colours may be counted ahead without a word of warning only where history shows that they foresee leaving.
+    expect(plain(coloursCaveat([state], [card]))).toBe(
+      "The colours of this score are not shown to foresee who leaves.",
+    );
+    expect(coloursCaveat([{ ...state, state: "works" }], [card])).toEqual([]);
+    // What has expired is judged by the reader's day, not by the release's.
+    const signed = { ...card, valid_until: "2026-01-01" };
+    expect(signOffSentence([signed], new Date("2025-12-31T23:00:00Z"))).toEqual([]);
+    expect(plain(signOffSentence([signed], new Date("2026-01-01T00:00:00Z")))).toContain("expired on 1 Jan 2026");
   });
 
   test("change counts scored moves only, by the order of the bands", () => {
@@ -195,6 +228,77 @@ describe("home", () => {
   });
 });
 
+test("colours before leaving, a list's catch and renewals by band say no more than they hold", () => {
+  const before = (is_departure: boolean, days_before: number, band: string, n_cases: number, n_total: number) => ({
+    scorecard: "s",
+    version: 2,
+    is_departure,
+    days_before,
+    band,
+    n_cases,
+    n_total,
+    n_unlike: 3,
+  });
+  const rows = [
+    before(true, 30, "red", 20, 80),
+    before(true, 0, "red", 60, 80),
+    before(false, 30, "red", 100, 400),
+    before(false, 0, "red", 100, 400),
+  ];
+  expect(plain(colourBeforeSentence(rows, styles, 30))).toBe(
+    "25 % of 80 customers were red 30 days before they decided to leave, against 25 % of like customers that stayed; at the last reading before the decision it was 75 % against 25 %.",
+  );
+  expect(plain(colourBeforeSentence([], styles, 30))).toContain("is not known");
+  const caught = {
+    scorecard: "s",
+    version: 2,
+    from_on: "2025-01-01",
+    capacity: 25,
+    n_lists: 6,
+    n_places: 150,
+    n_departures: 90,
+    caught_share: 0.1,
+    caught_low: 0.05,
+    caught_high: 0.18,
+    chance_share: 0.06,
+    money_caught: 1,
+    money: 2,
+  };
+  const days = { gap: 30, horizon: 90 };
+  expect(plain(capacitySentence([caught], [], 25, days))).toBe(
+    "A list of the 25 lowest scores each month would have held 10 % of 90 leavers 30 to 120 days before they decided (95 % interval 5.0 % to 18 %); lists drawn by lot 6.0 %. More than chance is not shown.",
+  );
+  expect(plain(capacitySentence([{ ...caught, caught_low: 0.07 }], [], 25, days))).not.toContain("chance");
+  expect(plain(capacitySentence([], [], 25, days))).toContain("is not known");
+  const renewed = (band: string, band_no: number, rate: number, low: number, high: number) => ({
+    band,
+    band_no,
+    n_accounts: 50,
+    n_kept: 40,
+    kept_rate: rate,
+    rate_low: low,
+    rate_high: high,
+    gross_rate: null,
+    n_decided: 7,
+    first_on: "2025-01-01",
+    last_on: "2025-12-01",
+  });
+  const said = plain(
+    renewalBandSentence([renewed("red", 1, 0.9, 0.8, 0.97), renewed("green", 3, 0.95, 0.9, 0.99)], styles),
+  );
+  expect(said).toContain("the intervals overlap, so the bands are not shown to differ");
+  expect(said).toContain("7 accounts had given notice by then and are left out");
+});
+
+test("the search finds every word of a query, titles first, accents and case aside", () => {
+  const entry = (title: string, words = "") => ({ title, words, path: "", kind: "KPI" });
+  const all = [entry("Days of use", "logins"), entry("Ticket logins"), entry("Logins"), entry("Émile's KPI")];
+  expect(findEntries(all, " login").map(({ title }) => title)).toEqual(["Logins", "Ticket logins", "Days of use"]);
+  expect(findEntries(all, "emile kpi")).toHaveLength(1);
+  expect(findEntries(all, "login nothing")).toEqual([]);
+  expect(findEntries(all, "  ")).toEqual([]);
+});
+
 test("the ledger says when the bands are not shown to differ", () => {
   const row = (band: string, band_no: number, rate: number, low: number, high: number) => ({
     scorecard: "s",
@@ -210,12 +314,17 @@ test("the ledger says when the bands are not shown to differ", () => {
     rate_low: low,
     rate_high: high,
     lift: 1,
+    lift_low: 0.9,
+    lift_high: 1.1,
     share_of_churn: 0.25,
+    share_low: 0.2,
+    share_high: 0.3,
+    money_minor: 100,
   });
   expect(
     plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.15, 0.25), row("green", 3, 0.05, 0.03, 0.08)], styles)),
   ).toBe(
-    "Within 90 days, 20 % of red readings led to leaving, against 5.0 % of green ones. 25 % of all readings that led to leaving were green.",
+    "Within 90 days of a reading, its last days included, 20 % of red readings led to leaving, against 5.0 % of green ones. 25 % of all readings that led to leaving were green.",
   );
   expect(
     plain(sentences.ledgerSentence([row("red", 1, 0.2, 0.05, 0.4), row("green", 3, 0.1, 0.03, 0.2)], styles)),

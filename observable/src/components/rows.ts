@@ -353,6 +353,9 @@ export interface Scorecard {
   readonly in_force_from: string | null;
   readonly is_assigned: boolean;
   readonly bands_in_words: string | null;
+  readonly scale_from: number;
+  readonly scale_to: number;
+  readonly valid_until: string | null;
 }
 
 export interface ScorecardState {
@@ -360,6 +363,15 @@ export interface ScorecardState {
   readonly version: number;
   readonly state: string;
   readonly sentence: string;
+  /** Of pairs of a leaver and a like stayer, the share that the score ranks rightly, with its 90 % interval. */
+  readonly auc: number | null;
+  readonly auc_low: number | null;
+  readonly auc_high: number | null;
+  /** Against the simple score, on the same account-months. */
+  readonly difference: number | null;
+  readonly difference_low: number | null;
+  readonly difference_high: number | null;
+  readonly n_churned: number | null;
 }
 
 export interface ScorecardKpi {

@@ -217,6 +217,13 @@ export function powerSentence(kpis: readonly Kpi[]): Sentence {
 
 const lowerFirst = (text: string): string => `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;
 
+/** What a scorecard that was not made to foresee leaving is for: said before it is judged by leaving. */
+const madeFor: Readonly<Record<string, string>> = {
+  behaviour_index: "describes how accounts behave and was not made to foresee leaving; judged by leaving all the same",
+  expansion: "was made to say who grows, not who leaves; judged by leaving all the same",
+  loyalty: "was made to say who stays whole, not who leaves; judged by leaving all the same",
+};
+
 /** What history says of the assigned scorecards themselves, in the words of the validation. */
 export function stateSentence(states: readonly ScorecardState[], cards: readonly Scorecard[]): Sentence {
   const assigned = assignedCards(cards);
@@ -224,11 +231,13 @@ export function stateSentence(states: readonly ScorecardState[], cards: readonly
   return assigned.flatMap((card, i): Sentence => {
     const state = states.find((s) => s.scorecard === card.scorecard && s.version === card.version);
     const name = assigned.length === 1 ? "The score" : `"${card.label}"`;
+    const purpose = madeFor[card.purpose];
+    const head = purpose === undefined ? `${name}, asked which of two like customers leaves` : `${name} ${purpose}`;
     return [
       i === 0 ? "" : " ",
       ...(state === undefined
-        ? say`${[name]}: not checked against history in this release.`
-        : say`${[name]}: ${[lowerFirst(state.sentence)]}`),
+        ? say`${[name]} was not checked against history in this release.`
+        : say`${[head]}: ${[lowerFirst(state.sentence)]}`),
     ];
   });
 }
@@ -276,7 +285,7 @@ export function ledgerSentence(rows: readonly BandOutcome[], styles: readonly Ba
   const overlap = (risky.rate_low ?? 0) <= (healthy.rate_high ?? 1);
   const name = (row: BandOutcome): string => styleOf(styles, row.band).name;
   return [
-    ...say`Within ${count(days)} days, ${percent(risky.rate)} of ${[name(risky)]} readings led to leaving, against ${percent(healthy.rate)} of ${[name(healthy)]} ones`,
+    ...say`Within ${count(days)} days of a reading, its last days included, ${percent(risky.rate)} of ${[name(risky)]} readings led to leaving, against ${percent(healthy.rate)} of ${[name(healthy)]} ones`,
     overlap ? "; the intervals overlap, so the bands are not shown to differ." : ".",
     ...(healthy.share_of_churn === null
       ? []

@@ -1,63 +1,11 @@
 import * as Plot from "@observablehq/plot";
 import { svg } from "htl";
-import { count, percent, percentTick, quarters } from "../format.js";
-import type { CohortCell, CohortRetention } from "../rows.js";
-import { chartStyle, isNarrow, labelMargin } from "./frame.js";
+import { count, percent, quarters } from "../format.js";
+import type { CohortCell } from "../rows.js";
+import { chartStyle, labelMargin } from "./frame.js";
 
 const cohortName = (d: { readonly cohort_from: string; readonly cohort_to: string }): string =>
   quarters(d.cohort_from, d.cohort_to);
-
-/** Kept after twelve months, by sign-up cohort, with the 95 % interval, on an axis from 0 to 100 %. */
-export function cohortRetention(data: readonly CohortRetention[], { width }: { readonly width: number }): Node {
-  const labels = data.map(cohortName);
-  const narrow = isNarrow(width);
-  return Plot.plot({
-    width,
-    height: 60 + 26 * data.length,
-    marginLeft: labelMargin(labels, width),
-    marginRight: narrow ? 44 : 110,
-    marginTop: 10,
-    marginBottom: 36,
-    style: chartStyle,
-    x: {
-      domain: [0, 1],
-      label: "still paying after 12 months →",
-      grid: true,
-      ticks: narrow ? 3 : 5,
-      tickFormat: percentTick,
-    },
-    y: { domain: labels, label: null, tickSize: 0 },
-    marks: [
-      Plot.ruleX([0]),
-      Plot.ruleY(data, {
-        y: cohortName,
-        x1: "rate_low",
-        x2: "rate_high",
-        stroke: "var(--accent)",
-        strokeWidth: 2.5,
-        strokeLinecap: "round",
-      }),
-      Plot.dot(data, { y: cohortName, x: "kept_rate", r: 5, fill: "var(--accent)", stroke: "var(--theme-background)" }),
-      Plot.text(data, {
-        y: cohortName,
-        text: (d) => (narrow ? count(d.n_accounts) : `${count(d.n_accounts)} accounts`),
-        frameAnchor: "right",
-        textAnchor: "start",
-        dx: 8,
-        fill: "var(--theme-foreground-muted)",
-      }),
-      Plot.tip(
-        data,
-        Plot.pointerY({
-          y: cohortName,
-          x: "kept_rate",
-          title: (d) =>
-            `${cohortName(d)}\n${percent(d.kept_rate)} kept (${percent(d.rate_low)} to ${percent(d.rate_high)})\n${count(d.n_kept)} of ${count(d.n_accounts)} accounts`,
-        }),
-      ),
-    ],
-  });
-}
 
 /**
  * Share kept by cohort and age. Cells that have not matured are absent; cohorts merged from several quarters are

@@ -1,11 +1,13 @@
 import { html } from "htl";
-import { cohortHeat, cohortRetention } from "../charts/cohorts.js";
+import { cohortCurves } from "../charts/cohort-curves.js";
+import { cohortHeat } from "../charts/cohorts.js";
+import { rateRows } from "../charts/rate-rows.js";
 import { type Column, figure } from "../figure.js";
 import { count, percent, quarters } from "../format.js";
 import { paragraph, plain } from "../prose.js";
 import type { CohortCell, CohortRetention, Release, Statement } from "../rows.js";
 import { cohortSentence } from "../sentences.js";
-import { caption, sqlSection } from "./parts.js";
+import { caption, sqlSection, statementsOf } from "./parts.js";
 
 export interface CohortsData {
   readonly release: readonly Release[];
@@ -35,18 +37,62 @@ export function cohortsPage(data: CohortsData): HTMLElement {
       title: "Still paying after twelve months, by quarter of sign-up",
       subtitle: "share of accounts with 95 % interval (Wilson); cohorts whose youngest account is a year old",
       alt: plain(sentence),
-      chart: data.cohort_retention.length === 0 ? null : (width) => cohortRetention(data.cohort_retention, { width }),
+      chart:
+        data.cohort_retention.length === 0
+          ? null
+          : (width) =>
+              rateRows(
+                data.cohort_retention.map((r) => ({
+                  label: name(r),
+                  rate: r.kept_rate,
+                  low: r.rate_low,
+                  high: r.rate_high,
+                  n: `${count(r.n_accounts)} accounts`,
+                  brief: count(r.n_accounts),
+                })),
+                { width, label: "still paying after 12 months" },
+              ),
       empty: plain(sentence),
       table: { name: "retention-12-months", rows: data.cohort_retention, columns },
+      sql: statementsOf(data.statement, ["marts.cohort_retention", "marts.cohort_heat"]),
     })}
-    ${heatFigure(data.cohort_heat, "kept_rate", release)}
-    ${heatFigure(data.cohort_heat, "money_rate", release)}
+    ${curveFigure(data, release)}
+    ${heatFigure(data, "kept_rate", release)}
+    ${heatFigure(data, "money_rate", release)}
     ${sqlSection(data.statement, ["marts.cohort_account", "marts.cohort_heat", "marts.cohort_retention"])}
   </div>` as HTMLElement;
 }
 
-function heatFigure(all: readonly CohortCell[], measure: "kept_rate" | "money_rate", release: Release): HTMLElement {
-  const rows = all.filter((cell) => cell[measure] !== null);
+function curveFigure(data: CohortsData, release: Release): HTMLElement {
+  const rows = data.cohort_heat.filter((cell) => cell.kept_rate !== null);
+  const at = (months: number): readonly CohortCell[] => rows.filter((cell) => cell.months === months);
+  const age = [12, 6, 3].find((months) => at(months).length > 0);
+  const rates = at(age ?? 0).map((cell) => cell.kept_rate as number);
+  const columns: readonly Column<CohortCell>[] = [
+    { name: "Signed up", text: (r) => quarters(r.cohort_from, r.cohort_to), value: (r) => r.cohort_from },
+    { name: "Months", text: (r) => String(r.months), value: (r) => r.months, isNumber: true },
+    { name: "Share kept", text: (r) => percent(r.kept_rate), value: (r) => r.kept_rate, isNumber: true },
+    { name: "Kept", text: (r) => count(r.n_kept), value: (r) => r.n_kept, isNumber: true },
+    { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
+  ];
+  const hasCurve = rows.some((cell) => cell.months > 0);
+  return figure({
+    title: "Cohort curves",
+    subtitle:
+      "share of each cohort's accounts that pay at an age; the newer, the stronger; each ends at the age that all its accounts have reached",
+    alt:
+      age === undefined || rates.length === 0
+        ? "No cohort is three months old yet."
+        : `After ${age} months between ${percent(Math.min(...rates))} and ${percent(Math.max(...rates))} of a cohort's accounts still pay, over ${count(rates.length)} ${rates.length === 1 ? "cohort" : "cohorts"}.`,
+    chart: hasCurve ? (width) => cohortCurves(rows, { width }) : null,
+    empty: `No cohort of at least ${count(release.min_cell)} accounts is three months old yet.`,
+    table: { name: "cohort-curves", rows, columns },
+    sql: statementsOf(data.statement, ["marts.cohort_heat", "marts.cohort_account"]),
+  });
+}
+
+function heatFigure(data: CohortsData, measure: "kept_rate" | "money_rate", release: Release): HTMLElement {
+  const rows = data.cohort_heat.filter((cell) => cell[measure] !== null);
   const merged = rows.some((cell) => cell.n_quarters > 1);
   const what = measure === "kept_rate" ? "accounts" : "first revenue";
   const oldest = rows.reduce((most, cell) => Math.max(most, cell.months), 0);
@@ -79,5 +125,6 @@ function heatFigure(all: readonly CohortCell[], measure: "kept_rate" | "money_ra
         : "No revenue is known for these cohorts.",
     note: `Ages that a cohort has not reached in full are left empty.${merged ? ` Hatched: quarters with fewer than ${release.min_cell} sign-ups, merged with their neighbours.` : ""}`,
     table: { name: `cohorts-${measure === "kept_rate" ? "accounts" : "money"}`, rows, columns },
+    sql: statementsOf(data.statement, ["marts.cohort_heat"]),
   });
 }

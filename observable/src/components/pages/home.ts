@@ -18,6 +18,7 @@ import type {
   RenewalMonth,
   Scorecard,
   ScorecardState,
+  ScoreMonth,
   Statement,
   ValidationFact,
   WeightOnEvidence,
@@ -34,7 +35,8 @@ import {
   trustSentence,
   weightSentence,
 } from "../sentences.js";
-import { answers, sqlSection } from "./parts.js";
+import { coloursCaveat, signOffSentence } from "../sentences-bands.js";
+import { answers, sqlSection, statementsOf } from "./parts.js";
 
 export interface HomeData {
   readonly release: readonly Release[];
@@ -46,6 +48,7 @@ export interface HomeData {
   readonly leaver_band: readonly LeaverBand[];
   readonly renewal_ahead: readonly RenewalAhead[];
   readonly renewal_month: readonly RenewalMonth[];
+  readonly score_month: readonly ScoreMonth[];
   readonly scorecard: readonly Scorecard[];
   readonly scorecard_state: readonly ScorecardState[];
   readonly weight_on_evidence: readonly WeightOnEvidence[];
@@ -57,13 +60,20 @@ export interface HomeData {
 export function homePage(data: HomeData, today: Date): HTMLElement {
   const release = data.release[0] as Release;
   const styles = bandStyles(data.band);
+  const caveat = coloursCaveat(data.scorecard_state, data.scorecard);
   return html`<div class="report">
     ${answers([
       {
         question: "Kept",
         sentence: [...keptSentence(data.kept_money, release), ...keptCaveat(data.validation_fact[0])],
       },
-      { question: "Ahead", sentence: aheadSentence(data.renewal_ahead, styles, release) },
+      {
+        question: "Ahead",
+        sentence: [
+          ...aheadSentence(data.renewal_ahead, styles, release),
+          ...(caveat.length === 0 ? [] : [" ", ...caveat]),
+        ],
+      },
       {
         question: "Trust",
         sentence: [
@@ -71,6 +81,7 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
           ...simpleScoreSentence(data.leaver_band, styles),
           " ",
           ...stateSentence(data.scorecard_state, data.scorecard),
+          ...signOffSentence(data.scorecard, today),
         ],
       },
       { question: "Weight", sentence: weightSentence(data.weight_on_evidence, data.scorecard) },
@@ -78,8 +89,8 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
       { question: "Data", sentence: dataSentence(data.data_source, release, today) },
     ])}
     ${moneyFigure(data, styles, release)}
-    ${renewalFigure(data.renewal_month, styles, release)}
-    ${leaverFigure(data.leaver_band, styles, release)}
+    ${renewalFigure(data.renewal_month, { styles, release, note: plain(caveat), statement: data.statement })}
+    ${leaverFigure(data, styles, release)}
     ${sqlSection(data.statement, ["marts.kept_money", "marts.renewal_ahead", "marts.leaver_band", "marts.scorecard_state", "marts.weight_on_evidence", "marts.band_change", "marts.data_source", "marts.band_month", "marts.renewal_month"])}
   </div>` as HTMLElement;
 }
@@ -104,12 +115,10 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
     percent(
       shares.filter((s) => s.snapshot_date === on && s.band === riskiest.band).reduce((sum, s) => sum + s.share, 0),
     );
-  const marks =
-    assignedCards(data.scorecard).length === 0
-      ? []
-      : data.scorecard
-          .filter(({ is_assigned, in_force_from }) => is_assigned && in_force_from !== null)
-          .map((card) => ({ on: card.in_force_from as string, label: `v${card.version}` }));
+  const first = assignedCards(data.scorecard)[0];
+  const marks = data.score_month
+    .filter((r) => r.scorecard === first?.scorecard && r.is_new_version)
+    .map((r) => ({ on: r.snapshot_date, label: `v${r.version}` }));
   const columns: readonly Column<BandMonth>[] = [
     { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Band", text: (r) => styleOf(styles, r.band).name },
@@ -132,11 +141,25 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what, marks }),
     empty: `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`,
+    ...(plain(coloursCaveat(data.scorecard_state, data.scorecard)) === ""
+      ? {}
+      : { note: plain(coloursCaveat(data.scorecard_state, data.scorecard)) }),
     table: { name: "money-by-band", rows, columns },
+    sql: statementsOf(data.statement, ["marts.band_month"]),
   });
 }
 
-function renewalFigure(rows: readonly RenewalMonth[], styles: Styles, release: Release): HTMLElement {
+/** Renewals of the next months by the band that accounts stand in; the pages of home and renewals both show it. */
+export function renewalFigure(
+  rows: readonly RenewalMonth[],
+  page: {
+    readonly styles: Styles;
+    readonly release: Release;
+    readonly note: string;
+    readonly statement: readonly Statement[];
+  },
+): HTMLElement {
+  const { styles, release } = page;
   const months = new Set(rows.map(({ from_month }) => from_month));
   const n = [...months].reduce((sum, m) => sum + (rows.find((r) => r.from_month === m)?.n_total ?? 0), 0);
   const total = rows.reduce((sum, row) => sum + row.mrr_minor, 0);
@@ -164,12 +187,14 @@ function renewalFigure(rows: readonly RenewalMonth[], styles: Styles, release: R
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => renewals(rows, { width, styles, currency: release.currency }),
     empty: "No renewal dates were delivered, or too few to show.",
-    note: `Accounts without a known renewal in these months are not shown, customers who pay by the month among them.${merged ? ` Months with fewer than ${release.min_cell} renewals are merged with their neighbours.` : ""}`,
+    note: `Accounts without a known renewal in these months are not shown, customers who pay by the month among them.${merged ? ` Months with fewer than ${release.min_cell} renewals are merged with their neighbours.` : ""}${page.note === "" ? "" : ` ${page.note}`}`,
     table: { name: "renewals-by-month", rows, columns },
+    sql: statementsOf(page.statement, ["marts.renewal_month"]),
   });
 }
 
-function leaverFigure(rows: readonly LeaverBand[], styles: Styles, release: Release): HTMLElement {
+function leaverFigure(data: HomeData, styles: Styles, release: Release): HTMLElement {
+  const rows = data.leaver_band;
   const series = [
     { series: "in_force", name: "This score" },
     { series: "naive_baseline", name: "The simple score: logins, NPS, feature events, tickets" },
@@ -196,5 +221,6 @@ function leaverFigure(rows: readonly LeaverBand[], styles: Styles, release: Rele
     empty: plain(trustSentence(rows, styles, release)),
     note: "A healthy customer may leave and an unhealthy one renew, for reasons no KPI sees.",
     table: { name: "leavers-by-band", rows: shown, columns },
+    sql: statementsOf(data.statement, ["marts.leaver_band"]),
   });
 }
