@@ -85,6 +85,7 @@ export const artefacts: readonly Artefact[] = [
   table("kpi_count", "k"),
   table("kpi_cut", "kpi, cut_no"),
   table("kpi_drift", "kpi"),
+  table("kpi_group", "kpi, group_kind"),
   table("kpi_intervention", "kpi"),
   table("kpi_lead", "kpi, months_before"),
   table("kpi_look", "kpi, look_on"),

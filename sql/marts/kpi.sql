@@ -5,7 +5,7 @@
 -- audits: not_null(kpi, label, action_group); unique(kpi)
 -- Every KPI that is on, with what history says about it for the primary definition of churn over the whole book, and
 -- what to do with it. A KPI that the validation does not know is "Not known". months_ahead: from one month before the decision
--- backwards, how many months in a row the 95 % interval keeps to the side of the whole (0: not even one; null: not computed).
+-- backwards, how many months in a row the 95 % interval keeps clear of a coin toss on one side (0: not even one).
 -- n_periods, n_periods_same: the periods of its history, and those whose estimate lies on that side.
 with verdict as (
   select v.*
@@ -17,18 +17,17 @@ lead_side as (
   select
     l.kpi,
     l.months_before,
-    case
-      when v.auc < 0.5e0 then coalesce(l.auc_high < 0.5e0, false)
-      else coalesce(l.auc_low > 0.5e0, false)
-    end as holds
+    case when l.auc_high < 0.5e0 then -1 when l.auc_low > 0.5e0 then 1 else 0 end as side,
+    max(case when l.months_before = 1 then case when l.auc_high < 0.5e0 then -1 when l.auc_low > 0.5e0 then 1 else 0 end end)
+      over (partition by l.kpi) as first_side
   from validation.kpi_lead_time as l
-  inner join verdict as v on v.kpi = l.kpi and v.auc is not null
 ),
 lead as (
   select
     kpi,
-    coalesce(min(case when not holds then months_before end), max(months_before) + 1) - 1 as months_ahead
+    coalesce(min(case when side = 0 or side <> first_side then months_before end), max(months_before) + 1) - 1 as months_ahead
   from lead_side
+  where first_side is not null
   group by kpi
 ),
 steady as (

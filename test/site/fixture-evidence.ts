@@ -33,6 +33,8 @@ create table validation.kpi_placed as select 'subscription_end' as definition, d
 create table validation.kpi_statistic as select d.id as kpi, 'subscription_end' as definition, 0.4::double as auc,
   case d.id when 'data_exports_28d' then 0.58::double when 'invoices_sent_28d' then 0.38::double end as half_1_auc,
   case when d.id in ('data_exports_28d', 'invoices_sent_28d') then date '2024-06-01' end as split_on from features.kpi_definition as d ${none};
+create table validation.kpi_group_test as select d.id as kpi, 'subscription_end' as definition, g as group_kind, 3 as n_groups, 0.3::double as het_p,
+  case when d.id = 'template_uses_28d' then 0.001::double else 0.8::double end as het_q from features.kpi_definition as d cross join (values ('segment'), ('cohort')) as k (g) ${none};
 create table validation.random_control as select * from (values ('persistent_1', 'persistent', 0.49, 0.46, 0.52), ('persistent_2', 'persistent', 0.52, 0.49, 0.55),
   ('persistent_3', 'persistent', 0.5, 0.47, 0.53), ('transient_1', 'transient', 0.495, 0.48, 0.51)) as c (control, kind, auc, auc_low, auc_high)
   cross join (select 0.4::double as p, 900 as n_accounts, 240 as n_churned) as n ${none};

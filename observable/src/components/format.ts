@@ -31,6 +31,13 @@ export const pairs = (auc: Maybe): string => (known(auc) ? whole.format(100 * (0
 /** 58.3, on the axis where 50 is a coin toss and below it leavers had less. */
 export const onHundred = (auc: Maybe): string => (known(auc) ? tenth.format(100 * auc) : missing);
 
+/** +1.2, -0.4: a difference of two areas under the curve, in pairs of 100. */
+export const signedPairs = (difference: Maybe): string =>
+  known(difference) ? `${difference > 0 ? "+" : ""}${tenth.format(100 * difference)}`.replace("-0.0", "0.0") : missing;
+
+/** 1.4: a ratio. */
+export const times = (ratio: Maybe): string => (known(ratio) ? group(ratio < 9.95 ? 1 : 0).format(ratio) : missing);
+
 /** 12.5, without trailing zeros: scores' points. */
 export const points = (value: Maybe): string =>
   known(value) ? new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 }).format(value) : missing;

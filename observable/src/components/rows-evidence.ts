@@ -21,6 +21,7 @@ export interface KpiDetail {
   readonly periods: readonly KpiPeriod[];
   readonly segments: readonly KpiSegment[];
   readonly cohorts: readonly KpiCohort[];
+  readonly groups: readonly KpiGroup[];
   readonly cuts: readonly KpiCut[];
   readonly shift: readonly KpiShift[];
   readonly drift: readonly KpiDrift[];
@@ -87,6 +88,13 @@ export interface KpiDrift {
   readonly psi: number | null;
   readonly bar: number | null;
   readonly is_alarm: boolean;
+}
+
+export interface KpiGroup {
+  readonly kpi: string;
+  readonly group_kind: string;
+  readonly n_groups: number | null;
+  readonly het_q: number | null;
 }
 
 export interface KpiIntervention {

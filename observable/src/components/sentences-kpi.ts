@@ -7,6 +7,7 @@ import type {
   KpiCohort,
   KpiCut,
   KpiDrift,
+  KpiGroup,
   KpiIntervention,
   KpiLook,
   KpiPair,
@@ -55,7 +56,7 @@ export function leadSentence(kpi: Kpi, leads: readonly KpiLead[], release: Relea
   const most = Math.max(...known.map(({ months_before }) => months_before));
   const gap = Math.ceil(release.gap_days / 30);
   if (kpi.months_ahead === 0)
-    return say`Not even in the month before the decision does its interval keep clear of a coin toss on that side.`;
+    return say`Not even in the month before the decision does its interval keep clear of a coin toss.`;
   const far = say`Going back from the decision, its interval keeps clear of a coin toss for ${plural(kpi.months_ahead, "month")} in a row${[kpi.months_ahead === most ? ", as far back as was looked" : ""]}`;
   return kpi.months_ahead <= gap
     ? [...far, ...say`: within the ${plural(release.gap_days, "day")} that are too late to act on.`]
@@ -70,26 +71,44 @@ export function periodSentence(kpi: Kpi, periods: readonly KpiPeriod[]): Sentenc
   return say`In ${count(kpi.n_periods_same)} of ${plural(kpi.n_periods, "period")} the estimate lies on the side of the whole; in ${count(clear)} the interval keeps clear of a coin toss. One period holds few leavers: intervals are wide, and one that crosses 50 is no change.`;
 }
 
-/** Verdicts of groups (segments or cohorts), most frequent first; groups too small for one are counted apart. */
+/**
+ * Verdicts of groups (segments or cohorts), most frequent first; groups too small for one are counted apart; then whether the
+ * groups are shown to differ at all.
+ */
 export function groupSentence(
   rows: readonly (KpiSegment | KpiCohort)[],
   words: { readonly one: string; readonly many: string },
+  test: KpiGroup | undefined,
 ): Sentence {
   const judged = rows.filter(({ verdict }) => verdict !== null);
   const small = rows.length - judged.length;
   const tooFew: Sentence =
     small === 0
       ? []
-      : say` ${count(small)} of ${plural(rows.length, words.one, words.many)} ${[small === 1 ? "has" : "have"]} fewer than ${"50"} churned or ${"50"} staying accounts: an interval, no verdict.`;
-  if (judged.length === 0) return say`No ${[words.one]} is large enough for a verdict of its own.`.concat(tooFew);
+      : say` ${count(small)} of ${plural(rows.length, words.one, words.many)} ${[small === 1 ? "has" : "have"]} fewer than 50 churned or 50 staying accounts: an interval, no verdict.`;
+  if (judged.length === 0) return [...say`No ${[words.one]} is large enough for a verdict of its own.`, ...tooFew];
   const counts = new Map<string, number>();
   for (const { verdict_label } of judged) {
     const label = verdict_label ?? "Not enough data";
     counts.set(label, (counts.get(label) ?? 0) + 1);
   }
-  const parts = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([label, n]) => `${label}: ${n}`);
-  return [...say`Judged ${[words.one]} by ${[words.one]}: ${list(parts)}.`, ...tooFew];
+  const parts = [...counts]
+    .sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))
+    .map(([label, n]) => `${n} "${label}"`);
+  const differ: Sentence =
+    test === undefined || test.het_q === null
+      ? []
+      : test.het_q < 0.01
+        ? say` The ${[words.many]} differ by more than chance (q ${qText(test.het_q)}).`
+        : say` The ${[words.many]} are not shown to differ from each other (q ${qText(test.het_q)}), so unlike labels here are no finding.`;
+  return [
+    ...say`${[`${words.one.slice(0, 1).toUpperCase()}${words.one.slice(1)}`]} by ${[words.one]} the label is ${list(parts)}.`,
+    ...differ,
+    ...tooFew,
+  ];
 }
+
+const qText = (q: number): string => (q < 0.001 ? "below .001" : q.toFixed(q < 0.1 ? 3 : 2).replace(/^0/, ""));
 
 const flagOf = ({ side, cut_value }: KpiCut): string =>
   side === "at_most" ? `at most ${bound(cut_value)}` : `above ${bound(cut_value)}`;
@@ -165,7 +184,7 @@ export function kinSentence(kin: readonly KpiPair[]): Sentence {
 
 /** With all account-months and without those in which somebody stepped in. */
 export function interventionSentence(row: KpiIntervention): Sentence {
-  const half = say`Somebody stepped in on ${count(row.n_played)} of ${count(row.n_rows)} account-months. Without those the KPI sorts ${onHundred(row.auc_without)} (${onHundred(row.auc_without_low)} to ${onHundred(row.auc_without_high)}) on the same axis, with them ${onHundred(row.auc_with)} (${onHundred(row.auc_with_low)} to ${onHundred(row.auc_with_high)}).`;
+  const half = say`Somebody stepped in on ${count(row.n_played)} of ${count(row.n_rows)} account-months. Without those, leavers had more in ${onHundred(row.auc_without)} of 100 pairs (${onHundred(row.auc_without_low)} to ${onHundred(row.auc_without_high)}), with them in ${onHundred(row.auc_with)} (${onHundred(row.auc_with_low)} to ${onHundred(row.auc_with_high)}).`;
   const rates =
     row.play_rate_riskiest_fifth === null || row.play_rate_rest === null
       ? []

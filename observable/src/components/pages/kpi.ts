@@ -60,7 +60,7 @@ export function kpiPage(data: KpiDetail, release: Release, statements: readonly 
     ${weeksFigure(data, kpi)}
     ${definition(data, kpi)}
     ${sql === null ? null : section("SQL", sqlBlock("How the KPI is computed for every account and snapshot", sql))}
-    ${sqlSection(statements, ["marts.kpi", "marts.kpi_range", "marts.kpi_lead", "marts.kpi_period", "marts.kpi_segment", "marts.kpi_cohort", "marts.kpi_cut", "marts.kpi_shift", "marts.kpi_drift", "marts.kpi_look", "marts.kpi_intervention", "marts.kpi_pair", "marts.kpi_week"])}
+    ${sqlSection(statements, ["marts.kpi", "marts.kpi_range", "marts.kpi_lead", "marts.kpi_period", "marts.kpi_segment", "marts.kpi_cohort", "marts.kpi_group", "marts.kpi_cut", "marts.kpi_shift", "marts.kpi_drift", "marts.kpi_look", "marts.kpi_intervention", "marts.kpi_pair", "marts.kpi_week"])}
   </div>` as HTMLElement;
 }
 
@@ -226,26 +226,34 @@ function groupFigure(
   });
 }
 
-function segmentFigure({ segments }: KpiDetail, kpi: Kpi): HTMLElement | null {
+function segmentFigure({ segments, groups }: KpiDetail, kpi: Kpi): HTMLElement | null {
   return groupFigure(
     segments.map((s) => ({ ...s, label: s.segment })),
     {
       title: "Is it the same in every segment?",
       word: "Segment",
       name: `${kpi.kpi}-segments`,
-      said: groupSentence(segments, { one: "segment", many: "segments" }),
+      said: groupSentence(
+        segments,
+        { one: "segment", many: "segments" },
+        groups.find((g) => g.group_kind === "segment"),
+      ),
     },
   );
 }
 
-function cohortFigure({ cohorts }: KpiDetail, kpi: Kpi): HTMLElement | null {
+function cohortFigure({ cohorts, groups }: KpiDetail, kpi: Kpi): HTMLElement | null {
   return groupFigure(
     cohorts.map((c: KpiCohort) => ({ ...c, label: c.cohort.replace("-", " ") })),
     {
       title: "Is it the same for every sign-up cohort?",
       word: "Cohort",
       name: `${kpi.kpi}-cohorts`,
-      said: groupSentence(cohorts, { one: "cohort", many: "cohorts" }),
+      said: groupSentence(
+        cohorts,
+        { one: "cohort", many: "cohorts" },
+        groups.find((g) => g.group_kind === "cohort"),
+      ),
     },
   );
 }
