@@ -105,7 +105,8 @@ matched as (
     *,
     count(case when is_played then 1 end) over whole as n_matched,
     sum(case when is_played then y end) over whole / nullif(cast(count(case when is_played then 1 end) over whole as double), 0e0) as played_rate,
-    exact_sum(case when is_played then like_mean end) over whole
+    -- As exact_sum, which as a macro cannot have a window.
+    cast(sum(cast(case when is_played then like_mean end as decimal(38, 20))) over whole as double)
     / nullif(cast(count(case when is_played then 1 end) over whole as double), 0e0) as like_rate
   from compared
   where m_like > 0 and has_played = 1
