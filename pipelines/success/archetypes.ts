@@ -15,8 +15,20 @@ export const archetypes = [
     does: "ask for a testimonial",
     when: "much use, much response to marketing",
   },
-  { id: "ghost", label: "Ghost", expected: "very low", does: "win back", when: "little use, little response to marketing" },
-  { id: "on_the_fence", label: "On the Fence", expected: "medium", does: "ask and mend", when: "use and tickets in the middle" },
+  {
+    id: "ghost",
+    label: "Ghost",
+    expected: "very low",
+    does: "win back",
+    when: "little use, little response to marketing",
+  },
+  {
+    id: "on_the_fence",
+    label: "On the Fence",
+    expected: "medium",
+    does: "ask and mend",
+    when: "use and tickets in the middle",
+  },
 ] as const;
 
 /** Who is not one of the five. */

@@ -41,7 +41,13 @@ order by l.account_id, l.snapshot_date`
 select cast(null as varchar) as account_id, cast(null as date) as snapshot_date, cast(null as varchar) as desired_outcome limit 0`,
   );
 
-const model = (name: string, grain: readonly string[], depends: readonly string[], params: readonly string[], sql: string): Model => ({
+const model = (
+  name: string,
+  grain: readonly string[],
+  depends: readonly string[],
+  params: readonly string[],
+  sql: string,
+): Model => ({
   kind: "table",
   name,
   grain,
@@ -86,7 +92,13 @@ function milestoneModel(outcomes: Outcomes): Model {
   return model(
     "marts.milestone_account",
     ["account_id", "milestone", "expected_on"],
-    ["features.account_milestone", "marts.account_outcome", "spine.account_period", "spine.snapshot"],
+    [
+      "features.account_milestone",
+      "marts.account_outcome",
+      "spine.account_period",
+      "spine.first_use",
+      "spine.snapshot",
+    ],
     [],
     `
 with ${newest},
@@ -101,7 +113,8 @@ wanted as (
   from marts.account_outcome as t
   inner join newest as n on n.snapshot_date = t.snapshot_date
   inner join planned as p on p.outcome = t.desired_outcome
-  inner join first_period as f on f.account_id = t.account_id
+  -- What an account passed before the data began is not on record.
+  inner join first_period as f on f.account_id = t.account_id and f.started_on >= (select min(first_used_on) from spine.first_use)
 ),
 known as (
   select account_id, milestone, max(expected_on) as expected_on, min(reached_on) as reached_on
@@ -147,7 +160,13 @@ function scoreModel(outcomes: Outcomes): Model {
   return model(
     "marts.outcome_score",
     ["account_id"],
-    ["features.account_kpi", "marts.milestone_account", "marts.account_outcome", "spine.account_snapshot", "spine.snapshot"],
+    [
+      "features.account_kpi",
+      "marts.milestone_account",
+      "marts.account_outcome",
+      "spine.account_snapshot",
+      "spine.snapshot",
+    ],
     [],
     `
 with ${newest},
@@ -212,7 +231,8 @@ function summaryModel(outcomes: Outcomes): Model {
   const words = (threshold: number, comparison: string): string =>
     `${comparison === "at_least" ? "at least" : "at most"} ${threshold}`;
   const said = outcomes.map(
-    ({ id, success }) => `when ${literal(id)} then concat(d.label, ${literal(` ${words(success.threshold, success.comparison)}`)})`,
+    ({ id, success }) =>
+      `when ${literal(id)} then concat(d.label, ${literal(` ${words(success.threshold, success.comparison)}`)})`,
   );
   return model(
     "marts.outcome_summary",
