@@ -26,6 +26,7 @@ import { scoreNodes } from "../scores/compile.ts";
 import { flagNodes } from "../scores/flags.ts";
 import { lintNode } from "../scores/lint-node.ts";
 import { readingNodes } from "../scores/readings.ts";
+import { successNodes } from "../success/nodes.ts";
 import { type ValidationOptions, validationNodes, verdictNodes } from "../validation/nodes.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
@@ -286,7 +287,7 @@ async function releaseNodes(
   definitions: Definitions,
   looks: Omit<NonNullable<ValidationOptions["looks"]>, "spine">,
 ): Promise<readonly Node[]> {
-  const { cards, flags, plays } = definitions;
+  const { cards, flags, plays, practice } = definitions;
   const { kpis, inputs } = definitions.kpis;
   const spine = await readModels("spine");
   const features = featureNodes(kpis, book, inputs);
@@ -301,6 +302,10 @@ async function releaseNodes(
     truncationStep({ macros: looks.macros, spine, features, kpis: kpis.map(({ id }) => id) }),
     ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample, looks: { ...looks, spine } })),
     ...(await martNodes()),
+    ...(await successNodes(
+      practice,
+      kpis.map(({ id }) => id),
+    )),
     ...(await portfolioNodes(book, plays)),
     lintNode(cards, kpis, scoring),
   ];

@@ -7,12 +7,14 @@ import { canonicalJson, projectRoot, sha256, sha256File, sha256OfFolders } from 
 import { resolvePlays } from "../portfolio/play-files.ts";
 import { resolveFlags } from "../scores/flag-files.ts";
 import { resolveScorecards } from "../scores/library.ts";
+import { type ResolvedPractice, resolvePractice } from "../success/files.ts";
 
 export interface Definitions {
   readonly kpis: ResolvedKpis;
   readonly cards: readonly AppliedScorecard[];
   readonly flags: Awaited<ReturnType<typeof resolveFlags>>;
   readonly plays: Awaited<ReturnType<typeof resolvePlays>>;
+  readonly practice: ResolvedPractice;
   /** Of all of them. */
   readonly sha256: string;
   /** Of each KPI that is on, in the order of the book. */
@@ -33,12 +35,16 @@ export async function resolveDefinitions(book: Book): Promise<Definitions> {
   const cards = await resolveScorecards(book, resolved.kpis);
   const flags = await resolveFlags(book, resolved.kpis);
   const plays = await resolvePlays(book, cards);
+  const practice = await resolvePractice(book, resolved.kpis, cards);
   return {
     kpis: resolved,
     cards,
     flags,
     plays,
-    sha256: sha256(canonicalJson({ ...computed, cards, flags: flags.flags, ...(plays.length === 0 ? {} : { plays }) })),
+    practice,
+    sha256: sha256(
+      canonicalJson({ ...computed, cards, flags: flags.flags, practice, ...(plays.length === 0 ? {} : { plays }) }),
+    ),
     kpiRecords: resolved.kpis.map((kpi) => ({
       id: kpi.id,
       version: kpi.version,

@@ -17,6 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   simulate: ["config", "models", "warehouse", "lib"],
   init: ["config", "models", "warehouse", "lib"],
   portfolio: ["config", "models", "warehouse", "lib"],
+  success: ["config", "models", "warehouse", "lib"],
   commands: [
     "load",
     "features",
@@ -26,6 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "simulate",
     "init",
     "portfolio",
+    "success",
     "config",
     "models",
     "warehouse",
