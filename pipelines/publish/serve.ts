@@ -42,7 +42,15 @@ export async function findSiteFile(folder: string, url: string): Promise<string 
   return null;
 }
 
+/** A page of another host whose name was pointed at this machine must not read the report. */
+const isLocal = (host: string | undefined): boolean =>
+  host !== undefined && /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i.test(host);
+
 async function answer(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!isLocal(request.headers.host)) {
+    response.writeHead(403, { "content-type": "text/plain; charset=utf-8" }).end("only this machine is served\n");
+    return;
+  }
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { allow: "GET, HEAD" }).end();
     return;

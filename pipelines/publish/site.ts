@@ -80,7 +80,7 @@ const leadershipFiles = (): readonly string[] =>
 const managersPages = ["accounts", "archetypes.md", "surprises.md", "today.md"] as const;
 
 /** Pages, components and data in one folder; the project's node_modules beside them, or bare imports stay unresolved. */
-export async function prepareRoot(
+async function prepareRoot(
   work: string,
   { artefacts, audience, asOf }: Pick<BuildSite, "artefacts" | "audience" | "asOf">,
 ): Promise<void> {
@@ -93,23 +93,30 @@ export async function prepareRoot(
       !hidden.test(path.slice(source.length)) && (audience === "managers" || !managersOnly.includes(path)),
   });
   await symlink(join(projectRoot, "node_modules"), join(work, "node_modules"), "dir");
+  // Framework evaluates its config as a module and, without this, as CommonJS.
+  await writeFile(join(work, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
+  await preparePageData(join(work, "src"), { artefacts, audience });
+  await setTimes(join(work, "src"), asOf);
+}
+
+/** What pages load and Framework looks up, beside the pages: artefacts, one file a KPI and scorecard, the search's index. */
+export async function preparePageData(
+  source: string,
+  { artefacts, audience }: Pick<BuildSite, "artefacts" | "audience">,
+): Promise<void> {
+  const data = join(source, "data");
   // What leadership reads is listed; a file that is not is an account's, or of another day.
   const listed = new Set(["statement.json", ...leadershipFiles()]);
-  await cp(artefacts, join(work, "src", "data"), {
+  await cp(artefacts, data, {
     recursive: true,
     filter: (path) => path === artefacts || audience === "managers" || listed.has(basename(path)),
   });
-  await writeFile(join(work, "src", "data", "site.json"), `${JSON.stringify({ audience })}\n`);
-  // Framework evaluates its config as a module and, without this, as CommonJS.
-  await writeFile(join(work, "package.json"), `${JSON.stringify({ type: "module", private: true })}\n`);
+  await writeFile(join(data, "site.json"), `${JSON.stringify({ audience })}\n`);
   for (const name of lookedUp) {
-    await mkdir(join(work, "src", ".observablehq", "cache", "_npm", `${name}@${lockedVersion(name)}`), {
-      recursive: true,
-    });
+    await mkdir(join(source, ".observablehq", "cache", "_npm", `${name}@${lockedVersion(name)}`), { recursive: true });
   }
-  await writeDetails(join(work, "src", "data"));
-  await writeSearch(join(work, "src"));
-  await setTimes(join(work, "src"), asOf);
+  await writeDetails(data);
+  await writeSearch(source);
 }
 
 /** The index of the search box: what has a page of its own. Accounts are in the managers' data alone. */

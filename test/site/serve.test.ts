@@ -25,10 +25,14 @@ afterAll(async () => {
 });
 
 /** The path goes out as it is written: a URL object would tidy it. */
-const get = (path: string, method = "GET"): Promise<{ status: number; type: string; location: string; text: string }> =>
+const get = (
+  path: string,
+  method = "GET",
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; type: string; location: string; text: string }> =>
   new Promise((resolve, reject) => {
     const { port } = new URL(server.url);
-    request({ host: "127.0.0.1", port, path, method }, (response) => {
+    request({ host: "127.0.0.1", port, path, method, headers }, (response) => {
       let text = "";
       response.setEncoding("utf8").on("data", (chunk) => {
         text += chunk;
@@ -75,6 +79,13 @@ test.each([
 test("only reading is allowed", async () => {
   expect((await get("/", "POST")).status).toBe(405);
   expect(await get("/", "HEAD")).toMatchObject({ status: 200, text: "" });
+});
+
+test("a name that somebody pointed at this machine is refused; its own names are not", async () => {
+  const refused = await get("/", "GET", { host: "evil.example:80" });
+  expect(refused.status).toBe(403);
+  expect(refused.text).not.toContain("home");
+  expect((await get("/", "GET", { host: "localhost:4000" })).status).toBe(200);
 });
 
 test("it listens on this machine only", () => {

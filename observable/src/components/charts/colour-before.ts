@@ -32,10 +32,15 @@ export function colourBefore(
     }),
   );
   const facet = narrow ? { fy: "group" } : { fx: "group" };
-  const scale = { domain: groups.map(({ name }) => name), label: null, axis: null, padding: 0.08 } as const;
+  const scale = {
+    domain: groups.map(({ name }) => name),
+    label: null,
+    axis: null,
+    padding: narrow ? 0.16 : 0.08,
+  } as const;
   return Plot.plot({
     width,
-    height: narrow ? 250 * groups.length : 300,
+    height: narrow ? 265 * groups.length : 300,
     marginLeft: 44,
     marginRight: 12,
     marginTop: 30,
