@@ -301,7 +301,7 @@ async function releaseNodes(
     ...flagNodes(flags.flags),
     truncationStep({ macros: looks.macros, spine, features, kpis: kpis.map(({ id }) => id) }),
     ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample, looks: { ...looks, spine } })),
-    ...(await martNodes()),
+    ...(await martNodes(book)),
     ...(await successNodes(
       practice,
       kpis.map(({ id }) => id),

@@ -459,6 +459,12 @@ export interface Gate {
   readonly p_holm: number | null;
 }
 
+export interface SourceContract {
+  readonly source: string;
+  readonly max_age: string | null;
+  readonly on_stale: string;
+}
+
 export interface SourceWeek {
   readonly source: string;
   readonly entity: string;

@@ -155,7 +155,7 @@ function howMany({ kpi_count: rows, kpi: kpis }: AdviceData): HTMLElement {
     drawn.length === 0
       ? null
       : caption(
-          "Spread: how far a score keeps accounts apart, 100 % with the first KPI alone. With every KPI added accounts look more alike, which the guides call everybody looking the same. From the first KPI without an early warning on, chance picks.",
+          "Spread: the standard deviation of an equal-weight score of that many KPIs, in units of one KPI. The smaller, the more alike accounts look. From the first KPI without an early warning on, the order of adding is chance.",
         ),
   );
 }

@@ -1,17 +1,23 @@
 import { html } from "htl";
-import { type Column, tableWithCsv } from "../figure.js";
-import { count, date, daysBetween, percent, plural } from "../format.js";
+import { volumes } from "../charts/volumes.js";
+import { type Column, figure, tableWithCsv } from "../figure.js";
+import { count, date, daysBetween, missing, percent, plural } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
+import type { KpiQuality, SourceContract, SourceWeek } from "../rows-evidence.js";
 import { dataSentence, sentenceOf } from "../sentences.js";
-import { caption, section, sqlSection } from "./parts.js";
+import { qualitySentence, volumeSentence } from "../sentences-evidence.js";
+import { caption, finding, section, sqlSection } from "./parts.js";
 
 export interface DataData {
   readonly release: readonly Release[];
   readonly data_check: readonly DataCheck[];
   readonly data_source: readonly DataSource[];
   readonly delivery: readonly Delivery[];
+  readonly kpi_quality: readonly KpiQuality[];
   readonly reject: readonly Reject[];
+  readonly source_contract: readonly SourceContract[];
+  readonly source_week: readonly SourceWeek[];
   readonly statement: readonly Statement[];
 }
 
@@ -31,7 +37,9 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
         : say`${count(odd.length)} of ${plural(data.data_check.length, "check")} on the exports found something odd; the rows stay in and are counted below.`,
     )}
     ${markList(data.data_source)}
-    ${section("Sources", sourceTable(data.data_source, release))}
+    ${section("Sources", sourceTable(data.data_source, data.source_contract, release), caption("Days behind: whole days between a source's last row and the day of the report. Expected within: what the book promises of it; where it is broken and the release was published all the same, a mark stands above."))}
+    ${volumeFigure(data.source_week)}
+    ${qualitySection(data.kpi_quality)}
     ${section(
       "Checks",
       data.data_check.length === 0
@@ -57,7 +65,7 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
       caption("A row is set aside when a required value cannot be read. Values stay in the warehouse: meta.reject."),
     )}
     ${section("Files", data.delivery.length === 0 ? (html`<p class="empty">No file was delivered.</p>` as Node) : tableWithCsv({ name: "deliveries", label: "Delivered files", rows: data.delivery, columns: deliveryColumns, search: true }))}
-    ${sqlSection(data.statement, ["marts.data_source", "marts.data_check", "marts.reject", "marts.delivery"])}
+    ${sqlSection(data.statement, ["marts.data_source", "marts.source_week", "marts.kpi_quality", "marts.kpi_week", "marts.data_check", "marts.reject", "marts.delivery"])}
   </div>` as HTMLElement;
 }
 
@@ -68,7 +76,85 @@ function markList(rows: readonly DataSource[]): HTMLElement | null {
   return html`<ul class="notice" role="note">${marks.map((mark) => html`<li>${mark}</li>`)}</ul>` as HTMLElement;
 }
 
-function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement {
+/** Rows by week, one strip a source: where a feed stopped, doubled or thinned out. */
+function volumeFigure(rows: readonly SourceWeek[]): HTMLElement {
+  return figure({
+    id: "volume",
+    title: "Rows by week",
+    subtitle: "by the week that the rows speak of, each source on its own scale; triangle: a step up or down",
+    alt: volumeSentence(rows)
+      .map((part) => (typeof part === "string" ? part : part.fact))
+      .join(""),
+    chart: rows.length === 0 ? null : (width) => volumes(rows, { width }),
+    empty: "No source has a whole week of rows yet.",
+    ...finding(volumeSentence(rows)),
+    table: {
+      name: "source-weeks",
+      rows,
+      columns: [
+        { name: "Source", text: (r) => r.source },
+        { name: "Week of", text: (r) => date(r.week), value: (r) => r.week },
+        { name: "Rows", text: (r) => count(r.n_rows), value: (r) => r.n_rows, isNumber: true },
+        {
+          name: "Usual",
+          text: (r) => (r.usual_rows === null ? "not yet known" : count(r.usual_rows)),
+          value: (r) => r.usual_rows,
+          isNumber: true,
+        },
+        { name: "Step", text: (r) => r.step ?? "" },
+      ],
+    },
+  });
+}
+
+/** How well the data of each KPI arrive. */
+function qualitySection(rows: readonly KpiQuality[]): HTMLElement {
+  const columns: readonly Column<KpiQuality>[] = [
+    { name: "KPI", text: (r) => html`<a href=${`./kpis/${r.kpi}.html`}>${r.label}</a>`, value: (r) => r.label },
+    {
+      name: "Accounts with a value",
+      text: (r) => percent(r.coverage_now),
+      value: (r) => r.coverage_now,
+      isNumber: true,
+    },
+    {
+      name: "Lowest week",
+      text: (r) => (r.coverage_lowest === null ? missing : `${percent(r.coverage_lowest)}, ${date(r.lowest_week)}`),
+      value: (r) => r.coverage_lowest,
+      isNumber: true,
+    },
+    { name: "Last row", text: (r) => date(r.last_on), value: (r) => r.last_on },
+    {
+      name: "Longest gap, days",
+      text: (r) =>
+        r.longest_gap_days === null
+          ? missing
+          : r.longest_gap_days === 0
+            ? "0"
+            : `${count(r.longest_gap_days)}, from ${date(r.gap_from)}`,
+      value: (r) => r.longest_gap_days,
+      isNumber: true,
+    },
+    {
+      name: "Steps in volume",
+      text: (r) =>
+        r.n_steps === null ? missing : r.n_steps === 0 ? "0" : `${count(r.n_steps)}, last ${date(r.last_step)}`,
+      value: (r) => r.n_steps,
+      isNumber: true,
+    },
+  ];
+  return section(
+    "What feeds the KPIs",
+    rows.length === 0 ? (html`<p class="empty">No KPI is switched on.</p>` as Node) : paragraph(qualitySentence(rows)),
+    rows.length === 0
+      ? null
+      : tableWithCsv({ name: "kpi-quality", label: "How well the data of each KPI arrive", rows, columns }),
+    caption("Coverage week by week stands on each KPI's page."),
+  );
+}
+
+function sourceTable(rows: readonly DataSource[], contracts: readonly SourceContract[], release: Release): HTMLElement {
+  const promised = new Map(contracts.map((c) => [c.source, c]));
   if (rows.length === 0) return html`<p class="empty">No file was delivered.</p>` as HTMLElement;
   const columns: readonly Column<DataSource>[] = [
     { name: "Source", text: (r) => r.source },
@@ -81,6 +167,11 @@ function sourceTable(rows: readonly DataSource[], release: Release): HTMLElement
       value: (r) => (r.last_day === null ? null : daysBetween(r.last_day, release.as_of) - 1),
       isNumber: true,
     },
+    {
+      name: "Expected within",
+      text: (r) => promised.get(r.source)?.max_age ?? "nothing promised",
+    },
+    { name: "When late", text: (r) => (promised.get(r.source)?.on_stale === "refuse" ? "no release" : "a mark") },
     { name: "In the KPIs", text: (r) => (r.is_read ? "yes" : "no") },
     { name: "Files", text: (r) => count(r.n_deliveries), value: (r) => r.n_deliveries, isNumber: true },
     { name: "Rows read", text: (r) => count(r.rows_read), value: (r) => r.rows_read, isNumber: true },
