@@ -30,6 +30,7 @@ import { testKpis } from "./commands/test.ts";
 import { trial } from "./commands/trial.ts";
 import { verdicts } from "./commands/verdicts.ts";
 import { machineError } from "./lib/errors.ts";
+import { printable } from "./lib/log.ts";
 import { assayVersion } from "./lib/version.ts";
 
 const wholeNumber = (text: string): number => {
@@ -67,7 +68,9 @@ const context: Context = {
   now: () => new Date(),
   log: process.stderr.isTTY ? terminalLog(process.stderr) : jsonLog(process.stderr, () => new Date()),
   print: (text) => {
-    process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+    // What is written to a file or another program keeps its bytes.
+    const shown = process.stdout.isTTY ? printable(text, { lines: true }) : text;
+    process.stdout.write(shown.endsWith("\n") ? shown : `${shown}\n`);
   },
 };
 
@@ -260,10 +263,12 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const told = machineError(error);
     if (told !== null) {
-      process.stderr.write(`assay: ${told.message}\n${told.hint === undefined ? "" : `  hint: ${told.hint}\n`}`);
+      const hint = told.hint === undefined ? "" : `  hint: ${printable(told.hint)}\n`;
+      process.stderr.write(`assay: ${printable(told.message)}\n${hint}`);
       return told.exitCode;
     }
-    process.stderr.write(`assay: a bug in Assay, please report it\n${error instanceof Error ? error.stack : error}\n`);
+    const trace = printable(String(error instanceof Error ? error.stack : error), { lines: true });
+    process.stderr.write(`assay: a bug in Assay, please report it\n${trace}\n`);
     return 1;
   }
 }

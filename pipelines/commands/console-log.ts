@@ -1,20 +1,17 @@
 import { Listr, ListrLogger, ProcessOutput } from "listr2";
-import { type Log, timeLeft } from "../lib/log.ts";
+import { type Log, printable, timeLeft } from "../lib/log.ts";
 
 /** Progress for a person: one line a step with how far it is, how long it will take if it takes as long as last time, and how long it took. Everything goes to stderr. */
 export function terminalLog(stderr: NodeJS.WriteStream): Log {
   const logger = new ListrLogger({ processOutput: new ProcessOutput(stderr, stderr) });
   let openTask: { output: string } | undefined;
   const say = (message: string): void => {
-    if (openTask === undefined) stderr.write(`${message}\n`);
-    else openTask.output = message;
+    if (openTask === undefined) stderr.write(`${printable(message)}\n`);
+    else openTask.output = printable(message);
   };
   return {
     info: say,
-    warn: (message) => {
-      if (openTask === undefined) stderr.write(`warning: ${message}\n`);
-      else openTask.output = `warning: ${message}`;
-    },
+    warn: (message) => say(`warning: ${message}`),
     async step(title, work, last) {
       let result: Awaited<ReturnType<typeof work>> | undefined;
       const started = performance.now();
@@ -35,7 +32,7 @@ export function terminalLog(stderr: NodeJS.WriteStream): Log {
               const ticking = setInterval(show, 1000);
               try {
                 result = await work((note) => {
-                  text = note;
+                  text = printable(note);
                   show();
                 });
               } finally {

@@ -152,7 +152,7 @@ function describe(
   return [
     `${did ? "Erased" : "Would erase"} account ${account}: ${rows} rows of ${sources.length} ${sources.length === 1 ? "source" : "sources"}${refs.length === 0 ? "" : `, found by its id and by ${refs.length} ids that led to it`}.`,
     ...sources.map(({ source, rows: n, files }) => `  ${source}: ${n} rows, from ${list(files)}`),
-    `${did ? "The texts" : "The texts"} of all values that were rejected so far ${did ? "are blanked" : "would be blanked"}: a rejected value does not say whose it is. Counts, lines and reasons stay.`,
+    `The texts of all values that were rejected so far ${did ? "are blanked" : "would be blanked"}: a rejected value does not say whose it is. Counts, lines and reasons stay.`,
     releases.length === 0
       ? "No release is kept that was built with it."
       : `${did ? "Removed" : "Would remove, once a release without it is built and published,"} ${releases.length} ${releases.length === 1 ? "release" : "releases"} built with it: ${list(releases)}.`,

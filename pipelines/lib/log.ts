@@ -16,6 +16,20 @@ export interface LastTime {
   readonly after: number;
 }
 
+/**
+ * A text that came from elsewhere (the name of a file, a value), as a terminal or a log may have it: what would move the cursor, colour,
+ * hide or turn round what stands beside it is written out (`\u001b`), and so is a line break unless `lines` are wanted.
+ */
+export const printable = (text: string, { lines = false } = {}): string =>
+  text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about.
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (letter) =>
+      lines && (letter === "\n" || letter === "\t")
+        ? letter
+        : `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+
 /** Says nothing: for tests and for commands that only answer. */
 export const silentLog: Log = {
   info() {},
