@@ -12,7 +12,7 @@ import {
   standardised,
   varies,
 } from "./baseline.ts";
-import { fitLogistic, type LogisticProblem } from "./newton.ts";
+import { fitLogistic, type LogisticFit, type LogisticProblem } from "./newton.ts";
 import { tenDigits, writeTable } from "./tables.ts";
 
 /** A covariate of the baseline model under the name that the rows of a fit give it. */
@@ -98,10 +98,11 @@ export async function layBaseline({ query, run }: StepContext, labels: LabelCoun
 }
 
 /**
- * From so many labelled rows the KPIs are fitted one after another, with their rows laid side by side: a pass then multiplies by
- * constants and joins nothing. Below, the statements themselves cost more than their rows, and one serves all KPIs.
+ * From so many labelled rows the KPIs are fitted one after another, over a table with so many of them side by side: a pass then
+ * multiplies by constants and joins nothing. Below, the statements themselves cost more than their rows, and one serves all KPIs.
  */
 const aloneFrom = 100_000;
+const sideBySide = 25;
 
 /**
  * Per KPI and definition: y on the baseline covariates, block dummies and the rank-normal KPI over complete cases, ridge
@@ -134,22 +135,35 @@ export const fitLens: Step = {
       );
       if (usable.length === 0) continue;
       const { table, columns, problem } = await layBaseline(context, labels);
-      const batch = labels.n_rows < aloneFrom ? usable.length : 1;
+      const isAlone = labels.n_rows >= aloneFrom;
+      const batch = isAlone ? sideBySide : usable.length;
       for (let from = 0; from < usable.length; from += batch) {
-        const fitted = usable.slice(from, from + batch);
-        await run(`
+        const kpis = usable.slice(from, from + batch).map(({ kpi }) => kpi);
+        const placed = `validation.kpi_placed where definition = ${literal(definition)} and kpi in (${kpis.map(literal).join(", ")})`;
+        const own = `r.account_no, r.block, r.part, r.y${columns.map((name) => `, r.${name}`).join("")}`;
+        if (isAlone) {
+          const values = kpis.map((kpi, i) => `max(x) filter (where kpi = ${literal(kpi)}) as v${i}`);
+          await run(`
 create or replace temp table lens_value as
-select k.kpi as fit, k.observation_no, k.x as kpi_x
-from validation.kpi_placed as k
-where k.definition = ${literal(definition)} and k.kpi in (${fitted.map(({ kpi }) => literal(kpi)).join(", ")})`);
-        const beside = `select v.fit, v.kpi_x, r.account_no, r.block, r.part, r.y${columns.map((name) => `, r.${name}`).join("")}
-    from lens_value as v
-    inner join ${table} as r on r.observation_no = v.observation_no`;
-        if (batch === 1) await run(`create or replace temp table lens_row as ${beside}`);
-        const fits = await fitLogistic(query, {
-          rows: batch === 1 ? "select * from lens_row" : beside,
-          ...problem("kpi_x"),
-        });
+with beside as (
+  select observation_no, ${values.join(", ")} from ${placed} group by observation_no
+)
+select ${own}, v.* exclude (observation_no)
+from beside as v
+inner join ${table} as r on r.observation_no = v.observation_no`);
+        } else {
+          await run(`
+create or replace temp table lens_value as select kpi as fit, observation_no, x as kpi_x from ${placed}`);
+        }
+        const fits = isAlone
+          ? await fitEach(query, kpis, (i) => ({
+              rows: `select ${literal(kpis[i] as string)} as fit, ${own}, r.v${i} as kpi_x from lens_value as r where r.v${i} is not null`,
+              ...problem("kpi_x"),
+            }))
+          : await fitLogistic(query, {
+              rows: `select v.fit, v.kpi_x, ${own} from lens_value as v inner join ${table} as r on r.observation_no = v.observation_no`,
+              ...problem("kpi_x"),
+            });
         for (const [kpi, result] of fits) {
           rows.push({
             definition,
@@ -160,7 +174,7 @@ where k.definition = ${literal(definition)} and k.kpi in (${fitted.map(({ kpi })
           });
         }
       }
-      await run(`drop table if exists lens_row; drop table lens_value; drop table ${table}`);
+      await run(`drop table lens_value; drop table ${table}`);
     }
     await writeTable(
       context,
@@ -170,3 +184,16 @@ where k.definition = ${literal(definition)} and k.kpi in (${fitted.map(({ kpi })
     );
   },
 };
+
+/** One fit after another, as {@link fitLogistic} gives several. */
+async function fitEach(
+  query: StepContext["query"],
+  kpis: readonly string[],
+  problemOf: (i: number) => LogisticProblem,
+): Promise<ReadonlyMap<string, LogisticFit>> {
+  const fits = new Map<string, LogisticFit>();
+  for (const i of kpis.keys()) {
+    for (const [kpi, fit] of await fitLogistic(query, problemOf(i))) fits.set(kpi, fit);
+  }
+  return fits;
+}

@@ -348,13 +348,22 @@ function linearOf(name: string, functions: readonly Linear[], design: Design): L
   return only !== undefined && others.length === 0 ? writtenOut(only, design) : lookedUp(name, functions, design);
 }
 
-/** The rows of these fits. */
-const rowsOf = (rows: string, functions: readonly Linear[]): string => {
+/**
+ * The rows of these fits as `r`, how they are told apart in a list of keys, and what names them in a result. Of one fit the
+ * engine groups by whole numbers alone, which it looks up without hashing.
+ */
+function rowsOf(rows: string, functions: readonly Linear[]): FitRows {
   const [only, ...others] = functions;
-  return only !== undefined && others.length === 0
-    ? `(select * from (${rows}) as a where fit = ${literal(only.key)}) as r`
-    : `(${rows}) as r`;
-};
+  if (only === undefined || others.length > 0) return { from: `(${rows}) as r`, keys: ["fit"], fit: "fit" };
+  const key = literal(only.key);
+  return { from: `(select * from (${rows}) as a where fit = ${key}) as r`, keys: [], fit: `${key} as fit` };
+}
+
+interface FitRows {
+  readonly from: string;
+  readonly keys: readonly string[];
+  readonly fit: string;
+}
 
 const predictorsOf = (states: readonly FitState[]): readonly Linear[] =>
   states.map((state) => ({
@@ -371,9 +380,10 @@ async function passOver(
   open: readonly (readonly [string, FitState])[],
 ): Promise<ReadonlyMap<string, ReadonlyMap<number, BlockSums>>> {
   const { columns, parts } = design;
-  const part = parts.length === 1 ? "" : ", part";
   const functions = predictorsOf(open.map(([, state]) => state));
   const predictor = linearOf("own", functions, design);
+  const { from, keys, fit } = rowsOf(rows, functions);
+  const groups = [...keys, "block", ...(parts.length === 1 ? [] : ["part"])].join(", ");
   const q = columns.length;
   const sums: string[] = [];
   // Plain sums steer the steps; the gradient decides where they end, so its rounding errors are compensated.
@@ -387,7 +397,7 @@ with ${[
     ...predictor.tables,
     `scored as (
   select r.*, ${predictor.sql} as eta
-  from ${rowsOf(rows, functions)}${predictor.joins}
+  from ${from}${predictor.joins}
 )`,
   ].join(",\n")},
 split as (
@@ -401,9 +411,9 @@ weighted as (
     case when is_likely = (y = 1) then 0e0 else -abs(eta) end - ln(1e0 + odds) as margin
   from split
 )
-select fit, block${part}, sum(w) as s_w, fsum(residual) as s_r,
+select ${[fit, ...groups.split(", ").filter((name) => name !== "fit")].join(", ")}, sum(w) as s_w, fsum(residual) as s_r,
   fsum(margin) as s_l${sums.map((sum, i) => `, ${sum} as s${i}`).join("")}
-from weighted group by fit, block${part} order by fit, block${part}`);
+from weighted group by ${groups} order by ${groups}`);
   const out = new Map<string, Map<number, BlockSums>>();
   const p = covariates.length;
   for (const row of result) {
@@ -496,20 +506,22 @@ async function clusteredErrors(
   const functions = predictorsOf(done);
   const predictor = linearOf("own", functions, design);
   const direction = linearOf("toward", directions, design);
+  const { from, keys, fit } = rowsOf(rows, functions);
   const result = await query<{ fit: string | number; squares: number; accounts: number; n: number }>(`
 with ${[
     ...predictor.tables,
     ...direction.tables,
     `scored as (
-  select r.fit, r.account_no, r.y, ${predictor.sql} as eta, ${direction.sql} as direction
-  from ${rowsOf(rows, functions)}${predictor.joins}${direction.joins}
+  select ${["account_no", "y", ...keys].map((name) => `r.${name}`).join(", ")}, ${predictor.sql} as eta, ${direction.sql} as direction
+  from ${from}${predictor.joins}${direction.joins}
 )`,
   ].join(",\n")},
 by_account as (
-  select fit, account_no, count(*) as n, fsum((y - 1e0 / (1e0 + exp(-eta))) * direction) as u
-  from scored group by fit, account_no
+  select ${[...keys, "account_no"].join(", ")}, count(*) as n, fsum((y - 1e0 / (1e0 + exp(-eta))) * direction) as u
+  from scored group by ${[...keys, "account_no"].join(", ")}
 )
-select fit, fsum(u * u) as squares, count(*) as accounts, sum(n) as n from by_account group by fit`);
+select ${fit}, fsum(u * u) as squares, count(*) as accounts, sum(n) as n
+from by_account${keys.length === 0 ? "" : ` group by ${keys.join(", ")}`}`);
   const errors = new Map<string, number>();
   for (const row of result) {
     const k = (states.get(String(row.fit)) as FitState).beta.length;

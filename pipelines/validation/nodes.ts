@@ -18,6 +18,7 @@ import { rankModels, rankTotals } from "./rank.ts";
 import { groupKpis, rankPairs } from "./redundancy.ts";
 import { type LookBackOptions, lookBack } from "./rhythm.ts";
 import { testShape } from "./shape.ts";
+import { kpiSides } from "./sides.ts";
 import { table } from "./tables.ts";
 
 export interface ValidationOptions {
@@ -131,10 +132,16 @@ async function kpiNodes(
     fitBaseline,
     makePeriods,
     kpiValueModel(kpis),
-    ...rankTotals("kpi", "validation.kpi_account", { isSummed: true }),
+    ...rankTotals("kpi", "validation.kpi_account", {
+      isSummed: true,
+      keys: ["definition_no", "series_no", "kind", "place"],
+      names: "validation.kpi_ranking",
+      // What differences are taken of; periods and segments are compared through their own errors.
+      influenceOf: "statistic in ('main', 'crude', 'late', 'missing', 'half_1', 'half_2')",
+    }),
     testShape,
-    ...rankModels({ name: "kpi_side", source: "validation.kpi_side_observed" }),
-    ...rankTotals("kpi_side", "validation.kpi_side_part"),
+    kpiSides,
+    ...rankTotals("kpi_side", "validation.kpi_side_part", { isSummed: true }),
     ...rankModels({ name: "cohort", source: "validation.cohort_observed" }),
     ...rankTotals("cohort", "validation.cohort_part"),
     fitLens,

@@ -101,6 +101,16 @@ group by definition, subject, statistic, account_no, block, segment`,
   ];
 }
 
+interface Totals {
+  /** A row of `parts` is all that an account has of a statistic. */
+  readonly isSummed?: boolean;
+  /** What names a statistic in `parts`; of whole numbers with `names`, a table that gives their definition, subject, statistic. */
+  readonly keys?: readonly string[];
+  readonly names?: string;
+  /** The statistics of which each account's influence is kept, as the end of a condition: `statistic in (...)`. Without it, of all. */
+  readonly influenceOf?: string;
+}
+
 /**
  * Sums parts to `<name>_auc` (one row a statistic: auc, se, tie share, distinct accounts) and `<name>_influence` (psi per
  * account). `parts` may be a view that adds statistics made of a part of the strata (a half, a period, a segment).
@@ -108,62 +118,78 @@ group by definition, subject, statistic, account_no, block, segment`,
 export function rankTotals(
   name: string,
   parts: string,
-  options: { /** A row of `parts` is all that an account has of a statistic. */ readonly isSummed?: boolean } = {},
+  { isSummed = false, keys = ["definition", "subject", "statistic"], names, influenceOf }: Totals = {},
 ): readonly Model[] {
   const point = `validation.${name}_point`;
   const influence = `validation.${name}_influence`;
+  const named = ["definition", "subject", "statistic"];
+  const same = (a: string, b: string): string => keys.map((key) => `${a}.${key} = ${b}.${key}`).join(" and ");
+  const summed = (...columns: readonly string[]): string =>
+    isSummed
+      ? `select * from ${parts}`
+      : `select ${keys.join(", ")}, account_no, ${columns.join(", ")}\n  from ${parts}\n  group by ${keys.join(", ")}, account_no`;
+  const shares = (...columns: readonly string[]): readonly string[] =>
+    columns.map((column) => `exact_share_sum(${column}) as ${column}`);
+  const columns = [...new Set([...keys, ...named])];
+  const moved = (condition: string): string => `
+summed as (
+  ${summed(...shares("won", "met"))}
+),
+moved as (
+  select
+    ${columns.map((column) => `p.${column}`).join(", ")}, s.account_no,
+    round((s.won - p.auc * s.met) / p.pairs, 16) as psi
+  from summed as s
+  inner join ${point} as p on ${same("p", "s")}
+  where ${condition}
+)`;
+  const isKept = influenceOf === undefined ? "p.auc is not null" : `p.auc is not null and p.${influenceOf}`;
   return [
     model(
       point,
-      ["definition", "subject", "statistic"],
-      [parts],
+      named,
+      [parts, ...(names === undefined ? [] : [names])],
       `
 with by_account as (
-  ${options.isSummed === true ? "select *" : "select\n    definition, subject, statistic, account_no,\n    sum(n_rows) as n_rows, sum(n_event_rows) as n_event_rows,\n    exact_share_sum(event_won) as event_won, exact_share_sum(event_met) as event_met, exact_share_sum(event_tied) as event_tied"}
-  from ${parts}${options.isSummed === true ? "" : "\n  group by definition, subject, statistic, account_no"}
+  ${summed("sum(n_rows) as n_rows", "sum(n_event_rows) as n_event_rows", ...shares("event_won", "event_met", "event_tied"))}
+),
+counted as (
+  select
+    ${keys.join(", ")},
+    exact_sum(event_won) / nullif(exact_sum(event_met), 0e0) as auc,
+    exact_sum(event_met) as pairs,
+    exact_sum(event_tied) / nullif(exact_sum(event_met), 0e0) as tied,
+    cast(sum(n_rows) as bigint) as n_rows,
+    cast(sum(n_event_rows) as bigint) as n_event_rows,
+    count(*) as n_accounts,
+    count(case when n_event_rows > 0 then 1 end) as n_churned,
+    count(case when n_rows > n_event_rows then 1 end) as n_staying
+  from by_account
+  group by ${keys.join(", ")}
 )
-select
-  definition, subject, statistic,
-  exact_sum(event_won) / nullif(exact_sum(event_met), 0e0) as auc,
-  exact_sum(event_met) as pairs,
-  exact_sum(event_tied) / nullif(exact_sum(event_met), 0e0) as tied,
-  cast(sum(n_rows) as bigint) as n_rows,
-  cast(sum(n_event_rows) as bigint) as n_event_rows,
-  count(*) as n_accounts,
-  count(case when n_event_rows > 0 then 1 end) as n_churned,
-  count(case when n_rows > n_event_rows then 1 end) as n_staying
-from by_account
-group by definition, subject, statistic`,
+${names === undefined ? "select * from counted" : `select ${named.map((column) => `n.${column}`).join(", ")}, c.*\nfrom counted as c\ninner join ${names} as n on ${same("n", "c")}`}`,
     ),
     model(
       influence,
-      ["definition", "subject", "statistic", "account_no"],
+      [...named, "account_no"],
       [parts, point],
       `
-with summed as (
-  ${options.isSummed === true ? "select definition, subject, statistic, account_no, won, met" : "select definition, subject, statistic, account_no, exact_share_sum(won) as won, exact_share_sum(met) as met"}
-  from ${parts}${options.isSummed === true ? "" : "\n  group by definition, subject, statistic, account_no"}
-)
-select
-  s.definition, s.subject, s.statistic, s.account_no,
-  round((s.won - p.auc * s.met) / p.pairs, 16) as psi
-from summed as s
-inner join ${point} as p
-  on p.definition = s.definition and p.subject = s.subject and p.statistic = s.statistic
-where p.auc is not null`,
+with${moved(isKept)}
+select ${named.join(", ")}, account_no, psi from moved`,
     ),
     model(
       `validation.${name}_auc`,
-      ["definition", "subject", "statistic"],
-      [point, influence],
+      named,
+      influenceOf === undefined ? [point, influence] : [parts, point],
       `
-with spread as (
+with${influenceOf === undefined ? "" : `${moved("p.auc is not null")},`}
+spread as (
   select
-    definition, subject, statistic,
+    ${keys.join(", ")},
     exact_sum(psi * psi) as squares,
     count(case when psi <> 0 then 1 end) as n_moving
-  from ${influence}
-  group by definition, subject, statistic
+  from ${influenceOf === undefined ? influence : "moved"}
+  group by ${keys.join(", ")}
 ),
 estimated as (
   select
@@ -174,8 +200,7 @@ estimated as (
     end as se_psi,
     (p.auc * p.n_churned + 0.5e0) / (p.n_churned + 1e0) as shrunk
   from ${point} as p
-  inner join spread as s
-    on s.definition = p.definition and s.subject = p.subject and s.statistic = p.statistic
+  inner join spread as s on ${same("s", "p")}
 ),
 mended as (
   -- A perfect separator has no variance of its own: Hanley and McNeil (1982) at a shrunk A stands in. A constant has

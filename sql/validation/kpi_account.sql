@@ -1,9 +1,10 @@
 -- model: validation.kpi_account
--- grain: definition, subject, statistic, account_no
--- depends: features.kpi_definition, validation.definition, validation.kpi_date_cell, validation.kpi_part, validation.kpi_value,
---   validation.period, validation.ranked_row
--- The parts of every statistic per account: main and missing (prognostic strata), its halves, periods and segments, late
--- (decisions within the gap), crude (strata are dates).
+-- grain: definition_no, series_no, kind, place, account_no
+-- depends: validation.definition, validation.kpi_date_cell, validation.kpi_part, validation.kpi_value, validation.period,
+--   validation.ranked_row
+-- The parts of every statistic per account, named in validation.kpi_ranking. kind: 0 the whole (main and missing, prognostic
+-- strata), 1 its halves, 2 periods and 3 segments (place tells which), 4 late (decisions within the gap), 5 crude (strata are
+-- dates).
 with period as (
   select n.definition_no, d.block, d.half, d.period_no
   from validation.period as d
@@ -26,95 +27,53 @@ dated as (
   where r.crude_y is not null
 ),
 of_account as (
+  -- One set a statistic: grouping() tells which of half, period_no and segment_no a row is summed over.
   select
-    'main' as kind,
-    0 as place,
-    definition_no,
-    series_no,
-    account_no,
-    cast(sum(n_rows) as bigint) as n_rows,
-    cast(sum(n_event_rows) as bigint) as n_event_rows,
-    exact_share_sum(won) as won,
-    exact_share_sum(met) as met,
-    exact_share_sum(event_won) as event_won,
-    exact_share_sum(event_met) as event_met,
-    exact_share_sum(event_tied) as event_tied
-  from validation.kpi_part
-  group by definition_no, series_no, account_no
-  union all
-  select
-    'half' as kind,
-    half as place,
+    cast(
+      case grouping(d.half, d.period_no, p.segment_no) when 7 then 0 when 3 then 1 when 5 then 2 else 3 end as tinyint
+    ) as kind,
+    cast(coalesce(d.half, d.period_no, p.segment_no, 0) as smallint) as place,
     p.definition_no,
-    series_no,
-    account_no,
-    cast(sum(n_rows) as bigint) as n_rows,
-    cast(sum(n_event_rows) as bigint) as n_event_rows,
-    exact_share_sum(won) as won,
-    exact_share_sum(met) as met,
-    exact_share_sum(event_won) as event_won,
-    exact_share_sum(event_met) as event_met,
-    exact_share_sum(event_tied) as event_tied
+    p.series_no,
+    p.account_no,
+    cast(sum(p.n_rows) as bigint) as n_rows,
+    cast(sum(p.n_event_rows) as bigint) as n_event_rows,
+    cast(sum(p.won) as double) as won,
+    cast(sum(p.met) as double) as met,
+    cast(sum(p.event_won) as double) as event_won,
+    cast(sum(p.event_met) as double) as event_met,
+    cast(sum(p.event_tied) as double) as event_tied
   from validation.kpi_part as p
-  inner join period as d on d.definition_no = p.definition_no and d.block = p.block
-  where series_no > 0 and half is not null
-  group by p.definition_no, series_no, account_no, half
+  left join period as d on d.definition_no = p.definition_no and d.block = p.block
+  group by grouping sets (
+    (p.definition_no, p.series_no, p.account_no),
+    (p.definition_no, p.series_no, p.account_no, d.half),
+    (p.definition_no, p.series_no, p.account_no, d.period_no),
+    (p.definition_no, p.series_no, p.account_no, p.segment_no)
+  )
+  having grouping(d.half, d.period_no, p.segment_no) = 7
+    or (p.series_no > 0 and (grouping(d.half) = 1 or d.half is not null) and (grouping(d.period_no) = 1 or d.period_no is not null))
   union all
   select
-    'period' as kind,
-    period_no as place,
-    p.definition_no,
-    series_no,
-    account_no,
-    cast(sum(n_rows) as bigint) as n_rows,
-    cast(sum(n_event_rows) as bigint) as n_event_rows,
-    exact_share_sum(won) as won,
-    exact_share_sum(met) as met,
-    exact_share_sum(event_won) as event_won,
-    exact_share_sum(event_met) as event_met,
-    exact_share_sum(event_tied) as event_tied
-  from validation.kpi_part as p
-  inner join period as d on d.definition_no = p.definition_no and d.block = p.block
-  where series_no > 0
-  group by p.definition_no, series_no, account_no, period_no
-  union all
-  select
-    'segment' as kind,
-    segment_no as place,
-    definition_no,
-    series_no,
-    account_no,
-    cast(sum(n_rows) as bigint) as n_rows,
-    cast(sum(n_event_rows) as bigint) as n_event_rows,
-    exact_share_sum(won) as won,
-    exact_share_sum(met) as met,
-    exact_share_sum(event_won) as event_won,
-    exact_share_sum(event_met) as event_met,
-    exact_share_sum(event_tied) as event_tied
-  from validation.kpi_part
-  where series_no > 0
-  group by definition_no, series_no, account_no, segment_no
-  union all
-  select
-    'late' as kind,
-    0 as place,
+    cast(4 as tinyint) as kind,
+    cast(0 as smallint) as place,
     definition_no,
     series_no,
     account_no,
     cast(sum(n_late_rows) as bigint) as n_rows,
     cast(sum(n_late_event_rows) as bigint) as n_event_rows,
-    exact_share_sum(late_won) as won,
-    exact_share_sum(late_met) as met,
-    exact_share_sum(late_event_won) as event_won,
-    exact_share_sum(late_event_met) as event_met,
-    exact_share_sum(late_event_tied) as event_tied
+    cast(sum(late_won) as double) as won,
+    cast(sum(late_met) as double) as met,
+    cast(sum(late_event_won) as double) as event_won,
+    cast(sum(late_event_met) as double) as event_met,
+    cast(sum(late_event_tied) as double) as event_tied
   from validation.kpi_part
   where series_no > 0
   group by definition_no, series_no, account_no
   union all
   select
-    'crude' as kind,
-    0 as place,
+    cast(5 as tinyint) as kind,
+    cast(0 as smallint) as place,
     definition_no,
     kpi_no as series_no,
     account_no,
@@ -128,26 +87,6 @@ of_account as (
   from dated
   group by definition_no, kpi_no, account_no
 )
-select
-  d.definition,
-  k.id as subject,
-  case a.kind
-    when 'main' then case when a.series_no > 0 then 'main' else 'missing' end
-    when 'segment' then 'segment_' || s.segment
-    when 'half' then 'half_' || a.place
-    when 'period' then 'period_' || a.place
-    else a.kind
-  end as statistic,
-  a.account_no,
-  a.n_rows,
-  a.n_event_rows,
-  a.won,
-  a.met,
-  a.event_won,
-  a.event_met,
-  a.event_tied
-from of_account as a
-inner join features.kpi_definition as k on k.kpi_no = abs(a.series_no)
-inner join (select distinct definition_no, definition from validation.ranked_row) as d on d.definition_no = a.definition_no
-left join (select distinct segment_no, segment from validation.ranked_row) as s on s.segment_no = a.place and a.kind = 'segment'
-where a.n_rows > 0
+select definition_no, series_no, kind, place, account_no, n_rows, n_event_rows, won, met, event_won, event_met, event_tied
+from of_account
+where n_rows > 0

@@ -3,7 +3,8 @@
 -- depends: validation.kpi_cell, validation.kpi_series, validation.ranked_row
 -- Like for like: what an account's rows of a block and segment won (pairs, a tie half) and met (pairs), both weighted by
 -- 1 / (events + others) of the stratum. A = sum(event_won) / sum(event_met), psi = (won - A met) / sum(event_met). Blocks and
--- segments are whole strata, so halves, periods and segments are sums of these. late_ is the same of decisions within the gap.
+-- segments are whole strata, so halves, periods and segments are sums of these: decimals, which add up exactly. late_ is the same
+-- of decisions within the gap.
 with weighed as (
   select
     r.definition_no,
@@ -33,17 +34,17 @@ select
   segment_no,
   count(y) as n_rows,
   count(case when y = 1 then 1 end) as n_event_rows,
-  coalesce(exact_share_sum(case when y is not null then won end), 0e0) as won,
-  coalesce(exact_share_sum(case when y is not null then met end), 0e0) as met,
-  coalesce(exact_share_sum(case when y = 1 then won end), 0e0) as event_won,
-  coalesce(exact_share_sum(case when y = 1 then met end), 0e0) as event_met,
-  coalesce(exact_share_sum(case when y = 1 then tied end), 0e0) as event_tied,
+  sum_of_shares(case when y is not null then won end) as won,
+  sum_of_shares(case when y is not null then met end) as met,
+  sum_of_shares(case when y = 1 then won end) as event_won,
+  sum_of_shares(case when y = 1 then met end) as event_met,
+  sum_of_shares(case when y = 1 then tied end) as event_tied,
   count(late_y) as n_late_rows,
   count(case when late_y = 1 then 1 end) as n_late_event_rows,
-  coalesce(exact_share_sum(case when late_y is not null then late_won end), 0e0) as late_won,
-  coalesce(exact_share_sum(case when late_y is not null then late_met end), 0e0) as late_met,
-  coalesce(exact_share_sum(case when late_y = 1 then late_won end), 0e0) as late_event_won,
-  coalesce(exact_share_sum(case when late_y = 1 then late_met end), 0e0) as late_event_met,
-  coalesce(exact_share_sum(case when late_y = 1 then late_tied end), 0e0) as late_event_tied
+  sum_of_shares(case when late_y is not null then late_won end) as late_won,
+  sum_of_shares(case when late_y is not null then late_met end) as late_met,
+  sum_of_shares(case when late_y = 1 then late_won end) as late_event_won,
+  sum_of_shares(case when late_y = 1 then late_met end) as late_event_met,
+  sum_of_shares(case when late_y = 1 then late_tied end) as late_event_tied
 from weighed
 group by definition_no, series_no, account_no, block, segment_no

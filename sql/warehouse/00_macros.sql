@@ -82,6 +82,10 @@ create or replace macro sequence(first, last) as generate_series(first, last);
 create or replace macro steady_sum(x) as
   exact_sum(case when abs(x) >= 1e9 then 0e0 else x end) + fsum(case when abs(x) >= 1e9 then x else 0e0 end);
 
+-- As exact_share_sum, as a decimal for further sums; 0 of none.
+create or replace macro sum_of_shares(x) as
+  cast(coalesce(sum(cast(x as decimal(18, 15))), 0) as decimal(18, 15));
+
 -- Rounds to 12 significant digits, the precision in which statistics are stored.
 create or replace macro twelve_digits(x) as
   case when x = 0 then 0e0 else round(x, 11 - cast(floor(log10(abs(x))) as integer)) end;
