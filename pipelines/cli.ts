@@ -16,6 +16,7 @@ import { init } from "./commands/init.ts";
 import { listKpis, showKpi } from "./commands/kpis.ts";
 import { plan } from "./commands/plan.ts";
 import { plays } from "./commands/plays.ts";
+import { archetypesOf, cardsOf, clusters, outcomesOf } from "./commands/practice.ts";
 import { query } from "./commands/query.ts";
 import { refreshBook } from "./commands/refresh-book.ts";
 import { releases } from "./commands/releases.ts";
@@ -185,6 +186,20 @@ verb("diff", "two versions of a scorecard, or drafts, side by side; exit 5 when 
   .option("--min-coverage <percent>", "at least this share of the weight has a value", amount, 70)
   .option("--leave-one-out", "what each KPI does for the second")
   .action((book, a, b, options) => diff(context, book, a, b, options));
+verb(
+  "clusters",
+  "groups of accounts that use the product alike, what became of them, and what the best and the lost look like",
+).action((book, options) => clusters(context, book, options));
+verb("archetypes", "five archetypes, what the score says of each, and whether they mean anything here").action(
+  (book, options) => archetypesOf(context, book, options),
+);
+verb("outcomes", "what accounts want and how far they are: outcomes, milestones, goals, funnel, stages")
+  .argument("[account]", "its id: the course of one account")
+  .action((book, account, options) => outcomesOf(context, book, account, options));
+verb(
+  "cards",
+  "scorecards: who has them, what is open on the way to each, and accounts that fit none or several",
+).action((book, options) => cardsOf(context, book, options));
 verb("suggest", "what history suggests: weights, thresholds, or a scorecard made from verdicts")
   .argument(
     "[what]",
