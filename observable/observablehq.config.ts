@@ -55,7 +55,12 @@ const evidence: readonly Entry[] = [
   { name: "Method", path: "/method", about: "How a verdict is reached, words, limits, glossary" },
 ];
 
-const customers: readonly Entry[] = [];
+const customers: readonly Entry[] = [
+  { name: "Today", path: "/today", about: "Newly red, new flags, falls, renewals ahead, plays to begin, per owner" },
+  { name: "Accounts", path: "/accounts/index", about: "The portfolio by band, slope and money; families, promoters, who answers" },
+  { name: "Archetypes", path: "/archetypes", about: "Power users, strugglers, advocates, ghosts: who is which, and whether it means anything here" },
+  { name: "Surprises", path: "/surprises", about: "Left from the best band, red for long; what came after plays" },
+];
 
 const sections = [
   ...(isForManagers && customers.length > 0 ? [{ name: "Customers", pages: customers }] : []),

@@ -72,7 +72,7 @@ function playDue(plays: readonly Play[]): Model {
     .join(",\n");
   const byArchetype = plays.some(({ archetypes }) => archetypes.length > 0);
   const asked = byArchetype
-    ? "left join marts.account_archetype as t on t.account_id = a.account_id"
+    ? "left join marts.account_archetype as t\n    on t.account_id = a.account_id and t.snapshot_date = (select as_of from meta.params)"
     : "cross join (select cast(null as varchar) as archetype) as t";
   const values =
     plays.length === 0

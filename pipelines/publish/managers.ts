@@ -27,6 +27,20 @@ export const managersArtefacts: readonly Artefact[] = [
     format: "json",
     audience: "managers",
   },
+  table("archetype", "archetype_no"),
+  {
+    name: "archetype_account",
+    select:
+      "select t.account_id, n.name, n.owner, n.mrr_minor, n.band, n.score, t.archetype, t.usage_place, t.tickets_place, t.marketing_place " +
+      "from marts.account_archetype as t cross join meta.params as p inner join marts.portfolio_account as n on n.account_id = t.account_id " +
+      "where t.snapshot_date = p.as_of order by t.archetype, n.mrr_minor desc nulls last, t.account_id",
+    format: "arrow",
+    audience: "managers",
+  },
+  table("usage_cluster", "cluster"),
+  table("usage_cluster_kpi", "cluster, kpi_no"),
+  table("course_map", "series desc, day"),
+  table("practice_sentence", "place_no"),
   table("hierarchy", "n_red desc, mrr_minor desc nulls last, account_id", "arrow"),
   table("hierarchy_issue", "issue, account_id", "arrow"),
   table("owner_band", "owner, band"),
@@ -160,6 +174,18 @@ due as (
   where d.account_id in (select account_id from wanted)
   group by d.account_id
 ),
+milestone as (
+  select
+    account_id,
+    list({
+      'milestone': milestone, 'expected_on': cast(expected_on as varchar), 'reached_on': cast(reached_on as varchar),
+      'expected_day': expected_day, 'reached_day': reached_day, 'days_late': days_late, 'state': state
+    } order by expected_on nulls last, reached_on nulls last, milestone) as milestones,
+    cast(any_value(started_on) as varchar) as started_on
+  from marts.milestone_account
+  where account_id in (select account_id from wanted)
+  group by account_id
+),
 surprise as (
   select account_id, list({'kind': kind, 'since': cast(since as varchar), 'decided_on': cast(decided_on as varchar), 'score_then': score_then,
     'visible_then': visible_then, 'disposition': disposition} order by kind) as surprises
@@ -181,7 +207,7 @@ account as (
       'is_since_first': n.is_since_first, 'change_28d': cast(n.change_28d as double), 'slope': n.slope, 'place': n.place, 'n_in_band': n.n_in_band,
       'history': {'days': h.days, 'scores': h.scores, 'lows': h.lows, 'highs': h.highs, 'bands': h.bands, 'cards': h.cards},
       'parts': p.parts, 'missing': m.missing, 'flags': f.flags, 'events': t.events, 'n_events': t.n_events, 'children': c.children,
-      'plays': d.plays, 'surprises': s.surprises
+      'plays': d.plays, 'surprises': s.surprises, 'milestones': e.milestones, 'started_on': e.started_on
     }) as body
   from wanted as w
   left join marts.account_now as a on a.account_id = w.account_id
@@ -196,6 +222,7 @@ account as (
   left join child as c on c.account_id = w.account_id
   left join due as d on d.account_id = w.account_id
   left join surprise as s on s.account_id = w.account_id
+  left join milestone as e on e.account_id = w.account_id
 )
 select shard, count(*) as n, '{' || string_agg(to_json(account_id) || ':' || body, ',' || chr(10) order by account_id) || '}' as text
 from account
