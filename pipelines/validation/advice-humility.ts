@@ -45,11 +45,12 @@ export function apart(dates: readonly string[], horizonDays: number): readonly s
 }
 
 /**
- * Where there are more pairs than that, up to eight stayers stand for all of a stratum beside each leaver, drawn by md5: that keeps
- * most of what the pairs tell (a variance of about (1 + 1/8) / (1 + 1/n) times that of all n) at a fraction of the cost.
+ * Where there are more pairs than that, some stayers stand for all of a stratum beside each leaver, drawn by md5: as many as make
+ * about so many pairs, eight at least. With c of n stayers the variance of A is about (1 + 1/c) / (1 + 1/n) times that of all; what
+ * the fewer pairs cannot tell apart stays among the kept, so fewer would keep more.
  */
-const mostPairs = 10_000;
-const controls = 8;
+const mostPairs = 60_000;
+const fewestStayers = 8;
 
 const columns = `scorecard varchar, version integer, account_id varchar, is_red boolean, red_share double,
   n_weightings integer, n_kept integer, kept_share double, n_churned bigint, n_accounts bigint, auc_current double,
@@ -142,7 +143,8 @@ placed as (
   inner join sized as s on s.stratum = r.stratum
 )
 select * exclude (e, place) from placed
-where y = 1 or place <= ${controls} * e or (select sum(e * n) from sized) <= ${mostPairs}`);
+where y = 1 or (select sum(e * n) from sized) <= ${mostPairs}
+  or place <= e * greatest(${fewestStayers}, ${mostPairs} // (select sum(e) from sized))`);
   // Where all differences of a pair have one sign, no weighting decides otherwise; where its rows lack different KPIs, both
   // scores decide.
   const isAlike = names.map((k) => `(i.p${k} is null) = (j.p${k} is null)`).join(" and ");
