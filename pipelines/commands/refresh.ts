@@ -28,6 +28,7 @@ import {
   stateLayout,
   sweep,
   sweepStore,
+  timeOfNextRun,
   writeLastRun,
 } from "../publish/release.ts";
 import { buildSite } from "../publish/site.ts";
@@ -154,7 +155,7 @@ async function refreshLocked(options: RefreshOptions, record: RunRecord): Promis
     return { outcome: "unchanged", release: current, warnings, marks, seconds, cpu_seconds: cpuSeconds };
   }
 
-  const runId = freeRunId(state, runIdOf(now(), releaseId));
+  const runId = freeRunId(state, runIdOf(await timeOfNextRun(state, now()), releaseId));
   const build = join(state, "builds", runId);
   await sweep(state, book.keep, build);
   await mkdir(build, { recursive: true });

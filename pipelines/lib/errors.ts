@@ -41,8 +41,15 @@ export function machineError(error: unknown): AssayError | null {
     return usageError(`the disk failed${where}`);
   if (code === "EMFILE" || code === "ENFILE" || /too many open files/i.test(text))
     return usageError("too many files are open", "raise the limit with ulimit -n");
-  if (code === "ENOMEM" || /^out of memory error/i.test(text))
-    return usageError("out of memory", "set or raise memory_limit in assay.yaml, or lower threads");
+  if (code === "EFBIG" || /file too large/i.test(text))
+    return usageError(`a file may not grow any larger${where}`, "raise the limit of the user's files with ulimit -f");
+  if (code === "ENOMEM" || /^out of memory error/i.test(text)) {
+    const used = /\(([^()]+\/[^()]+ used)\)/.exec(text)?.[1];
+    return usageError(
+      `out of memory: the work needs more than memory_limit allows${used === undefined ? "" : `, ${used}`}`,
+      "raise memory_limit in assay.yaml (without it, four fifths of the machine's memory), or lower threads",
+    );
+  }
   if (/\/store\//.test(where))
     return refusedError(
       `a file of the store is damaged or gone${where}`,

@@ -25,6 +25,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const now = () => startedAt;
   const store = join(state, "store");
   const ledger = join(state, "ledger.jsonl");
+  if (!existsSync(book.exports_root)) {
+    // A share that is not mounted must not look like a night without news.
+    throw refusedError(
+      `exports_root ${book.exports_root} is not there, expected the folder of the exports`,
+      "mount it, or correct exports_root in assay.yaml; readers keep the last release",
+    );
+  }
   await mkdir(store, { recursive: true });
   await removeUnfinished(store);
   await scrubStore(book, state, startedAt);

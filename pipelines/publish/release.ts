@@ -132,6 +132,16 @@ export const runIdOf = (now: Date, releaseId: string): string =>
     .replace(/[-:]/g, "")
     .replace(/\.\d+Z$/, "Z")}-${releaseId.slice(0, 8)}`;
 
+/** The time that names the next run: now, or just after the newest release where the clock was set back, so that releases keep their order. */
+export async function timeOfNextRun(state: string, now: Date): Promise<Date> {
+  const newest = (await listReleases(state)).at(-1)?.folder ?? "";
+  const [, day, time] = /^(\d{8})T(\d{6})Z/.exec(basename(newest)) ?? [];
+  if (day === undefined || time === undefined) return now;
+  const iso = `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6)}T${time.slice(0, 2)}:${time.slice(2, 4)}:${time.slice(4)}Z`;
+  const next = new Date(Date.parse(iso) + 1000);
+  return next > now ? next : now;
+}
+
 async function readRelease(folder: string): Promise<Release> {
   const file = join(folder, "manifest.json");
   const text = await readFile(file, "utf8");
