@@ -307,7 +307,7 @@ async function releaseNodes(
       kpis.map(({ id }) => id),
     )),
     ...(await portfolioNodes(book, plays)),
-    lintNode(cards, kpis, scoring),
+    lintNode(cards, kpis, scoring, { n_outcomes: practice.outcomes.length }),
   ];
 }
 

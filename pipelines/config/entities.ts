@@ -256,6 +256,10 @@ const all = [
     ["account_id text!", "kind text!", "disposition text", "said_by text", "said_on date", "note text"],
     { key: ["account_id", "kind"], on: ["said_on"] },
   ),
+  entity("interview", "hand", ["account_id text!", "held_on date!", "minutes integer", "held_by text", "note text"], {
+    key: ["account_id", "held_on"],
+    on: ["held_on"],
+  }),
 ] as const;
 
 /** Everything a book's files can be mapped to, by id (docs/exports.md, "Entities"). */

@@ -1,13 +1,21 @@
 /** The step that holds a release's scorecards against the rules of lint.ts, and writes their model cards. */
 import type { KpiDefinition } from "../config/kpi.ts";
-import { purposesInWords } from "../config/lint-rules.ts";
+import { buildSteps, purposesInWords } from "../config/lint-rules.ts";
 import type { AppliedScorecard } from "../config/scorecard.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Model, Step, StepContext } from "../models/model.ts";
 import type { Query } from "../warehouse/database.ts";
 import { literal, quoteIdentifier, SqlDate, type SqlValue } from "../warehouse/literal.ts";
 import { appliesInWords, formulaInWords, gatesInWords, missingInWords } from "./card-words.ts";
-import { type LintCard, type LintFacts, type LintKpi, lintScorecards, stageDays, stepsOf } from "./lint.ts";
+import {
+  type LintCard,
+  type LintFacts,
+  type LintKpi,
+  lintScorecards,
+  type PracticeFacts,
+  stageDays,
+  stepsOf,
+} from "./lint.ts";
 
 type CardKey = { readonly scorecard: string; readonly version: number };
 const sameCard = (a: CardKey) => (b: CardKey) => a.scorecard === b.scorecard && a.version === b.version;
@@ -66,6 +74,7 @@ const stepColumns = [
   ["label", "varchar"],
   ["state", "varchar"],
   ["what", "varchar"],
+  ["guides", "varchar"],
 ] as const;
 
 /** The tables of {@link lintNode}: name, columns and types. */
@@ -84,6 +93,7 @@ export function lintNode(
   cards: readonly AppliedScorecard[],
   kpis: readonly Pick<KpiDefinition, "id">[],
   nodes: readonly Model[],
+  practice?: { readonly n_outcomes: number },
 ): Step {
   return {
     kind: "step",
@@ -99,11 +109,12 @@ export function lintNode(
       "scores.known_account",
       "scores.scorecard_weight",
       "spine.account_snapshot",
+      ...(practice === undefined ? [] : ["marts.usage_cluster", "marts.usage_cluster_fact", "staging.interview"]),
     ],
     params: [],
     produces: lintTables.map(([name]) => name),
-    version: `1 ${sha256(canonicalJson([cards, nodes.map(({ sql }) => sql)]))}`,
-    run: (context) => write(context, cards, new Set(kpis.map(({ id }) => id)), nodes),
+    version: `2 ${sha256(canonicalJson([cards, nodes.map(({ sql }) => sql), practice ?? null]))}`,
+    run: (context) => write(context, cards, new Set(kpis.map(({ id }) => id)), nodes, practice),
   };
 }
 
@@ -112,8 +123,11 @@ async function write(
   cards: readonly AppliedScorecard[],
   computed: ReadonlySet<string>,
   nodes: readonly Model[],
+  practice: { readonly n_outcomes: number } | undefined,
 ): Promise<void> {
-  const { rows, stages, weights, tests, ...facts } = await readFacts(query, cards, computed);
+  const { rows, stages, weights, tests, ...read } = await readFacts(query, cards, computed);
+  const facts = practice === undefined ? read : { ...read, n_outcomes: practice.n_outcomes };
+  const known = practice === undefined ? undefined : await readPractice(query);
   const findings = lintScorecards(facts);
   await createTable(
     run,
@@ -137,7 +151,7 @@ async function write(
     const test = tests.find(sameCard(file)) ?? null;
     const counting = card.kpis.filter(({ share }) => share > 0);
     const n_staged = counting.filter(({ kpi }) => (stages.get(kpi) ?? null) !== null).length;
-    return { card, file, row, test, counting, steps: stepsOf(card, { n_staged, test }) };
+    return { card, file, row, test, counting, steps: stepsOf(card, { n_staged, test, practice: known }) };
   });
   await createTable(
     run,
@@ -186,9 +200,35 @@ async function write(
     run,
     lintTables[2],
     told.flatMap(({ file, steps }) =>
-      steps.map((step, i) => [file.scorecard, file.version, i + 1, step.step, step.label, step.state, step.what]),
+      steps.map((step, i) => [
+        file.scorecard,
+        file.version,
+        i + 1,
+        step.step,
+        step.label,
+        step.state,
+        step.what,
+        guidesOf(step.step),
+      ]),
     ),
   );
+}
+
+/** Whose step it is: "C, D". */
+const guidesOf = (id: string): string => buildSteps.find((step) => step.id === id)?.guides.join(", ") ?? "";
+
+async function readPractice(query: Query): Promise<PracticeFacts> {
+  const [found] = await query<PracticeFacts>(
+    `select
+       (select max(k) from marts.usage_cluster_fact) as n_groups,
+       (select count(success) from marts.usage_cluster) as n_with_success,
+       count(*) as n_interviews,
+       count(distinct account_id) as n_interviewed,
+       cast(max(held_on) as varchar) as last_interview_on
+     from staging.interview cross join meta.params
+     where superseded_on is null and held_on < as_of and coalesce(minutes, 45) >= 45`,
+  );
+  return found as PracticeFacts;
 }
 
 const dateOrNull = (text: string | null): SqlDate | null => (text === null ? null : new SqlDate(text));

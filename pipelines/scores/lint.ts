@@ -42,6 +42,8 @@ export interface LintFacts {
   /** Accounts of the newest snapshot, and those among them without a scorecard. */
   readonly n_accounts: number;
   readonly n_unassigned: number;
+  /** Desired outcomes that the book's own file names. */
+  readonly n_outcomes?: number;
 }
 
 export interface LintFinding {
@@ -104,9 +106,13 @@ export function lintScorecards(all: LintFacts): readonly LintFinding[] {
       ],
       [
         "many_outcomes",
-        card === lastCurrent && outcomes.size > 4
-          ? `the book's scorecards stand for ${outcomes.size} desired outcomes`
-          : null,
+        card !== lastCurrent
+          ? null
+          : outcomes.size > 4
+            ? `the book's scorecards stand for ${outcomes.size} desired outcomes`
+            : (facts.n_outcomes ?? 0) > 4
+              ? `outcomes.yaml names ${facts.n_outcomes} desired outcomes`
+              : null,
       ],
     ];
     const expired: readonly LintFinding[] =
@@ -231,11 +237,28 @@ export interface BuildStep {
   readonly what: string;
 }
 
+/** What a release knows of the practice around its scorecards. */
+export interface PracticeFacts {
+  /** Groups of use; null where accounts are not put into groups. */
+  readonly n_groups: number | null;
+  /** Of them, those for which somebody wrote down what success is. */
+  readonly n_with_success: number;
+  /** Interviews of 45 minutes or more (or of unknown length), and the accounts that they were held with. */
+  readonly n_interviews: number;
+  readonly n_interviewed: number;
+  readonly last_interview_on: string | null;
+}
+
 /** The steps that lead to a score, with what the file and the release know of each. */
 export function stepsOf(
   { applied: { card }, kpis, sign_off, valid_until, known }: LintCard,
-  release: { readonly n_staged: number; readonly test: { readonly state: string; readonly sentence: string } | null },
+  release: {
+    readonly n_staged: number;
+    readonly test: { readonly state: string; readonly sentence: string } | null;
+    readonly practice?: PracticeFacts | undefined;
+  },
 ): readonly BuildStep[] {
+  const { practice } = release;
   const counting = kpis.filter(({ share }) => share > 0).length;
   const told: Readonly<Record<string, readonly ["done" | "open", string]>> = {
     objective:
@@ -247,10 +270,26 @@ export function stepsOf(
       counting > 0 && release.n_staged >= counting ? "done" : "open",
       `${release.n_staged} of ${counting} KPIs name a stage`,
     ],
+    ...(practice === undefined || practice.n_groups === null
+      ? {}
+      : { clusters: ["done", `${practice.n_groups} groups of use`] as const }),
+    ...(practice === undefined || practice.n_interviews === 0
+      ? {}
+      : {
+          interviews: [
+            "done",
+            `${counted(practice.n_interviews, "interview")} with ${counted(practice.n_interviewed, "account")}, the last on ${practice.last_interview_on}`,
+          ] as const,
+        }),
     success:
-      known.agree + known.disagree > 0
-        ? ["done", `agrees with ${known.agree} of ${known.agree + known.disagree} known accounts`]
-        : ["open", "no account is known to be well or badly off"],
+      practice !== undefined && practice.n_groups !== null && practice.n_with_success > 0
+        ? [
+            practice.n_with_success >= practice.n_groups ? "done" : "open",
+            `written for ${practice.n_with_success} of ${practice.n_groups} groups`,
+          ]
+        : known.agree + known.disagree > 0
+          ? ["done", `agrees with ${known.agree} of ${known.agree + known.disagree} known accounts`]
+          : ["open", "no account is known to be well or badly off"],
     analyse:
       release.test === null || release.test.state === "not checked"
         ? ["open", release.test?.sentence ?? "not tested on history yet"]
