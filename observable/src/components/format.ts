@@ -35,8 +35,8 @@ export const onHundred = (auc: Maybe): string => (known(auc) ? tenth.format(100 
 export const signedPairs = (difference: Maybe): string =>
   known(difference) ? `${difference > 0 ? "+" : ""}${tenth.format(100 * difference)}`.replace("-0.0", "0.0") : missing;
 
-/** 1.4: a ratio. */
-export const times = (ratio: Maybe): string => (known(ratio) ? group(ratio < 9.95 ? 1 : 0).format(ratio) : missing);
+/** 1.42: a ratio. */
+export const times = (ratio: Maybe): string => (known(ratio) ? group(ratio < 9.95 ? 2 : 0).format(ratio) : missing);
 
 /** 12.5, without trailing zeros: scores' points. */
 export const points = (value: Maybe): string =>

@@ -34,10 +34,16 @@ export const isProbability = (purpose: string): boolean => purpose === "churn_ri
 
 /** What the score is for; where it is not meant as a forecast that is said first. */
 export function purposeSentence(card: ScorecardCard): Sentence {
-  if (card.purpose === "behaviour_index")
-    return say`Meant to describe behaviour, not to predict churn; checked against churn all the same.`;
-  const words = card.purpose_in_words ?? card.purpose.replaceAll("_", " ");
-  return [`${words.slice(0, 1).toUpperCase()}${words.slice(1)}.`];
+  switch (card.purpose) {
+    case "behaviour_index":
+      return say`Meant to describe behaviour, not to predict churn; checked against churn all the same.`;
+    case "expansion":
+      return say`Meant to tell which accounts will pay more; tested against revenue that rose.`;
+    case "loyalty":
+      return say`Meant to tell which accounts keep what they pay; tested against revenue that fell.`;
+    default:
+      return say`Meant to tell which accounts are likely to leave; tested against churn.`;
+  }
 }
 
 /** Shares of its points by what the KPIs are. */
@@ -71,6 +77,7 @@ export function rankSentence(test: ScorecardTest | undefined, purpose: string): 
   return [
     ...say`Working down its list, on average ${percent(test.average_precision)} of the account-months so far ${[ended]} (${percent(test.average_precision_low)} to ${percent(test.average_precision_high)}), where any order gives ${percent(test.base_rate)}.`,
     ...lift,
+    " Neither number allows for size, age or segment, as the pairs do: a score may gather leavers by gathering small accounts.",
   ];
 }
 
@@ -85,7 +92,7 @@ export function caughtSentence(test: ScorecardTest | undefined): Sentence {
   const warning: Sentence =
     test.median_months_of_warning === null
       ? []
-      : say` Half of them had stood in the riskiest band for ${points(test.median_months_of_warning)} months or more when they decided${test.stayer_median_months === null ? [] : say`; of like accounts that stayed, for ${points(test.stayer_median_months)}`}.`;
+      : say` Half of them had stood in the riskiest band for ${points(test.median_months_of_warning)} months or more when they decided${test.stayer_median_months === null ? [] : say`; of like accounts that stayed, for ${points(test.stayer_median_months)} months`}.`;
   return [
     ...say`Of ${plural(test.n_departures, "departure")}, ${percent(test.caught_share)} stood in the riskiest band (${percent(test.caught_low)} to ${percent(test.caught_high)})`,
     ...green,
@@ -109,7 +116,7 @@ export function calibrationSentence(rows: readonly ScorecardCalibration[]): Sent
     whole.brier_gain === null
       ? []
       : (whole.brier_gain_low ?? -1) > 0
-        ? [" Its error is smaller than that of one rate for everybody."]
+        ? [" Its error is smaller than that of one rate for everybody, size, age and segment not allowed for."]
         : [" Its error is not shown to be smaller than that of one rate for everybody."];
   return [
     ...say`Turned into a rate by what earlier months taught, it expected ${count(Math.round(whole.expected))} account-months to lead to leaving and ${count(whole.observed)} did (${times(whole.ratio)} times, 90 % interval ${times(whole.ratio_low)} to ${times(whole.ratio_high)}: ${[many]}).`,

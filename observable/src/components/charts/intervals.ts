@@ -39,7 +39,7 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
     280,
   );
   const notes = Math.max(0, ...rows.map(({ note }) => note.length));
-  const marginRight = narrow || notes === 0 ? 16 : Math.min(Math.round(width * 0.34), 14 + Math.ceil(notes * 6.3));
+  const marginRight = narrow || notes === 0 ? 16 : Math.min(Math.round(width * 0.34), 16 + Math.ceil(notes * 6.7));
   const ids = rows.map((_, i) => String(i));
   const id = (_: IntervalRow, i: number): string => String(i);
   const names = new Map(rows.map((d, i) => [String(i), fitLabel(d.label, marginLeft)]));

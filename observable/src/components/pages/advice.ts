@@ -2,7 +2,7 @@ import { html } from "htl";
 import { around, intervals } from "../charts/intervals.js";
 import { pairLine } from "../charts/pair-line.js";
 import { type Column, figure, tableWithCsv } from "../figure.js";
-import { count, date, missing, onHundred, percent, signedPairs } from "../format.js";
+import { count, date, missing, onHundred, percent, signedPairs, times } from "../format.js";
 import { paragraph } from "../prose.js";
 import type { Kpi, Statement } from "../rows.js";
 import type { Folklore, Gate, KpiCount, ScorecardVersion, WeightHumility } from "../rows-evidence.js";
@@ -51,9 +51,11 @@ export function advicePage(data: AdviceData): HTMLElement {
 }
 
 function folklore(rows: readonly Folklore[]): HTMLElement {
+  const isOneCard =
+    new Set(rows.flatMap((r) => (r.scorecard === null ? [] : [`${r.scorecard} ${r.version}`]))).size < 2;
   const named = rows.map((r) => ({
     ...r,
-    label: `${tests[r.test] ?? r.test.replaceAll("_", " ")}${r.scorecard === null ? "" : ` (${r.scorecard} v${r.version})`}`,
+    label: `${tests[r.test] ?? r.test.replaceAll("_", " ")}${r.scorecard === null || isOneCard ? "" : ` (${r.scorecard} v${r.version})`}`,
   }));
   const lines = named.map((r) => ({
     label: r.label,
@@ -124,7 +126,7 @@ function howMany({ kpi_count: rows, kpi: kpis }: AdviceData): HTMLElement {
       value: (r) => r.auc,
       isNumber: true,
     },
-    { name: "Spread", text: (r) => percent(r.spread), value: (r) => r.spread, isNumber: true },
+    { name: "Spread", text: (r) => times(r.spread), value: (r) => r.spread, isNumber: true },
     { name: "Churned", text: (r) => count(r.n_churned), value: (r) => r.n_churned, isNumber: true },
   ];
   const [first] = drawn;

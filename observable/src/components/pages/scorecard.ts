@@ -165,10 +165,9 @@ function ranking(tests: readonly ScorecardTest[], whole: ScorecardTest | undefin
   const named = tests
     .filter(({ period }) => samples[period] !== undefined)
     .sort((a, b) => Object.keys(samples).indexOf(a.period) - Object.keys(samples).indexOf(b.period))
-    .map((t) => ({ ...t, label: samples[t.period] as string }));
+    .map((t) => ({ ...t, label: `${samples[t.period]}, ${range(t.first_on, t.last_on)}` }));
   const columns: readonly Column<ScorecardTest & { readonly label: string }>[] = [
     { name: "On", text: (t) => t.label },
-    { name: "Months", text: (t) => range(t.first_on, t.last_on), value: (t) => t.first_on },
     {
       name: "Ranked rightly, of 100",
       text: (t) => withInterval(t.auc, t.auc_low, t.auc_high, onHundred),
