@@ -1,0 +1,140 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { serveFolder } from "../../pipelines/publish/serve.ts";
+import { axeSource } from "./browser.ts";
+
+/** Pictures for a person to look at; git leaves them out. */
+export const pictures = join(projectRoot, "test", "site", "pictures");
+
+/** Opens a page with every request to another place refused, waits until it is drawn, and returns what went wrong. */
+export async function open(page: Page, url: string): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const origin = new URL(url).origin;
+  await page.route("**/*", (route) => {
+    if (new URL(route.request().url()).origin === origin) return route.continue();
+    problems.push(`asks another host: ${route.request().url()}`);
+    return route.abort();
+  });
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") problems.push(`console: ${message.text()}`);
+  });
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("requestfailed", (request) => problems.push(`failed: ${request.url()}`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) problems.push(`${response.status()}: ${response.url()}`);
+  });
+  await page.goto(url, { waitUntil: "load" });
+  await drawn(page);
+  return problems;
+}
+
+/** Until no part of the page is still being made, every chart has its marks, and the search box stands. */
+export async function drawn(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () =>
+      document.querySelector("observablehq-loading") === null &&
+      document.querySelector("#search") === null &&
+      [...document.querySelectorAll(".chart")].every((chart) => chart.children.length > 0),
+  );
+}
+
+const brokenText = /.{0,30}(?:\bNaN\b|\bundefined\b|\bnull\b|\bInfinity\b|Invalid Date|\[object ).{0,30}/g;
+
+/** What is wrong with a drawn page, and the links that it has. */
+export async function lookOver(
+  page: Page,
+): Promise<{ readonly problems: readonly string[]; readonly links: readonly string[] }> {
+  const facts = await page.evaluate(() => ({
+    text: (document.querySelector("#observablehq-main") as HTMLElement).innerText,
+    alts: [...document.querySelectorAll(".chart")].map((chart) => chart.getAttribute("aria-label") ?? ""),
+    empty: [...document.querySelectorAll(".chart svg")].filter(
+      (svg) => svg.querySelectorAll("circle, rect, path, image, line[aria-label], g[aria-label] line").length < 2,
+    ).length,
+    charts: document.querySelectorAll(".chart svg").length,
+    heading: document.querySelectorAll("h1").length,
+    links: [...document.querySelectorAll("a[href]")].map((a) => (a as HTMLAnchorElement).href),
+    twice: [...document.querySelectorAll(".observablehq [id]")]
+      .filter((part) => part.closest("svg") === null)
+      .map(({ id }) => id)
+      .filter((id, i, all) => all.indexOf(id) !== i),
+    isHit: "hit" in window,
+  }));
+  return {
+    links: facts.links,
+    problems: [
+      ...(facts.text.match(brokenText) ?? []).map((text) => `text: ${text}`),
+      ...(facts.empty > 0 ? [`${facts.empty} of ${facts.charts} charts have no marks`] : []),
+      ...(facts.alts.some((alt) => alt.length < 10) ? ["a chart has no text alternative"] : []),
+      ...(facts.heading === 1 ? [] : [`${facts.heading} first headings`]),
+      ...facts.twice.map((id) => `two parts have the link #${id}`),
+      ...(facts.isHit ? ["text from outside ran as a script"] : []),
+      ...(facts.text.length < 150 ? ["the page is nearly empty"] : []),
+    ],
+  };
+}
+
+/** Serious and critical findings of axe, everything that folds open. The context must let a test's scripts in. */
+export async function axe(page: Page): Promise<readonly string[]> {
+  await page.evaluate(() => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
+  await page.evaluate(axeSource);
+  const violations = await page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
+    };
+    return (await axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, node: nodes[0]?.html ?? "" }));
+  });
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, node }) => `${id}: ${node.slice(0, 200)}`);
+}
+
+/** Every kind of page: all that stand alone, and of the pages of one KPI or scorecard those that `some` names. */
+export async function pagesOf(folder: string, some: readonly string[]): Promise<readonly string[]> {
+  const pages = (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith(".html")).sort();
+  const isOneOfMany = (page: string): boolean => /^(kpis|scorecards)\/(?!index)/.test(page);
+  const chosen = pages.filter((page) => !isOneOfMany(page) || some.some((id) => page.endsWith(`/${id}.html`)));
+  const cards = pages.filter((page) => page.startsWith("scorecards/") && isOneOfMany(page));
+  return [...new Set([...chosen, ...cards.slice(0, 1)])];
+}
+
+/** Opens these pages of a site with the network off: what is wrong anywhere, links that lead nowhere among it. */
+export async function walk(
+  browser: Browser,
+  folder: string,
+  pages: readonly string[],
+  options: BrowserContextOptions = {},
+): Promise<readonly string[]> {
+  const server = await serveFolder({ folder, port: 0 });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const found: string[] = [];
+  const links = new Set<string>();
+  try {
+    for (const name of pages) {
+      const page = await context.newPage();
+      const problems = [...(await open(page, server.url + name))];
+      const seen = await lookOver(page);
+      for (const link of seen.links) links.add(link.replace(/#.*$/, ""));
+      found.push(...[...problems, ...seen.problems].map((problem) => `${name}: ${problem}`));
+      await page.close();
+    }
+    for (const link of links) {
+      if (!link.startsWith(server.url)) found.push(`a link leaves the site: ${link}`);
+      else if ((await fetch(link, { method: "HEAD" })).status !== 200) found.push(`a link leads nowhere: ${link}`);
+    }
+  } finally {
+    await context.close();
+    await server.close();
+  }
+  return found;
+}
+
+/** A picture of the whole page. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const path = join(pictures, `${name.replaceAll("/", "-").replace(".html", "")}.png`);
+  await mkdir(dirname(path), { recursive: true });
+  await page.screenshot({ path, fullPage: true });
+}
