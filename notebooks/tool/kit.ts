@@ -31,6 +31,12 @@ async function sweep(manifest: Manifest): Promise<void> {
 }
 
 function vite(context: Context, name: string, options: BookOptions): InlineConfig {
+  // For the command lines that a notebook ends with.
+  const called = [name, ...(options.state === undefined ? [] : ["--state", options.state])]
+    .map((word) => (/^[\w./:-]+$/.test(word) ? word : `'${word}'`))
+    .join(" ")
+    .replaceAll("&", "&amp;")
+    .replaceAll('"', "&quot;");
   // One notebook after the other: each opens the release only if a result is missing, and closes it.
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -46,6 +52,7 @@ function vite(context: Context, name: string, options: BookOptions): InlineConfi
     plugins: [
       offline(),
       observable({
+        transformTemplate: (template) => template.replace("</head>", `<meta name="assay-book" content="${called}"></head>`),
         transformNotebook: (notebook, { filename }) =>
           inTurn(async () => {
             // Asked anew for each page: a preview goes over to a new release with the next reload.
