@@ -64,7 +64,13 @@ export function keptCaveat(fact: ValidationFact | undefined): Sentence {
   return say` This counts paid contracts; decisions to leave are taken from another record (${fact.definition}), and the two may disagree.`;
 }
 
-export function aheadSentence(rows: readonly RenewalAhead[], styles: readonly BandStyle[], release: Release): Sentence {
+/** `isScored`: some scorecard is assigned; without one nothing has a colour, which is not the same as not scored. */
+export function aheadSentence(
+  rows: readonly RenewalAhead[],
+  styles: readonly BandStyle[],
+  release: Release,
+  isScored = true,
+): Sentence {
   if (rows.length === 0) {
     return say`Fewer than ${count(release.min_cell)} renewals are known for the next 90 days: nothing to add up yet.`;
   }
@@ -78,18 +84,25 @@ export function aheadSentence(rows: readonly RenewalAhead[], styles: readonly Ba
     total > 0
       ? say`${money(total, release.currency)} of monthly revenue (${plural(n, "account")}) comes up for renewal in 90 days`
       : say`${plural(n, "account")} come up for renewal in 90 days`;
+  if (!isScored) return [...head, "; no scorecard is assigned, so they have no colour."];
   return [
     ...head,
     ...say`: ${size(of(riskiest))} ${[styleOf(styles, riskiest).name]}, ${size(of("unknown"))} not scored.`,
   ];
 }
 
-export function trustSentence(rows: readonly LeaverBand[], styles: readonly BandStyle[], release: Release): Sentence {
+export function trustSentence(
+  rows: readonly LeaverBand[],
+  styles: readonly BandStyle[],
+  release: Release,
+  isScored = true,
+): Sentence {
   const mine = rows.filter(({ series }) => series === "in_force");
   const total = mine[0]?.n_total;
   if (total === undefined) {
     return say`Fewer than ${count(release.min_cell)} customers decided to leave in the last 12 months: where they stood before says nothing yet.`;
   }
+  if (!isScored) return say`${count(total)} customers decided to leave in the last 12 months.`;
   const order = [...mine].sort(
     (a, b) => styles.findIndex((s) => s.band === a.band) - styles.findIndex((s) => s.band === b.band),
   );

@@ -37,9 +37,10 @@ export function renewals(
   return narrow
     ? Plot.plot({
         width,
-        height: 40 + 26 * labels.length,
+        height: 56 + 26 * labels.length,
         marginLeft: labelMargin(labels, width),
         marginRight: 24,
+        marginBottom: 46,
         style: chartStyle,
         x: { ...value, label: `${value.label} →` },
         y: months,

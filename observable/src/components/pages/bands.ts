@@ -96,7 +96,7 @@ export function bandsPage(data: BandsData, today: Date): HTMLElement {
   return html`<div class="report">
     ${paragraph([...stateSentence(data.scorecard_state, data.scorecard), ...signOffSentence(data.scorecard, today)], "lede")}
     ${paragraph(colourBeforeSentence(beforeOf(page), page.styles, page.now.gap_days))}
-    ${paragraph(distributionSentence(data.band_month, page.styles))}
+    ${assigned.length === 0 ? null : paragraph(distributionSentence(data.band_month, page.styles))}
     ${paragraph(weightSentence(data.weight_on_evidence, data.scorecard))}
     ${caption("An unhealthy customer may renew and a healthy one may leave, for reasons no KPI sees.")}
     ${section("Every scorecard beside the simple one", besideFigure(page), besideTable(page))}
@@ -402,7 +402,9 @@ function timePart(page: Context): HTMLElement {
 
 function timeFigure(page: Context, card: Scorecard): HTMLElement {
   const { styles, now } = page;
-  const series = card.is_assigned ? "in_force" : card.scorecard;
+  // One card is assigned to an account at a time: with several, each shows its own accounts by its own version.
+  const isAlone = assignedCards(page.scorecard).length === 1;
+  const series = card.is_assigned && isAlone ? "in_force" : card.scorecard;
   const rows = page.band_month.filter((row) => row.series === series);
   const shares = rows.map((r) => ({ snapshot_date: r.snapshot_date, band: r.band, share: r.n_accounts / r.n_total }));
   const last = rows
@@ -427,7 +429,7 @@ function timeFigure(page: Context, card: Scorecard): HTMLElement {
   ];
   return figure({
     title: card.label,
-    subtitle: `share of paying accounts at the last scored date of each month${total === undefined ? "" : `; ${count(total)} on ${date(last)}`}; ${card.is_assigned ? "the bands that people saw" : "this version applied to every date, those before it was made too"}`,
+    subtitle: `share of paying accounts at the last scored date of each month${total === undefined ? "" : `; ${count(total)} on ${date(last)}`}; ${series === "in_force" ? "the bands that people saw" : "this version applied to every date, those before it was made too"}`,
     alt: last === undefined ? "No accounts to show." : `On ${date(last)}: ${sharesInWords(newest, styles)}.`,
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what: "accounts", marks }),

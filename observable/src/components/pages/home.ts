@@ -61,6 +61,7 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
   const release = data.release[0] as Release;
   const styles = bandStyles(data.band);
   const caveat = coloursCaveat(data.scorecard_state, data.scorecard);
+  const isScored = assignedCards(data.scorecard).length > 0;
   return html`<div class="report">
     ${answers([
       {
@@ -70,14 +71,14 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
       {
         question: "Ahead",
         sentence: [
-          ...aheadSentence(data.renewal_ahead, styles, release),
+          ...aheadSentence(data.renewal_ahead, styles, release, isScored),
           ...(caveat.length === 0 ? [] : [" ", ...caveat]),
         ],
       },
       {
         question: "Trust",
         sentence: [
-          ...trustSentence(data.leaver_band, styles, release),
+          ...trustSentence(data.leaver_band, styles, release, isScored),
           ...simpleScoreSentence(data.leaver_band, styles),
           " ",
           ...stateSentence(data.scorecard_state, data.scorecard),
@@ -98,7 +99,8 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
 type Styles = ReturnType<typeof bandStyles>;
 
 function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElement {
-  const rows = data.band_month.filter(({ series }) => series === "in_force");
+  const isScored = assignedCards(data.scorecard).length > 0;
+  const rows = isScored ? data.band_month.filter(({ series }) => series === "in_force") : [];
   const hasMoney = rows.some(({ mrr_minor }) => mrr_minor > 0);
   const what = hasMoney ? "money" : "accounts";
   const share = (row: BandMonth): number =>
@@ -140,7 +142,9 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
         : `${riskiest.name} held ${at(dates[0])} of ${what} on ${date(dates[0])} and ${at(dates.at(-1))} on ${date(dates.at(-1))}.`,
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what, marks }),
-    empty: `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`,
+    empty: isScored
+      ? `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`
+      : "No scorecard is assigned to accounts: there are no bands to show.",
     ...(plain(coloursCaveat(data.scorecard_state, data.scorecard)) === ""
       ? {}
       : { note: plain(coloursCaveat(data.scorecard_state, data.scorecard)) }),
@@ -195,8 +199,9 @@ export function renewalFigure(
 
 function leaverFigure(data: HomeData, styles: Styles, release: Release): HTMLElement {
   const rows = data.leaver_band;
+  const isScored = assignedCards(data.scorecard).length > 0;
   const series = [
-    { series: "in_force", name: "This score" },
+    ...(isScored ? [{ series: "in_force", name: "This score" }] : []),
     { series: "naive_baseline", name: "The simple score: logins, NPS, feature events, tickets" },
   ].filter((s) => rows.some((row) => row.series === s.series));
   const shown = rows.filter((row) => series.some((s) => s.series === row.series));
@@ -215,10 +220,10 @@ function leaverFigure(data: HomeData, styles: Styles, release: Release): HTMLEle
   return figure({
     title: `Where leavers stood ${release.gap_days} days before`,
     subtitle: `one square a customer that decided to leave in the last 12 months; ${plural(total, "customer")}`,
-    alt: plain(trustSentence(rows, styles, release)),
+    alt: plain(trustSentence(rows, styles, release, isScored)),
     legend: legend(styles.filter(({ band }) => shown.some((row) => row.band === band))),
     chart: shown.length === 0 ? null : (width) => leavers(shown, { width, styles, series }),
-    empty: plain(trustSentence(rows, styles, release)),
+    empty: `${plain(trustSentence(rows, styles, release, isScored))}${isScored ? "" : " No scorecard is assigned or compared: there is no colour to look back at."}`,
     note: "A healthy customer may leave and an unhealthy one renew, for reasons no KPI sees.",
     table: { name: "leavers-by-band", rows: shown, columns },
     sql: statementsOf(data.statement, ["marts.leaver_band"]),

@@ -16,7 +16,7 @@ import type {
   ScorecardState,
   Statement,
 } from "../rows.js";
-import { aheadSentence } from "../sentences.js";
+import { aheadSentence, assignedCards } from "../sentences.js";
 import { coloursCaveat, renewalBandSentence, renewalQuarterSentence, renewalSentence } from "../sentences-bands.js";
 import { renewalFigure } from "./home.js";
 import { caption, section, sqlSection, statementsOf } from "./parts.js";
@@ -40,7 +40,8 @@ export function renewalsPage(data: RenewalsData): HTMLElement {
   const release = data.release[0] as Release;
   const styles = bandStyles(data.band);
   const caveat = plain(coloursCaveat(data.scorecard_state, data.scorecard));
-  const ahead = aheadSentence(data.renewal_ahead, styles, release);
+  const isScored = assignedCards(data.scorecard).length > 0;
+  const ahead = aheadSentence(data.renewal_ahead, styles, release, isScored);
   return html`<div class="report">
     ${paragraph(caveat === "" ? ahead : [...ahead, ` ${caveat}`], "lede")}
     ${paragraph(renewalSentence(data.renewal_month, release.min_cell))}
