@@ -27,7 +27,6 @@ export const managersArtefacts: readonly Artefact[] = [
     format: "json",
     audience: "managers",
   },
-  table("archetype", "archetype_no"),
   {
     name: "archetype_account",
     select:
@@ -37,10 +36,6 @@ export const managersArtefacts: readonly Artefact[] = [
     format: "arrow",
     audience: "managers",
   },
-  table("usage_cluster", "cluster"),
-  table("usage_cluster_kpi", "cluster, kpi_no"),
-  table("course_map", "series desc, day"),
-  table("practice_sentence", "place_no"),
   table("hierarchy", "n_red desc, mrr_minor desc nulls last, account_id", "arrow"),
   table("hierarchy_issue", "issue, account_id", "arrow"),
   table("owner_band", "owner, band"),
@@ -58,11 +53,11 @@ export const managersArtefacts: readonly Artefact[] = [
 export const timelineDays = 365;
 const timelineRows = 400;
 /** Files written from one query. */
-const atOnce = 32;
+const atOnce = 128;
 
 /**
  * `accounts/<shard>.json`: `{"<account_id>": {...}}`, what the page of an account shows. Written by the engine: an account is one row with lists in
- * it. Dates of the history are days since 1970-01-01.
+ * it. Dates of the history are days since 1970-01-01, bands their numbers in marts.band; ranges are of the days without a score, cards begin on their day.
  */
 export async function writeShards(a: {
   readonly database: Database;
@@ -88,17 +83,26 @@ const shardSelect = (from: number, to: number): string => `
 with wanted as (
   select account_id, shard from marts.account_shard where shard >= ${from} and shard < ${to}
 ),
+dated as (
+  select
+    h.*,
+    h.snapshot_date - date '1970-01-01' as day,
+    h.scorecard || ' v' || h.version as card,
+    lag(h.scorecard || ' v' || h.version) over (partition by h.account_id order by h.snapshot_date) as earlier_card
+  from marts.account_score_history as h
+  where h.account_id in (select account_id from wanted)
+),
 history as (
   select
     h.account_id,
-    list(h.snapshot_date - date '1970-01-01' order by h.snapshot_date) as days,
-    list(cast(round(h.score, 1) as double) order by h.snapshot_date) as scores,
-    list(cast(case when h.score is null then round(h.score_low, 1) end as double) order by h.snapshot_date) as lows,
-    list(cast(case when h.score is null then round(h.score_high, 1) end as double) order by h.snapshot_date) as highs,
-    list(h.band order by h.snapshot_date) as bands,
-    list(h.scorecard || ' v' || h.version order by h.snapshot_date) as cards
-  from marts.account_score_history as h
-  where h.account_id in (select account_id from wanted)
+    list(h.day order by h.day) as days,
+    list(cast(round(h.score, 1) as double) order by h.day) as scores,
+    list(b.band_no order by h.day) as bands,
+    list({'day': h.day, 'low': cast(round(h.score_low, 1) as double), 'high': cast(round(h.score_high, 1) as double)} order by h.day)
+      filter (where h.score is null and h.score_low is not null) as ranges,
+    list({'day': h.day, 'card': h.card} order by h.day) filter (where h.card is distinct from h.earlier_card) as cards
+  from dated as h
+  left join marts.band as b on b.band = h.band
   group by h.account_id
 ),
 part as (
@@ -205,7 +209,7 @@ account as (
       'score_high': cast(n.score_high as double), 'coverage': cast(n.coverage as double), 'band': n.band, 'band_before': n.band_before,
       'gated_by': n.gated_by, 'overridden_by': n.overridden_by, 'band_since': cast(n.band_since as varchar), 'days_in_band': n.days_in_band,
       'is_since_first': n.is_since_first, 'change_28d': cast(n.change_28d as double), 'slope': n.slope, 'place': n.place, 'n_in_band': n.n_in_band,
-      'history': {'days': h.days, 'scores': h.scores, 'lows': h.lows, 'highs': h.highs, 'bands': h.bands, 'cards': h.cards},
+      'history': {'days': h.days, 'scores': h.scores, 'bands': h.bands, 'ranges': h.ranges, 'cards': h.cards},
       'parts': p.parts, 'missing': m.missing, 'flags': f.flags, 'events': t.events, 'n_events': t.n_events, 'children': c.children,
       'plays': d.plays, 'surprises': s.surprises, 'milestones': e.milestones, 'started_on': e.started_on
     }) as body

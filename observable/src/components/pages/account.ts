@@ -47,10 +47,12 @@ export interface AccountDetail {
     /** Days since 1970-01-01. */
     readonly days: readonly number[] | null;
     readonly scores: readonly (number | null)[] | null;
-    readonly lows: readonly (number | null)[] | null;
-    readonly highs: readonly (number | null)[] | null;
-    readonly bands: readonly string[] | null;
-    readonly cards: readonly (string | null)[] | null;
+    /** Numbers of marts.band. */
+    readonly bands: readonly (number | null)[] | null;
+    /** How far the score could reach on the days without one. */
+    readonly ranges: readonly { readonly day: number; readonly low: number; readonly high: number | null }[] | null;
+    /** From which day on each scorecard was in force. */
+    readonly cards: readonly { readonly day: number; readonly card: string | null }[] | null;
   };
   readonly parts: readonly Part[] | null;
   readonly missing: readonly { readonly kpi: string; readonly label: string | null; readonly why: string }[] | null;
@@ -258,20 +260,21 @@ function facts(id: string, a: AccountDetail, release: Release): Node {
 }
 
 function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountData): Node {
-  const { days, scores, lows, highs, bands, cards } = a.history;
+  const { days, scores, bands, ranges, cards } = a.history;
+  const names = new Map(data.band.map(({ band, band_no }) => [band_no, band]));
+  const reach = new Map((ranges ?? []).map((range) => [range.day, range]));
+  const begun = cards ?? [];
   const rows: readonly (ScorePoint & { readonly card: string | null })[] = (days ?? []).map((day, i) => ({
     on: isoOf(day),
     score: scores?.[i] ?? null,
-    low: lows?.[i] ?? null,
-    high: highs?.[i] ?? null,
-    band: bands?.[i] ?? "unknown",
-    card: cards?.[i] ?? null,
+    low: reach.get(day)?.low ?? null,
+    high: reach.get(day)?.high ?? null,
+    band: names.get(bands?.[i] ?? -1) ?? "unknown",
+    card: begun.findLast((card) => card.day <= day)?.card ?? null,
   }));
-  const marks = rows.flatMap((row, i) =>
-    i > 0 && row.card !== null && row.card !== rows[i - 1]?.card
-      ? [{ on: row.on, label: outsideLine(row.card, 24) }]
-      : [],
-  );
+  const marks = begun
+    .slice(1)
+    .flatMap(({ day, card }) => (card === null ? [] : [{ on: isoOf(day), label: outsideLine(card, 24) }]));
   const scored = rows.filter(({ score }) => score !== null);
   const values = rows.flatMap(({ score, low, high }) => [score, low, high]).filter((v): v is number => v !== null);
   const top = Math.max(100, ...values);
