@@ -1,0 +1,190 @@
+/**
+ * What a nightly job meets: no room, no memory, exports that are gone or may not be written, a clock that was set back, files of the
+ * state that something else damaged. Each costs one sentence, readers keep what they have, and the next refresh ends as if nothing had
+ * been. All of it happens to one state, one after the other.
+ */
+import { spawnSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
+import { readBook } from "../../pipelines/config/book.ts";
+import { machineError } from "../../pipelines/lib/errors.ts";
+import { projectRoot } from "../../pipelines/lib/files.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { findCurrentRelease, listReleases, readLastRun } from "../../pipelines/publish/release.ts";
+import { holdLock } from "../../pipelines/warehouse/lock.ts";
+import { usageOf, writeBook } from "./small-book.ts";
+import { problemsOf } from "./whole.ts";
+
+const work = mkdtempSync(join(tmpdir(), "assay-faults-"));
+const folder = join(work, "book");
+const state = join(folder, ".assay");
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+const run = async (
+  options: { readonly now?: string; readonly memory?: string; readonly full?: boolean } = {},
+): Promise<RefreshResult> => {
+  const book = await readBook(folder, { cwd: folder, env: {} });
+  const limited = options.memory === undefined ? book : { ...book, memory_limit: options.memory, threads: 1 };
+  const now = (): Date => new Date(options.now ?? "2025-09-02T04:00:00Z");
+  return refresh({ book: limited, state, site: false, full: options.full, now, log: silentLog });
+};
+const current = (): string => readlinkSync(join(state, "current"));
+/** One sentence: the fault's, whatever it was wrapped in. */
+const told = async (work: Promise<unknown>): Promise<{ readonly exitCode: number; readonly message: string } | null> =>
+  work.then(
+    () => null,
+    (error: unknown) => machineError(error) ?? { exitCode: 1, message: String(error) },
+  );
+
+let before: string;
+beforeAll(async () => {
+  writeBook(folder);
+  expect((await run()).outcome).toBe("published");
+  before = current();
+  writeFileSync(join(folder, "exports", "usage_2025-08-28.csv"), usageOf(8));
+});
+
+/** Runs a refresh where a file system of its own, `kilobytes` large, lies over a folder of the state. */
+function withRoomFor(part: string, kilobytes: number) {
+  mkdirSync(join(state, part), { recursive: true });
+  const child = [
+    process.execPath,
+    "--import",
+    "tsx",
+    join(projectRoot, "test/pipeline/killable.ts"),
+    folder,
+    state,
+    "2025-09-02T04:00:00Z",
+  ];
+  const command = child.map((word) => `'${word}'`).join(" ");
+  const mounted = `mount -t tmpfs -o size=${kilobytes}k tmpfs '${join(state, part)}' && exec ${command}`;
+  const isMountable = spawnSync("unshare", ["-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"]).status === 0;
+  // Where nobody may mount, a limit on the size of files stands in for the disk.
+  const [program, ...args] = isMountable
+    ? ["unshare", "-rm", "sh", "-c", mounted]
+    : ["sh", "-c", `trap '' XFSZ; ulimit -f ${kilobytes * 2}; exec ${command}`];
+  return spawnSync(program as string, args, { cwd: projectRoot, encoding: "utf8" });
+}
+
+test.each([
+  ["builds", 300],
+  ["store", 20],
+])("no room in %s: said so, readers keep their release", async (part, kilobytes) => {
+  const ran = withRoomFor(part, kilobytes);
+  expect(ran.status).not.toBe(0);
+  expect(await readLastRun(state)).toMatchObject({
+    outcome: "failed",
+    exit_code: 2,
+    error: expect.stringMatching(/^(the disk is full|a file may not grow any larger)/),
+  });
+  expect(current()).toBe(before);
+});
+
+test("too little memory: the sentence names the setting", async () => {
+  expect(await told(run({ memory: "8MB" }))).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/^out of memory: the work needs more than memory_limit allows/),
+  });
+  expect(current()).toBe(before);
+});
+
+test("exports that are gone are no night without news; a share that is back goes on", async () => {
+  renameSync(join(folder, "exports"), join(folder, "elsewhere"));
+  expect(await told(run())).toMatchObject({
+    exitCode: 3,
+    message: expect.stringMatching(/^exports_root .*exports is not there/),
+  });
+  renameSync(join(folder, "elsewhere"), join(folder, "exports"));
+  expect(current()).toBe(before);
+});
+
+test("whoever holds the book is named, on another machine too, and what a crash left names nobody", async () => {
+  const lock = await holdLock(state, new Date("2025-09-01T00:00:00Z"));
+  // What another host wrote: its process number may be anybody's here, and its clock is nobody's business.
+  writeFileSync(join(state, "lock.json"), '{"pid":1,"host":"elsewhere","since":"2999-01-01T00:00:00.000Z"}\n');
+  const child = spawnSync(
+    process.execPath,
+    [
+      "--import",
+      "tsx",
+      "-e",
+      `import { holdLock } from "${projectRoot}/pipelines/warehouse/lock.ts"; holdLock(process.argv[1], new Date(0)).then(() => 0, (error) => console.log(error.exitCode, error.message));`,
+      state,
+    ],
+    { cwd: projectRoot, encoding: "utf8" },
+  );
+  expect(child.stdout).toContain(
+    `4 another refresh holds ${state}: process 1 on elsewhere since 2999-01-01T00:00:00.000Z`,
+  );
+  lock.release();
+  // Nobody holds it any more, whatever the file says: it is free at once.
+  writeFileSync(join(state, "lock.json"), '{"pid":1,"host":"elsewhere","since":"2999-01-01T00:00:00.000Z"}\n');
+  (await holdLock(state, new Date(0))).release();
+});
+
+test("a ledger or a state of a newer Assay is refused; nothing is touched", async () => {
+  const ledger = join(state, "ledger.jsonl");
+  const text = readFileSync(ledger, "utf8");
+  writeFileSync(ledger, `${text}{"kind":"merger","delivery_id":"x"}\n`);
+  expect(await told(run())).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/ledger\.jsonl:\d+: found a line of kind "merger"/),
+  });
+  writeFileSync(ledger, text);
+  const layout = join(state, "layout.json");
+  const known = readFileSync(layout, "utf8");
+  writeFileSync(layout, '{"layout":99,"assay_version":"9.0.0"}\n');
+  expect(await told(run())).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/is of layout 99, written by Assay 9\.0\.0, expected at most 2/),
+  });
+  writeFileSync(layout, known);
+  const manifest = join(state, before, "manifest.json");
+  const facts = readFileSync(manifest, "utf8");
+  writeFileSync(manifest, facts.replace('"layout": 2', '"layout": 99'));
+  expect(await told(run())).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/^release \S+ is of layout 99/),
+  });
+  // And one of the first layout, which has no number: everything is built again, and it says so.
+  writeFileSync(manifest, facts.replace('"layout": 2,', ""));
+  expect(current()).toBe(before);
+});
+
+test("after all that one refresh publishes, later in order although the clock went back, and leaves nothing lying about", async () => {
+  writeFileSync(join(state, "ledger.jsonl"), `${readFileSync(join(state, "ledger.jsonl"), "utf8")}{"kind":"arr`);
+  const result = await run({ now: "2019-01-01T00:00:00Z" });
+  expect(result.outcome).toBe("published");
+  expect(result.warnings).toContainEqual(
+    expect.stringMatching(
+      /^release [0-9a-f]{12} is of layout 1 \(Assay .*\), today's is 2: everything is built again$/,
+    ),
+  );
+  const release = await findCurrentRelease(state);
+  expect(await problemsOf(release as NonNullable<typeof release>)).toEqual([]);
+  expect(release?.manifest).toMatchObject({ as_of: "2025-08-28", built_at: "2019-01-01T00:00:00.000Z" });
+  const kept = (await listReleases(state)).map(({ manifest }) => manifest.run_id);
+  expect(kept).toEqual([before.slice("releases/".length), release?.manifest.run_id]);
+  expect(readdirSync(join(state, "builds"))).toEqual([]);
+  expect(readdirSync(state, { recursive: true, encoding: "utf8" }).filter((name) => /\.tmp|spill/.test(name))).toEqual(
+    [],
+  );
+});
+
+test("a link that leads nowhere is no release: the next refresh makes one", async () => {
+  rmSync(join(state, current()), { recursive: true });
+  expect(await findCurrentRelease(state)).toBeNull();
+  expect((await run()).outcome).toBe("published");
+});
