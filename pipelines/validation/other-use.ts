@@ -47,6 +47,7 @@ select
   observation_no,
   doubled_rank,
   kpi_x,
+  -- Twice (midrank - 1/2), so that use_rank / 2n is never 0 nor 1.
   2 * rank() over same_kpi + count(*) over (partition by kpi, other_use) - 2 as use_rank,
   count(*) over (partition by kpi) as n_rows
 from beside
@@ -76,7 +77,7 @@ order by kpi`);
 create or replace temp table use_fit_row as
 select
   u.kpi as fit, r.account_no, r.block, r.part, r.y, u.kpi_x,
-  normal_quantile((u.use_rank + 1) / (2e0 * u.n_rows)) as use_x${columns.map((name) => `, r.${name}`).join("")}
+  normal_quantile(u.use_rank / (2e0 * u.n_rows)) as use_x${columns.map((name) => `, r.${name}`).join("")}
 from use_row as u
 inner join ${table} as r on r.observation_no = u.observation_no`);
   const fits = await fitLogistic(query, { rows: "select * from use_fit_row", ...problem("use_x", "kpi_x") });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import type { StepContext } from "../../pipelines/models/model.ts";
+import { holdUse } from "../../pipelines/validation/other-use.ts";
 import { type Candidate, pairFactsOf } from "../../pipelines/validation/redundancy.ts";
 import type { Database } from "../../pipelines/warehouse/database.ts";
 import { type Panel, validatePanel } from "../planted-panel.ts";
@@ -44,6 +45,8 @@ interface Golden {
   readonly pairs: readonly (readonly [string, string, number, number])[];
   /** kpi, other, z of the clustered Wald test beyond the other, z of the paired difference of |A - 1/2| */
   readonly beyond: readonly (readonly [string, string, number, number])[];
+  /** kpi, other, z of the clustered Wald test with the other's normal scores as a covariate, rank correlation of the two */
+  readonly other_use: readonly (readonly [string, string, number, number])[];
 }
 
 const golden = JSON.parse(
@@ -159,6 +162,25 @@ describe("a validated panel equals scipy, scikit-learn and statsmodels", () => {
         await facts.differenceZOf(await candidate(kpi), await candidate(other)),
         better,
       ]);
+    }
+    expect(differing(checks)).toEqual([]);
+  });
+
+  it("rule 9: what a KPI adds beyond all other use, here another KPI's values", async () => {
+    const run = (sql: string) => database.run(sql);
+    const context = { query: database.query, run } as unknown as StepContext;
+    const checks: [string, unknown, number][] = [];
+    for (const [kpi, other, z, spearman] of golden.other_use) {
+      await run(`
+create or replace table features.usage as
+select account_id, snapshot_date, ${other} + 7 as events_all, 7 as events_own from features.account_kpi`);
+      const held = await holdUse(
+        context,
+        "subscription_end",
+        new Map([[kpi, { all: "events_all", own: "events_own" }]]),
+      );
+      checks.push([`${kpi} beside ${other}`, held.get(kpi)?.z, z]);
+      checks.push([`${kpi} and ${other}`, held.get(kpi)?.spearman, spearman]);
     }
     expect(differing(checks)).toEqual([]);
   });
