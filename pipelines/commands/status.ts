@@ -4,6 +4,7 @@ import { expiredSentence } from "../scores/lint.ts";
 import { signOffs } from "./audit-scorecards.ts";
 import { cardStates, noUseSentence } from "./card-state.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
+import { lastReportFile, readReport } from "./report.ts";
 
 /** One line for monitors: which release readers see and how old its data is. Exit 5 when there is none, or when a scorecard in force has an expired sign-off or no use. */
 export async function status(
@@ -27,6 +28,10 @@ export async function status(
     const { as_of, release_id, built_at } = release.manifest;
     const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
     const lastRun = await readLastRun(state);
+    const lastReport = await readReport(lastReportFile(state));
+    const [oldest] = await database.query<{ source: string; last_day: string }>(
+      "select source, cast(last_day as varchar) as last_day from marts.data_source where is_read order by last_day, source limit 1",
+    );
     const expired = (await signOffs(database.query, context.now())).filter(({ is_expired }) => is_expired);
     const states = await cardStates(database.query);
     const useless = states.filter(({ state }) => state === "no use");
@@ -37,7 +42,11 @@ export async function status(
       age_days: age,
       built_at,
       ...facts,
+      /** Of the sources that KPIs and the list of paying accounts rest on. */
+      oldest_source: oldest ?? null,
       last_run: lastRun,
+      last_run_seconds: lastReport?.seconds ?? null,
+      memory_peak_mb: lastReport?.memory_peak_mb ?? null,
       expired_sign_offs: expired.map(({ scorecard, version, valid_until }) => ({ scorecard, version, valid_until })),
       scorecards: states,
     };
@@ -46,6 +55,7 @@ export async function status(
         ? JSON.stringify(answer)
         : `${book.book}: release ${release_id.slice(0, 12)}, data to ${as_of} (${age} days ago), ${facts?.accounts} paying accounts, ` +
             `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected` +
+            (oldest === undefined ? "" : `, oldest source ${oldest.source} (${oldest.last_day})`) +
             (lastRun?.outcome === "failed"
               ? `, and the last refresh failed at ${lastRun.at.slice(0, 16).replace("T", " ")} (exit ${lastRun.exit_code}: ${lastRun.error})`
               : "") +
