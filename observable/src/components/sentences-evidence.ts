@@ -63,7 +63,7 @@ export function qualitySentence(rows: readonly KpiQuality[]): Sentence {
   ];
   const said = parts.flat();
   return [
-    ...say`${plural(rows.length, "KPI")} are fed by these sources.`,
+    ...say`${plural(rows.length, "KPI")} ${[rows.length === 1 ? "is" : "are"]} fed by these sources.`,
     ...(said.length === 0
       ? [" No gap of a week, no step in volume, and at least 70 % of accounts have a value of each."]
       : said),
