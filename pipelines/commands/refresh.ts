@@ -152,6 +152,8 @@ async function refreshLocked(options: RefreshOptions, record: RunRecord): Promis
     record.runId = current.manifest.run_id;
     await writeReport(lastReportFile(state), await reportOf(record, { outcome: "unchanged", at: now() }));
     await forgetEarlierReleases(options);
+    // A run that was killed after it had published has not tidied up.
+    await tidy(options, inputs, "");
     return { outcome: "unchanged", release: current, warnings, marks, seconds, cpu_seconds: cpuSeconds };
   }
 
@@ -194,10 +196,7 @@ async function refreshLocked(options: RefreshOptions, record: RunRecord): Promis
     await pointCurrentAt(state, runId);
     await forgetEarlierReleases(options);
   }
-  await sweep(state, book.keep, build);
-  await sweepStore(state);
-  const kept = (await listReleases(state)).flatMap(({ manifest }) => manifest.store.usage_event);
-  await sweepReadings({ book, state, load: inputs.load, inUse: new Set(kept.map((file) => basename(file))) });
+  await tidy(options, inputs, build);
   await writeReport(lastReportFile(state), report);
   return {
     outcome: becomesCurrent ? "published" : "built",
@@ -231,6 +230,14 @@ async function forgetEarlierReleases({ state, now, log }: RefreshOptions): Promi
   await markReleased(state, now());
   if (removed.length > 0)
     log.info(`removed ${removed.length} releases that held an erased account: ${removed.join(", ")}`);
+}
+
+/** Removes what no release that is kept reads, and what interrupted runs left. */
+async function tidy({ book, state }: RefreshOptions, { load }: Inputs, build: string): Promise<void> {
+  await sweep(state, book.keep, build);
+  await sweepStore(state);
+  const kept = (await listReleases(state)).flatMap(({ manifest }) => manifest.store.usage_event);
+  await sweepReadings({ book, state, load, inUse: new Set(kept.map((file) => basename(file))) });
 }
 
 /** A blocking audit that failed stops the release. */
@@ -320,7 +327,9 @@ async function addSite(
 ): Promise<void> {
   const sites = [
     { title: "site", folder: "site", audience: "leadership" },
-    ...(book.site.managers ? [{ title: "managers' site", folder: "site-managers", audience: "managers" } as const] : []),
+    ...(book.site.managers
+      ? [{ title: "managers' site", folder: "site-managers", audience: "managers" } as const]
+      : []),
   ] as const;
   const problems: string[] = [];
   for (const { title, folder, audience } of sites) {
