@@ -41,6 +41,11 @@ const report: readonly Entry[] = [
   { name: "Bands", path: "/bands", about: "What red, yellow and green have meant, capacity, moves, bands over time" },
   { name: "Renewals", path: "/renewals", about: "What comes up for renewal in which colour, and how renewals went" },
   { name: "Cohorts", path: "/cohorts", about: "Retention by quarter of sign-up, accounts and money" },
+  {
+    name: "Practice",
+    path: "/practice",
+    about: "Groups of use, archetypes, desired outcomes, funnel, and whether they mean anything here",
+  },
 ];
 
 const evidence: readonly Entry[] = [
@@ -57,8 +62,16 @@ const evidence: readonly Entry[] = [
 
 const customers: readonly Entry[] = [
   { name: "Today", path: "/today", about: "Newly red, new flags, falls, renewals ahead, plays to begin, per owner" },
-  { name: "Accounts", path: "/accounts/index", about: "The portfolio by band, slope and money; families, promoters, who answers" },
-  { name: "Archetypes", path: "/archetypes", about: "Power users, strugglers, advocates, ghosts: who is which, and whether it means anything here" },
+  {
+    name: "Accounts",
+    path: "/accounts/index",
+    about: "The portfolio by band, slope and money; families, promoters, who answers",
+  },
+  {
+    name: "Archetypes",
+    path: "/archetypes",
+    about: "Power users, strugglers, advocates, ghosts: who is which, and whether it means anything here",
+  },
   { name: "Surprises", path: "/surprises", about: "Left from the best band, red for long; what came after plays" },
 ];
 

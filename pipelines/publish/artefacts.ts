@@ -16,6 +16,7 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import { sha256 } from "../lib/files.ts";
+import { readModels } from "../models/header.ts";
 import type { Node } from "../models/model.ts";
 import type { Cell, Database, Row } from "../warehouse/database.ts";
 import { managersArtefacts, writeShards } from "./managers.ts";
@@ -62,6 +63,8 @@ export const artefacts: readonly Artefact[] = [
     audience: "leadership",
   },
   table("answer_key", "kpi"),
+  table("archetype", "archetype_no"),
+  table("assignment_gap", "kind_no, scorecard"),
   table("band", "band_no, band"),
   table("band_before", "scorecard, version, is_departure, days_before, band"),
   table("band_change", "from_band, to_band"),
@@ -71,12 +74,17 @@ export const artefacts: readonly Artefact[] = [
   table("capacity", "scorecard, version, from_on, capacity"),
   table("cohort_heat", "cohort_from, months"),
   table("cohort_retention", "cohort_from"),
+  table("course_map", "series desc, day"),
+  table("course_milestone", "expected_day, milestone"),
   table("data_check", "n_rows desc, check_id"),
   table("data_source", "source"),
   table("delivery", "source, delivered_on desc, file, delivery_id", "arrow"),
   table("kept_money", "period_no"),
   table("folklore", "test, scorecard, version"),
+  table("funnel_month", "cohort_from nulls first, step_no"),
   table("gate", "gate_no"),
+  table("goal_summary", "n_agreed desc, goal"),
+  table("journey_stage", "n_accounts desc, stage"),
   {
     // Statements are long: only a KPI's own page loads its own.
     ...table("kpi", ""),
@@ -102,7 +110,11 @@ export const artefacts: readonly Artefact[] = [
   table("label_definition", "is_primary desc, definition"),
   table("label_verdict", "kpi, definition"),
   table("leaver_band", "series, band"),
+  table("note", "noted_on, label"),
+  table("outcome_summary", "outcome_no, outcome"),
+  table("practice_sentence", "place_no"),
   table("random_control", "control"),
+  table("reference_profile", "kpi_no, profile_no"),
   table("reject", "source, n_lines desc, column_name, reason"),
   table("renewal_ahead", "band"),
   table("renewal_band", "band_no, band"),
@@ -132,6 +144,9 @@ export const artefacts: readonly Artefact[] = [
   table("validation_fact", "definition"),
   table("weight_humility", "scorecard, version"),
   table("weight_on_evidence", "scorecard, version, action_no"),
+  table("usage_cluster", "cluster"),
+  table("usage_cluster_choice", "k"),
+  table("usage_cluster_kpi", "cluster, kpi_no"),
 ];
 
 /**
@@ -168,7 +183,7 @@ export async function writeArtefacts(a: {
       ]),
     );
   };
-  await writeStatements("statement", await martNodes());
+  await writeStatements("statement", [...(await martNodes()), ...(await readModels("success"))]);
   if (a.managers !== undefined) {
     await writeStatements("statement_managers", a.managers);
     files.push(...(await writeShards(a)));

@@ -158,3 +158,36 @@ scorecards: [freshsuccess_40_30_30] # the textbook score: usage 40, tickets 30, 
 compare: [naive_baseline]
 site: { title: "Fernbill", min_cell: 5 }
 `;
+
+/** What Fernbill's customers want, in the words of the account export, and what reaching it looks like. */
+export const outcomesText = `# What customers want, and how Fernbill sees that they have it: see docs/practice.md.
+- id: paid_sooner
+  label: Be paid sooner
+  success: { kpi: payments_matched_28d, at_least: 8 }
+  milestones:
+    - { milestone: first invoice sent, days: 14 }
+    - { milestone: bank connected, days: 30 }
+- id: clean_books
+  label: Clean books
+  success: { kpi: invoices_sent_28d, at_least: 8 }
+  milestones:
+    - { milestone: company details, days: 5 }
+    - { milestone: first books closed, days: 75 }
+- id: less_bookkeeping
+  label: Less bookkeeping
+  success: { kpi: template_uses_28d, at_least: 6 }
+  milestones:
+    - { milestone: first invoice sent, days: 14 }
+`;
+
+/** What Fernbill's analyst wrote down: words for the groups of use, as they are numbered from the least use to the most. */
+export const practiceText = `# Words for what Assay finds, and the rules of the funnel: see docs/practice.md.
+clusters:
+  groups:
+    - { cluster: 1, success: "invoices go out from templates, without anybody's help" }
+    - { cluster: 2, success: "the whole team works in Fernbill every week" }
+funnel:
+  key_feature: invoice_sent
+  paid_within_days: 60
+  gate: { kpi: invoices_sent_28d, at_least: 1, after_days: 90 }
+`;

@@ -14,7 +14,7 @@ import {
   spellPass,
   spellTables,
 } from "./accounts.ts";
-import { bookText } from "./book.ts";
+import { bookText, outcomesText, practiceText } from "./book.ts";
 import { crmTables } from "./crm.ts";
 import { dealingTables } from "./dealings.ts";
 import { exportStatements } from "./exports.ts";
@@ -124,6 +124,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       await mkdir(join(out, "exports", "usage"), { recursive: true });
       for (const statement of exportStatements(span, join(out, "exports"), usageFormat)) await database.run(statement);
       await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span, usageFormat));
+      await writeFileAtomic(join(out, "outcomes.yaml"), outcomesText);
+      await writeFileAtomic(join(out, "practice.yaml"), practiceText);
       const known = { kind, seed, kpis: truth(kind), context: context(kind) };
       await writeFileAtomic(join(out, "truth.json"), `${JSON.stringify(known, null, 2)}\n`);
     });

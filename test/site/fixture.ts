@@ -7,6 +7,7 @@ import { producesOf, sortNodes } from "../../pipelines/models/graph.ts";
 import { runNodes } from "../../pipelines/models/run.ts";
 import { martNodes } from "../../pipelines/publish/marts.ts";
 import { lintTables } from "../../pipelines/scores/lint-node.ts";
+import { successNodes } from "../../pipelines/success/nodes.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
 import { evidenceTables } from "./fixture-evidence.ts";
@@ -35,6 +36,7 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
   const made = new Set(nodes.flatMap(producesOf));
   const given = new Set(nodes.flatMap((node) => node.depends).filter((name) => !made.has(name)));
   await runNodes(database, sortNodes(nodes, given), silentLog, () => 0);
+  await addPractice(database);
   for (const [name, columns] of lintTables)
     await database.run(`create table ${name} (${columns.map(([column, type]) => `${column} ${type}`).join(", ")})`);
   await database.run(
@@ -43,6 +45,67 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
        '2 accounts moved' as sentence, 'acc_1, acc_2' as examples`,
   );
   return database;
+}
+
+/** The tables of practice, over the same accounts: two KPIs of use, one outcome, no trial, milestone or goal. */
+async function addPractice(database: Database): Promise<void> {
+  await database.run(`
+    create table practice_kpi as select * from features.kpi_definition;
+    create or replace table features.kpi_definition as
+      select *, cast(row_number() over () as integer) as kpi_no, cast(null as varchar) as stage from practice_kpi;
+    drop table practice_kpi;
+    create schema if not exists rollup;
+    create schema if not exists staging;
+    create table staging.account as
+      select distinct account_id, 'paid_sooner' as desired_outcome, date '2000-01-01' as visible_on, cast(null as date) as superseded_on, 'crm' as source
+      from spine.account_snapshot;
+    create table staging.invoice (account_id varchar, amount_minor bigint, paid_on date, visible_on date, superseded_on date);
+    create table staging.subscription (account_id varchar, started_on date, ended_on date, is_trial boolean, visible_on date, superseded_on date);
+    create table staging.goal (account_id varchar, goal varchar, agreed_on date, met_on date, visible_on date, superseded_on date);
+    create table staging.note as
+      select date '2025-06-01' as "on", 'New prices' as label, 'price' as kind, date '2025-06-02' as visible_on, cast(null as date) as superseded_on;
+    create table features.account_milestone (account_id varchar, milestone varchar, expected_on date, reached_on date);
+    create table spine.first_use (account_id varchar, first_used_on date);
+    create table rollup.account_day (account_id varchar, activity_date date, event varchar, visible_on date);
+    create or replace view scores.account_assignment as
+      select account_id, snapshot_date, scorecard, 1 as n_matching, cast(null as varchar) as segment, cast(null as varchar) as lifecycle
+      from scores.account_score where is_in_force;
+    create table practice_decision as select * from validation.decision;
+    create or replace table validation.decision as select *, cast(null as date) as undone_on from practice_decision;
+    drop table practice_decision;
+    create table if not exists validation.stratum as
+      select row_number() over () as observation_no, dense_rank() over (order by account_id) as account_no, account_id, snapshot_date, definition,
+        1 as stratum, y
+      from validation.outcome;
+    create table practice_scorecard as select * from scores.scorecard;
+    create or replace table scores.scorecard as select *, '{}' as definition from practice_scorecard;
+    drop table practice_scorecard`);
+  const nodes = await successNodes(
+    {
+      knows_outcome: true,
+      outcomes: [
+        {
+          id: "paid_sooner",
+          label: "Be paid sooner",
+          success: { kpi: "invoices_sent_28d", comparison: "at_least", threshold: 10 },
+          milestones: [],
+        },
+      ],
+      clusters: { kpis: ["logins_28d", "invoices_sent_28d"], on: null, groups: [] },
+      archetypes: {
+        usage: ["logins_28d"],
+        tickets: ["open_tickets"],
+        marketing: ["newsletter_opens"],
+        low: 33,
+        high: 67,
+      },
+      funnel: { key_feature: "invoice_sent", paid_within_days: 60, gate: null },
+    },
+    ["invoices_sent_28d", "nps"],
+  );
+  const made = new Set(nodes.flatMap(producesOf));
+  const given = new Set(nodes.flatMap((node) => node.depends).filter((name) => !made.has(name)));
+  await runNodes(database, sortNodes(nodes, given), silentLog, () => 0);
 }
 
 const kpis = [
