@@ -169,9 +169,12 @@ function sourceTable(rows: readonly DataSource[], contracts: readonly SourceCont
     },
     {
       name: "Expected within",
-      text: (r) => promised.get(r.source)?.max_age ?? "nothing promised",
+      text: (r) => {
+        const contract = promised.get(r.source);
+        if (contract === undefined || contract.max_age === null) return "not promised";
+        return `${contract.max_age}, else ${contract.on_stale === "refuse" ? "no release" : "a mark"}`;
+      },
     },
-    { name: "When late", text: (r) => (promised.get(r.source)?.on_stale === "refuse" ? "no release" : "a mark") },
     { name: "In the KPIs", text: (r) => (r.is_read ? "yes" : "no") },
     { name: "Files", text: (r) => count(r.n_deliveries), value: (r) => r.n_deliveries, isNumber: true },
     { name: "Rows read", text: (r) => count(r.rows_read), value: (r) => r.rows_read, isNumber: true },

@@ -171,7 +171,7 @@ function definitions(data: MethodData, release: Release): HTMLElement {
 
 const roles: Readonly<Record<string, string>> = {
   causal: "leavers fall in it well before they decide",
-  twin: "moves with the one above and adds nothing",
+  twin: "moves with another KPI and adds nothing",
   size: "more in bigger accounts, nothing else",
   both_ends: "very low and very high values go with leaving",
   late: "falls only after the decision",

@@ -78,10 +78,12 @@ export function scorecardsPage(data: ScorecardsData): HTMLElement {
     },
     {
       name: "Against the simple score",
-      text: ({ test }) =>
-        test === undefined || test.difference === null || test.difference_low === null
-          ? missing
-          : `${signedPairs(test.difference)} (${signedPairs(test.difference_low)} to ${signedPairs(test.difference_high)})`,
+      text: ({ card, test }) =>
+        card.scorecard === "naive_baseline"
+          ? "it is this one"
+          : test === undefined || test.difference === null || test.difference_low === null
+            ? missing
+            : `${signedPairs(test.difference)} (${signedPairs(test.difference_low)} to ${signedPairs(test.difference_high)})`,
       value: ({ test }) => test?.difference ?? null,
       isNumber: true,
     },
