@@ -38,7 +38,12 @@ const sourceFields = z.strictObject({
       z.literal("first_seen"),
       z.strictObject({
         from: z.literal("file_name"),
-        pattern: z.string().regex(/\{date\}/, "a file name with {date} where the date stands"),
+        pattern: z
+          .string()
+          .regex(
+            /^(?!.*\{(?:date|month)\}.*\{(?:date|month)\}).*\{(?:date|month)\}/,
+            "a file name with {date} where the date stands, or {month}",
+          ),
       }),
       z.strictObject({ from: z.literal("column"), column: z.string().min(1) }),
     ])

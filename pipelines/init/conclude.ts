@@ -89,6 +89,20 @@ async function chooseCurrency(
     );
     const [first] = rows;
     if (first === undefined) continue;
+    const rates = ofEntity(sources, "rate")[0];
+    if (rows.length > 1 && rates !== undefined) {
+      const own = await bookCurrency(
+        database,
+        rates,
+        rows.map(({ currency }) => currency),
+      );
+      findings.push({
+        level: "guessed",
+        about: "currency",
+        text: `${own ?? first.currency}; a rate of ${rates.draft.id} is read as what one unit of its currency is worth in ${own ?? first.currency} from that day on`,
+      });
+      return own ?? first.currency;
+    }
     if (rows.length > 1)
       findings.push({
         level: "decide",
@@ -129,6 +143,25 @@ async function chooseCurrency(
   return "USD";
 }
 
+/** The currency that rates are given in: the one that the name of their column says, or the only one of the contracts' that has no rate. */
+async function bookCurrency(database: Database, rates: Settled, used: readonly string[]): Promise<string | null> {
+  const named = /(?:^|[^a-z])(eur|usd|gbp|chf)$/i.exec(rates.draft.columns.rate?.from ?? "")?.[1]?.toUpperCase();
+  if (named !== undefined && used.includes(named)) return named;
+  const rated = new Set(
+    (
+      await database.query<{ currency: string }>(`select distinct upper(trim(currency)) as currency from ${rates.view}`)
+    ).map(({ currency }) => currency),
+  );
+  const free = used.filter((currency) => !rated.has(currency));
+  return free.length === 1 ? (free[0] as string) : null;
+}
+
+/** Of a table that is dumped whole its rows in their newest dump: a contract that is open in an earlier one has not stayed open. */
+const newestOnly = ({ mode, key }: Settled): string =>
+  mode === "snapshot" && key.length > 0
+    ? ` qualify row_number() over (partition by ${key.map(quoteIdentifier).join(", ")} order by _file desc) = 1`
+    : "";
+
 /** How many accounts each kind of evidence lets leave before `asOf`. */
 async function chooseChurn(
   database: Database,
@@ -144,7 +177,7 @@ async function chooseChurn(
     definitions.subscription_end = { type: "subscription_end" };
     const rows = contracts.map(
       (source) =>
-        `select account_id, ended_on, ${isMapped(source, "is_trial") ? "is_trial" : "false"} as is_trial from ${source.view}`,
+        `select account_id, ended_on, ${isMapped(source, "is_trial") ? "is_trial" : "false"} as is_trial from ${source.view}${newestOnly(source)}`,
     );
     const n = await database.scalar<number>(
       `select count(*) from (select account_id from (${rows.join(" union all ")}) where is_trial is not true group by account_id having bool_and(coalesce(ended_on < ${until}, false)))`,

@@ -229,7 +229,10 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
     words,
   );
   if (found === null) return null;
-  const guesses: string[] = [];
+  const guesses: string[] = found.byValues.map(
+    (column) =>
+      `${column} is read as the kind of event: no column is named so, and its few values repeat as kinds of events do`,
+  );
   const columns: Record<string, Mapping> = {};
   for (const [name, column] of Object.entries(found.columns))
     columns[name] = mappingOf(found.entity, name, read, column, guesses, {});
@@ -256,6 +259,8 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
   };
 }
 
+const localHint = "where they are local write formats: { timezone: Europe/Berlin }, or the zone that they are of";
+
 /** How a column of a file fills a column of an entity, by what it holds. */
 export function mappingOf(
   entityId: string,
@@ -278,6 +283,9 @@ export function mappingOf(
     if (time.format !== undefined) mapping.format = time.format;
     if (time.isUnsure)
       guesses.push(`${column}: day and month could stand the other way round, read as ${String(time.format)}`);
+    const isLocal = type === "time" && time.unit === undefined && !time.isZoned && !time.isDay;
+    if (isLocal && !guesses.some((text) => text.endsWith(localHint)))
+      guesses.push(`${column}: times are written without a zone and read as UTC; ${localHint}`);
   }
   if ((type === "money" || type === "number" || type === "integer") && kind.number !== null)
     mapping.number = kind.number;

@@ -74,6 +74,7 @@ const usualIds: Readonly<Record<string, string>> = {
   goal: "goals",
   play: "plays",
   note: "notes",
+  rate: "rates",
   business_event: "business_events",
 };
 
@@ -171,6 +172,12 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
     });
   }
   derive(drafts, placed, hub, standIn, words, findings);
+  for (const [i, draft] of drafts.entries()) {
+    if (draft.entity !== "subscription" || draft.isVendor || !withoutEnd(draft.columns)) continue;
+    const { notice_on: notice, ...others } = draft.columns;
+    drafts[i] = { ...draft, columns: ordered("subscription", { ...others, ended_on: notice as Mapping }) };
+    findings.push({ level: "guessed", about: draft.id, text: endText(notice?.from ?? "") });
+  }
   for (const one of chosen) {
     for (const guess of one.guesses) findings.push({ level: "guessed", about: ids.get(one.no) as string, text: guess });
     const { rival } = one.words ?? { rival: null };
@@ -537,6 +544,13 @@ function splitWide(draft: Draft, one: Placed): readonly Draft[] {
 }
 
 /** Sources that are read out of files of another: accounts out of contracts, contracts out of accounts. */
+/** Nothing says when a contract ended, except the day on which it was cancelled. */
+const withoutEnd = (columns: Readonly<Record<string, unknown>>): boolean =>
+  columns.notice_on !== undefined && columns.ended_on === undefined;
+
+const endText = (column: string): string =>
+  `${column} is read as the end of a contract, since no other column says when one ended; where service went on after it, map it to notice_on and add ended_on`;
+
 function derive(
   drafts: Draft[],
   placed: readonly Placed[],
@@ -580,8 +594,11 @@ function derive(
     if (start === undefined || says.length === 0) continue;
     const guesses: string[] = [];
     const mapped: Record<string, Mapping> = {};
-    for (const [name, column] of Object.entries({ ...columns, started_on: start }))
-      mapped[name] = mappingOf("subscription", name, one.read, column, guesses, {});
+    const withEnd = withoutEnd(columns) ? { ...columns, ended_on: columns.notice_on as string } : columns;
+    for (const [name, column] of Object.entries({ ...withEnd, started_on: start }))
+      if (name !== "notice_on" || withEnd === columns)
+        mapped[name] = mappingOf("subscription", name, one.read, column, guesses, {});
+    if (withEnd !== columns) guesses.push(endText(columns.notice_on as string));
     mapped.account_id = { from: account };
     mapped.subscription_id = { from: account };
     const id = one.no === hub?.no ? "subscriptions" : `${idOf(one.read.table.id)}_subscriptions`;

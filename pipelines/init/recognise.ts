@@ -58,6 +58,8 @@ export interface Recognised {
   /** Another entity that fits almost as well. */
   readonly rival: string | null;
   readonly isNamed: boolean;
+  /** Columns of the file that were chosen by what they hold alone. */
+  readonly byValues: readonly string[];
 }
 
 /** Words in names of files that say which event, kind of survey or kind of contact all rows are. */
@@ -118,6 +120,7 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
   const columns: Record<string, string> = {};
   const values: Record<string, string> = {};
   const used = new Set<string>();
+  const byValues: string[] = [];
   const file = squeezeFile(seen.fileName);
   const isNamed = words.file.some((word) => file.includes(squeeze(word)));
   let score = isNamed ? 3 : 0;
@@ -134,6 +137,15 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
       ([column, pattern]) => column === name && pattern.test(seen.fileName.toLowerCase()),
     );
     if (constant === undefined) {
+      const kindsOfEvents =
+        entityId === "usage_event" && name === "event" && isNamed ? eventLike(seen, used, words) : null;
+      if (kindsOfEvents !== null) {
+        columns.event = kindsOfEvents;
+        used.add(kindsOfEvents);
+        byValues.push(kindsOfEvents);
+        score += 0.5;
+        continue;
+      }
       // The account may hide behind a user or a subscription: links between tables find that out.
       if (name === "account_id" && (columns.user_id !== undefined || seen.accountColumns.length > 0)) continue;
       return null;
@@ -153,7 +165,27 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
   if (!isMarked) return null;
   if (entityId === "account_key") return null;
   score -= strangers(entityId, seen, columns);
-  return { entity: entityId, columns, values, score, rival: null, isNamed };
+  return { entity: entityId, columns, values, score, rival: null, isNamed, byValues };
+}
+
+/** The one column that holds a few texts over and over, and is named by nothing else that usage has. */
+function eventLike(seen: Seen, used: ReadonlySet<string>, words: EntityWords): string | null {
+  const others = new Set(Object.values(words.columns).flat());
+  const found = seen.profiles.filter((profile, i) => {
+    const kind = seen.kinds[i] as Kind;
+    const isTaken = used.has(profile.name) || seen.accountColumns.includes(profile.name);
+    const isOther = others.has(squeeze(profile.name)) || isIdName(profile.name);
+    const isText = !kind.isNumber && !kind.isBoolean && !kind.isEmail && kind.time === null && !kind.isEmpty;
+    return (
+      !isTaken &&
+      !isOther &&
+      isText &&
+      profile.distinct >= 2 &&
+      profile.distinct <= 100 &&
+      profile.filled >= 20 * profile.distinct
+    );
+  });
+  return found.length === 1 ? (found[0] as Profile).name : null;
 }
 
 const squeezeFile = (name: string): string => name.split("/").map(squeeze).join("/");
@@ -170,19 +202,27 @@ const weightOf = (name: string, column: string, required: boolean): number =>
 /** Whose id a column holds, where its name is put together: `Customer Reference`, `acct_no`. */
 const idPatterns: Readonly<Record<string, RegExp>> = {
   account_id:
-    /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|code|uuid|guid|nummer)$/,
+    /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|guid|nummer)$/,
   subscription_id:
-    /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uuid|nummer)$/,
+    /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
   user_id:
-    /^(user|contact|member|person|visitor|benutzer|nutzer)(id|no|nr|num|number|ref|reference|key|code|uuid|nummer)$/,
-  ticket_id: /^(ticket|case|issue|incident|request)(id|no|nr|num|number|ref|reference|key|code|nummer)$/,
+    /^(user|contact|member|person|visitor|benutzer|nutzer)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
+  ticket_id:
+    /^(ticket|case|issue|incident|request|complaint)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
 };
 
 /** `mrr_eur` is mrr, `Cust Name` is name. */
 function shortName(name: string): string {
-  return plainName(name)
-    .replace(/(usd|eur|gbp|chf)$/, "")
-    .replace(/^(customer|cust|account|acct|client|company)(?=name|since|status|owner|country|segment)/, "");
+  return (
+    plainName(name)
+      .replace(/(usd|eur|gbp|chf)$/, "")
+      // `occurred_at_ms`, `created_at_utc`.
+      .replace(/(?<=at|on|time|date|timestamp)(ms|us|ns|utc|gmt|epoch|unix)$/, "")
+      .replace(
+        /^(customer|cust|account|acct|client|company|organi[sz]ation|org|tenant|workspace)(?=name|title|since|status|owner|country|segment)/,
+        "",
+      )
+  );
 }
 
 /** The columns of an entity that a table has by their names, whether or not it has all that the entity needs. */
@@ -246,7 +286,7 @@ function findColumn(
   return null;
 }
 
-const isIdName = (name: string): boolean => /(^|_| )(id|uuid|key|no|nr|number)$/i.test(name);
+const isIdName = (name: string): boolean => /(^|_| )(id|uid|uuid|key|no\.?|nr\.?|number)$/i.test(name);
 
 const isOwnKey = (entityId: string, name: string): boolean =>
   (entityId === "ticket" && name === "ticket_id") ||

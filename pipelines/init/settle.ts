@@ -75,7 +75,9 @@ const counted = (n: number, one: string, several: string): string => `${n} ${n =
 export async function settle(database: Database, draft: Draft, loaded: Loaded, findings: Finding[]): Promise<Settled> {
   const entity = entityOf(draft.entity);
   const view = `typed_${draft.id}`;
-  const reads = loaded.files.map(({ rows }, i) => `select *, ${i} as _file from read_parquet(${literal(rows)})`);
+  const reads = byDate(loaded.files, draft.table).map(
+    ({ rows }, i) => `select *, ${i} as _file from read_parquet(${literal(rows)})`,
+  );
   await database.run(`create or replace view ${view} as ${reads.join(" union all by name ")}`);
   const isMapped = (name: string): boolean => draft.columns[name] !== undefined;
   const at = eventText(entity.eventColumns.filter(isMapped));
@@ -106,12 +108,26 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
         ? await overlapping(database, view, at)
         : false;
     if (overlaps) mode = "range";
+    // Monthly parts of what happened: the month is theirs, and no delivery's.
+    else if (table.dated.pattern.includes("{month}")) delivered = null;
   }
   if (isDump)
     findings.push({
       level: "sure",
       about: draft.id,
       text: `${counted(table.files.length, "dump", "dumps")} of the whole table by date: ${Math.round(100 * again)} % of the keys come again in the next one`,
+    });
+  if (
+    delivered !== null &&
+    typeof delivered === "object" &&
+    "pattern" in delivered &&
+    delivered.pattern.includes("{month}")
+  )
+    findings.push({
+      level: "guessed",
+      about: `${draft.id}.delivered`,
+      text: "the names say the month only: a file counts as delivered on the last day of it",
+      samples: [table.files[0]?.name ?? ""],
     });
   if (mode === "range")
     findings.push({
@@ -156,6 +172,14 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
     lastAt: span?.high ?? null,
     everyDays: await rhythm(database, draft, view, at),
   };
+}
+
+/** Files in the order of the dates in their names: by the alphabet April comes before January. */
+function byDate(files: Loaded["files"], { dated, files: all }: Draft["table"]): Loaded["files"] {
+  if (dated === null) return files;
+  const dates = new Map(all.map(({ name }, i) => [name, dated.dates[i] ?? ""]));
+  const dateOf = ({ name }: Loaded["files"][number]): string => dates.get(name) ?? "";
+  return [...files].sort((a, b) => (dateOf(a) < dateOf(b) ? -1 : dateOf(a) > dateOf(b) ? 1 : 0));
 }
 
 const eventText = (columns: readonly string[]): string | null => {

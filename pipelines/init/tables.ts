@@ -1,6 +1,7 @@
 /** Which files of a folder belong together: one table each, as dated dumps, monthly parts or a single file. */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
+import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Encoding, Sniffed } from "./sniff.ts";
 import { pathsOf } from "./sniff.ts";
 
@@ -102,13 +103,21 @@ function recordTexts(head: string): readonly string[] {
   return texts;
 }
 
-const date = String.raw`(?:19|20)\d{2}-\d{2}-\d{2}|(?:19|20)\d{6}`;
-const dateExpression = new RegExp(`(?<!\\d)(?:${date})(?!\\d)`);
+/** A date or a month stands for itself: no digit of a longer number, no letter of a longer word. */
+const alone = (text: string): string => `(?<![\\d\\p{L}])${text}(?![\\d\\p{L}])`;
+const digitsAlone = (text: string): string => `(?<!\\d)${text}(?!\\d)`;
+const dayExpressions = [
+  new RegExp(digitsAlone("(?:19|20)\\d{2}([-_.]?)\\d{2}\\1\\d{2}")),
+  new RegExp(alone(namedDay), "iu"),
+];
+const monthExpression = new RegExp(alone(namedMonth), "iu");
 
 /** A name with its digits taken out: what files of one table share. Extensions and folders stay. */
 function stemOf(name: string): string {
   return name
-    .replace(new RegExp(`(?<!\\d)(?:${date})(?:T?\\d{4,6}Z?)?(?!\\d)`, "g"), "#")
+    .replace(/(?<!\d)(?:19|20)\d{2}([-_.]?)\d{2}\1\d{2}(?:T?\d{4,6}Z?)?(?!\d)/g, "#")
+    .replace(new RegExp(alone(namedDay), "giu"), "#")
+    .replace(new RegExp(alone(namedMonth), "giu"), "#")
     .replace(/(?<![\dA-Za-z])\d{4}[-_/]\d{2}(?!\d)/g, "#")
     .replace(/(?<![\dA-Za-z])(part|q|kw|w|v|chunk|page|batch|p)?[-_]?\d+(?![\dA-Za-z])/gi, "#")
     .replace(/([._-])\(#\)|\s*\(#\)/g, "#");
@@ -195,21 +204,23 @@ function globOf(stem: string, files: readonly ExportFile[]): string {
 /** A name as a glob that matches it and nothing else. */
 const escapeGlob = (name: string): string => name.replace(/[*?[{]/g, (letter) => `[${letter}]`);
 
-/** The dates in the names of all files, and where they stand. */
+/** The dates in the names of all files, and where they stand; of several files their months, where no name says a day. */
 function datedNames(files: readonly ExportFile[]): Table["dated"] {
   const names = files.map(({ name }) => basename(name));
-  const found = names.map((name) => dateExpression.exec(name));
-  const [first] = found;
-  if (first == null || found.some((match) => match === null)) return null;
-  const patterns = new Set(names.map((name, i) => name.replace((found[i] as RegExpExecArray)[0], "{date}")));
-  const [pattern] = patterns;
-  if (patterns.size !== 1 || pattern === undefined) return null;
-  const dates = found.map((match) => {
-    const digits = (match as RegExpExecArray)[0].replaceAll("-", "");
-    return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
-  });
-  if (dates.some((text) => Number.isNaN(Date.parse(`${text}T00:00:00Z`)))) return null;
-  return { pattern: escapeGlob(pattern).replace("[{]date}", "{date}"), dates };
+  const tries = [
+    ...dayExpressions.map((expression) => ({ expression, sign: "{date}" })),
+    ...(files.length > 1 ? [{ expression: monthExpression, sign: "{month}" }] : []),
+  ];
+  for (const { expression, sign } of tries) {
+    const found = names.map((name) => expression.exec(name)?.[0]);
+    const dates = found.map((text) => (text === undefined ? null : dayOf(text)));
+    const patterns = new Set(names.map((name, i) => name.replace(found[i] ?? "", sign)));
+    const [pattern] = patterns;
+    if (dates.includes(null) || patterns.size !== 1 || pattern === undefined) continue;
+    if (sign === "{month}" && new Set(dates).size < dates.length) continue;
+    return { pattern: escapeGlob(pattern).replace(`[{]${sign.slice(1)}`, sign), dates: dates as readonly string[] };
+  }
+  return null;
 }
 
 /** An id out of a file's name, free of digits and of words that every export has. */

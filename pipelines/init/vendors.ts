@@ -190,6 +190,7 @@ export function fits(kind: Kind, entityId: string, name: string, hasMap: boolean
     case "time":
       return kind.time !== null;
     case "money":
+    case "rate":
     case "number":
       return kind.isNumber || hasMap;
     case "integer":

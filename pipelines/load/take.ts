@@ -5,6 +5,7 @@ import type { Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { machineError, refusedError } from "../lib/errors.ts";
+import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { expectedText } from "./casts.ts";
@@ -420,12 +421,15 @@ async function deliveredAtOf(
   const { delivered } = source;
   if (delivered === undefined || delivered === "first_seen") return null;
   if (delivered.from === "file_name") {
-    const [before, after] = delivered.pattern.split("{date}") as [string, string];
     const inner = (part: string): string => globExpression(part).source.slice(1, -1);
-    const pattern = new RegExp(`^${inner(before)}(\\d{4})-?(\\d{2})-?(\\d{2})${inner(after)}$`);
+    const expression = delivered.pattern
+      .split(/(\{(?:date|month)\})/)
+      .map((part) => (part === "{date}" ? `(${namedDay})` : part === "{month}" ? `(${namedMonth})` : inner(part)))
+      .join("");
+    const pattern = new RegExp(`^${expression}$`, "i");
     const match = pattern.exec(file.name) ?? pattern.exec(basename(file.name));
-    const date = match === null ? "" : `${match[1]}-${match[2]}-${match[3]}`;
-    if (Number.isNaN(Date.parse(`${date}T00:00:00Z`))) {
+    const date = match === null ? null : dayOf(match[1] as string);
+    if (date === null) {
       throw refusedError(
         `${file.name}: its name has no date of delivery, expected ${delivered.pattern} as source ${sourceId} says`,
       );

@@ -145,9 +145,33 @@ describe("files of one table", () => {
         glob: "accounts_*.csv",
         dated: { pattern: "accounts_{date}.csv", dates: ["2024-01-31", "2024-02-29"] },
       },
-      { id: "events", glob: "usage/events-*.csv", dated: null },
+      {
+        id: "events",
+        glob: "usage/events-*.csv",
+        dated: { pattern: "events-{month}.csv", dates: ["2024-01-31", "2024-02-29"] },
+      },
       { id: "tickets", glob: "tickets.csv", dated: null },
     ]);
+  });
+
+  it("are dated in many ways; a month of one file alone dates nothing", () => {
+    const dated = (...names: readonly string[]): unknown =>
+      groupTables(names.map((name) => file(name, ["id"])))[0]?.dated;
+    expect(dated("subs_2024_01.csv", "subs_2024_02.csv")).toEqual({
+      pattern: "subs_{month}.csv",
+      dates: ["2024-01-31", "2024-02-29"],
+    });
+    expect(dated("accounts-Apr-2025.csv", "accounts-Jan-2025.csv")).toEqual({
+      pattern: "accounts-{month}.csv",
+      dates: ["2025-04-30", "2025-01-31"],
+    });
+    expect(dated("Kunden 31.01.2025.csv", "Kunden 28.02.2025.csv")).toEqual({
+      pattern: "Kunden {date}.csv",
+      dates: ["2025-01-31", "2025-02-28"],
+    });
+    expect(dated("dump_2025_01_31.csv")).toEqual({ pattern: "dump_{date}.csv", dates: ["2025-01-31"] });
+    expect(dated("accounts-Apr-2025.csv")).toBeNull();
+    expect(dated("summary_2025-02-30.csv")).toBeNull();
   });
 
   it("with other headers are tables of their own, listed by name", () => {
