@@ -109,6 +109,13 @@ export interface Capacity {
   readonly money: number | null;
 }
 
+/** What the book's owner wrote beside a date: a price change, a launch. */
+export interface Note {
+  readonly noted_on: string;
+  readonly label: string;
+  readonly kind: string | null;
+}
+
 export interface RenewalQuarter {
   readonly quarter_from: string;
   readonly quarter_to: string;

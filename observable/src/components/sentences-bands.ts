@@ -7,6 +7,7 @@ import type {
   BandBefore,
   BandRecovery,
   Capacity,
+  Note,
   RenewalBand,
   RenewalMonth,
   RenewalQuarter,
@@ -136,6 +137,19 @@ export function renewalBandSentence(rows: readonly RenewalBand[], styles: readon
       ? say` ${plural(decided, "account")} had given notice by then and are left out: their colour foresees nothing.`
       : []),
   ];
+}
+
+/** Notes within the dates of a chart: numbered marks for it, and the words below it. More than nine would be a fence. */
+export function noteMarks(
+  notes: readonly Note[],
+  dates: readonly string[],
+): { readonly marks: readonly { readonly on: string; readonly label: string }[]; readonly words: string } {
+  const [first, last] = [dates[0] ?? "", dates.at(-1) ?? ""];
+  const shown = notes.filter(({ noted_on: on }) => on > first && on <= last).slice(-9);
+  return {
+    marks: shown.map(({ noted_on }, i) => ({ on: noted_on, label: String(i + 1) })),
+    words: shown.map(({ noted_on, label }, i) => `${i + 1}: ${label}, ${date(noted_on)}.`).join(" "),
+  };
 }
 
 /** "red 5.2 %, yellow 49 %": a distribution as a text alternative. */

@@ -21,6 +21,7 @@ import type {
   BandOutcome,
   BandRecovery,
   Capacity,
+  Note,
   Release,
   Scorecard,
   ScorecardKpi,
@@ -41,6 +42,7 @@ import {
 import {
   capacitySentence,
   colourBeforeSentence,
+  noteMarks,
   recoverySentence,
   sharesInWords,
   signOffSentence,
@@ -53,6 +55,7 @@ export interface BandsData {
   readonly band_before: readonly BandBefore[];
   readonly band_change: readonly BandChange[];
   readonly band_month: readonly BandMonth[];
+  readonly note: readonly Note[];
   readonly band_outcome: readonly BandOutcome[];
   readonly band_recovery: readonly BandRecovery[];
   readonly capacity: readonly Capacity[];
@@ -416,6 +419,7 @@ function timeFigure(page: Context, card: Scorecard): HTMLElement {
   const marks = page.score_month
     .filter((r) => card.is_assigned && r.scorecard === card.scorecard && r.is_new_version)
     .map((r) => ({ on: r.snapshot_date, label: `v${r.version}` }));
+  const notes = noteMarks(page.note, [...new Set(rows.map((r) => r.snapshot_date))].sort());
   const columns: readonly Column<BandMonth>[] = [
     { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Band", text: (r) => styleOf(styles, r.band).name },
@@ -432,8 +436,12 @@ function timeFigure(page: Context, card: Scorecard): HTMLElement {
     subtitle: `share of paying accounts at the last scored date of each month${total === undefined ? "" : `; ${count(total)} on ${date(last)}`}; ${series === "in_force" ? "the bands that people saw" : "this version applied to every date, those before it was made too"}`,
     alt: last === undefined ? "No accounts to show." : `On ${date(last)}: ${sharesInWords(newest, styles)}.`,
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
-    chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what: "accounts", marks }),
+    chart:
+      rows.length === 0
+        ? null
+        : (width) => bandsOverTime(shares, { width, styles, what: "accounts", marks: [...marks, ...notes.marks] }),
     empty: `Fewer than ${count(now.min_cell)} accounts have paid at any date.`,
+    ...(notes.words === "" ? {} : { note: notes.words }),
     table: { name: `bands-over-time-${card.scorecard}`, rows, columns },
     sql: statementsOf(page.statement, ["marts.band_month"]),
   });

@@ -13,6 +13,7 @@ import type {
   DataSource,
   KeptMoney,
   LeaverBand,
+  Note,
   Release,
   RenewalAhead,
   RenewalMonth,
@@ -35,7 +36,7 @@ import {
   trustSentence,
   weightSentence,
 } from "../sentences.js";
-import { coloursCaveat, signOffSentence } from "../sentences-bands.js";
+import { coloursCaveat, noteMarks, signOffSentence } from "../sentences-bands.js";
 import { answers, sqlSection, statementsOf } from "./parts.js";
 
 export interface HomeData {
@@ -43,6 +44,7 @@ export interface HomeData {
   readonly band: readonly Band[];
   readonly band_change: readonly BandChange[];
   readonly band_month: readonly BandMonth[];
+  readonly note: readonly Note[];
   readonly data_source: readonly DataSource[];
   readonly kept_money: readonly KeptMoney[];
   readonly leaver_band: readonly LeaverBand[];
@@ -121,6 +123,8 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
   const marks = data.score_month
     .filter((r) => r.scorecard === first?.scorecard && r.is_new_version)
     .map((r) => ({ on: r.snapshot_date, label: `v${r.version}` }));
+  const notes = noteMarks(data.note, dates);
+  const below = [notes.words, plain(coloursCaveat(data.scorecard_state, data.scorecard))].filter(Boolean).join(" ");
   const columns: readonly Column<BandMonth>[] = [
     { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Band", text: (r) => styleOf(styles, r.band).name },
@@ -141,13 +145,14 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
         ? "No accounts to show."
         : `${riskiest.name} held ${at(dates[0])} of ${what} on ${date(dates[0])} and ${at(dates.at(-1))} on ${date(dates.at(-1))}.`,
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
-    chart: rows.length === 0 ? null : (width) => bandsOverTime(shares, { width, styles, what, marks }),
+    chart:
+      rows.length === 0
+        ? null
+        : (width) => bandsOverTime(shares, { width, styles, what, marks: [...marks, ...notes.marks] }),
     empty: isScored
       ? `Fewer than ${count(release.min_cell)} accounts have paid at any date: too few to show.`
       : "No scorecard is assigned to accounts: there are no bands to show.",
-    ...(plain(coloursCaveat(data.scorecard_state, data.scorecard)) === ""
-      ? {}
-      : { note: plain(coloursCaveat(data.scorecard_state, data.scorecard)) }),
+    ...(below === "" ? {} : { note: below }),
     table: { name: "money-by-band", rows, columns },
     sql: statementsOf(data.statement, ["marts.band_month"]),
   });
