@@ -65,7 +65,7 @@ class Runner {
     for (const cell of notebook.cells) {
       if (cell.mode === "sql") {
         if (cell.output !== undefined) this.#givenBy.set(cell.output, cell);
-      } else if (cell.mode === "js" || cell.mode === "ts") {
+      } else if ((cell.mode === "js" || cell.mode === "ts") && !/^\s*import\b/m.test(cell.value)) {
         for (const name of this.#about(cell, () => transpile(cell)).outputs ?? []) this.#givenBy.set(name, cell);
       }
     }
@@ -81,9 +81,9 @@ class Runner {
         sql: ({ raw }: TemplateStringsArray, ...values: unknown[]) =>
           raw.map((text, i) => text.replaceAll("\\`", "`") + (i < values.length ? literal(values[i]) : "")).join(""),
       });
-      const given = await Promise.all(
-        inputs.map((name) => (name === "DatabaseClient" ? database : this.#valueOf(name, cell, [cell.id]))),
-      );
+      const given: unknown[] = [];
+      for (const name of inputs)
+        given.push(name === "DatabaseClient" ? database : await this.#valueOf(name, cell, [cell.id]));
       return this.#about(cell, () => evaluate(body)(...given) as string);
     });
   }
@@ -116,7 +116,7 @@ class Runner {
       throw this.#wrong(
         asked,
         new Error(
-          `\${...} reads ${name}, which only a page in a browser knows; a SQL cell takes what JavaScript cells declare and what SQL cells with an output give`,
+          `\${...} reads ${name}, which only a page in a browser knows; a SQL cell takes what JavaScript cells declare (imports aside) and the rows of SQL cells with an output`,
         ),
       );
     if (path.includes(cell.id)) throw this.#wrong(asked, new Error(`${name} reads itself in a circle`));
@@ -126,7 +126,9 @@ class Runner {
         return revived(await this.resultOf({ ...cell, value: text }));
       }
       const { body, inputs = [] } = transpile(cell);
-      const given = await Promise.all(inputs.map((input) => this.#valueOf(input, cell, [...path, cell.id])));
+      // One after the other: the connection must be idle when a failure closes it.
+      const given: unknown[] = [];
+      for (const input of inputs) given.push(await this.#valueOf(input, cell, [...path, cell.id]));
       const exported = (await this.#about(cell, () => evaluate(body)(...given))) as Readonly<Record<string, unknown>>;
       return exported[name];
     });
