@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -33,6 +33,19 @@ create table scores.account_flag as select * from (values
   as t (account_id, flag, since, until, value, is_raised, is_new, snoozed_until)
   cross join (select 0 as threshold);
 update scores.account_flag set threshold = 5;
+create schema marts;
+create table marts.portfolio_account as select * from (values
+  ('a', 'Alder, "Old" & Sons', '../Ida | <b>', 75.123456, 'green', 'green', 87.0, -11.876544, 4900::bigint, date '2026-05-01', 32, 40, null, false, false),
+  ('b', '=1+1', '../Ida | <b>', null, 'red', 'yellow', null, null, 100, null, null, 3, 'Low *use*', true, true),
+  ('c', null, null, null, 'unknown', null, null, null, null, date '2026-09-01', 155, 1, null, false, false))
+  as t (account_id, name, owner, score, band, week_band, month_score, change_28d, mrr_minor, renews_on, days_to_renewal, days_in_band, new_flags, is_red, is_newly_red)
+  cross join (select date '2026-03-23' as week_on, date '2026-03-02' as month_on);
+create table marts.play as select 1 as play_no, 'call' as play, 'Call' as label, '1. =call' as steps;
+create table marts.play_due as select * from (values
+  ('b', 'call', '=1+1', '../Ida | <b>', date '2026-03-20', date '2026-03-27', null::date, 'overdue'), ('a', 'call', 'Alder', 'x', date '2026-03-20', date '2026-03-27', date '2026-03-21', 'started'))
+  as t (account_id, play, name, owner, since, due_on, started_on, state)
+  cross join (select 1 as play_no, 'red' as band, cast(null as varchar) as archetype, 3 as days_in_band, null as score, 100::bigint as mrr_minor, null::date as renews_on);
+alter table meta.params add column currency varchar; update meta.params set currency = 'USD';
 create schema validation;
 create table validation.surprise as select * from (values
   ('green_churner', 'b', 'health', 1, date '2026-01-05', date '2026-02-10', 91.5, 'green', 4900::bigint, 'price', null, null, null::date),
@@ -88,13 +101,58 @@ describe("files for other systems", () => {
         "tickets,orgs,o1,unmatched,,1,2026-01-02,2026-01-02\n" +
         'tickets,orgs,o9,ambiguous,"a, b",3,2026-01-01,2026-02-01\n',
     );
-    expect(files.map(({ name }) => name)).toEqual(["scores", "flags", "unmatched_ids", "surprises"]);
+    expect(files.map(({ name }) => name)).toEqual([
+      "scores",
+      "flags",
+      "unmatched_ids",
+      "surprises",
+      "plays",
+      `digest/ida-b-${sha256("../Ida | <b>").slice(0, 8)}`,
+      "digest/no-owner",
+    ]);
     expect(await readFile(join(folder, "surprises.csv"), "utf8")).toBe(
       "account_id,name,kind,scorecard,version,since,decided_on,score_then,band,money,reason,disposition,said_by,said_on\n" +
         'a,"Alder, ""Old"" & Sons",chronic_red,health,1,2025-01-06,,12,red,900,,rescued,Ida,2026-03-01\n' +
         "b,'=1+1,green_churner,health,1,2026-01-05,2026-02-10,91.5,green,4900,price,,,\n",
     );
     expect(files[2]).toEqual({ name: "unmatched_ids", file: "unmatched_ids.csv", rows: 2, sha256: sha256(text) });
+  });
+});
+
+describe("plays and digests", () => {
+  let folder: string;
+  let database: Database;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "assay-out-"));
+    database = await Database.open({ path: ":memory:" });
+    await database.run(tables);
+    await writeOut({ database, folder });
+  });
+  afterAll(async () => {
+    database.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("are a line for every play that has not begun", async () => {
+    expect(await readFile(join(folder, "plays.csv"), "utf8")).toBe(
+      "account_id,name,play,label,owner,state,due_on,since,band,days_in_band,archetype,score,mrr_minor,renews_on,steps,as_of\n" +
+        "b,'=1+1,call,Call,../Ida | <b>,overdue,2026-03-27,2026-03-20,red,3,,,100,,1. =call,2026-03-30\n",
+    );
+  });
+
+  it("are a file for every owner, whose name and whose accounts' names do nothing in it", async () => {
+    const [file, ...others] = (await readdir(join(folder, "digest"))).sort();
+    expect(others).toEqual(["no-owner.md"]);
+    const text = await readFile(join(folder, "digest", file as string), "utf8");
+    expect(text.split("\n")[0]).toBe("# ../Ida \\| &lt;b&gt;, 2026-03-30");
+    expect(text).toContain("2 accounts pay 50.00 USD a month; 1 are in the worst band.");
+    expect(text).toContain("## Newly red: 1\n\nIn the worst band now and not on 2026-03-23.");
+    expect(text).toContain("| b | =1+1 | no score | red | 1.00 USD | yellow |");
+    expect(text).toContain("| b | =1+1 | no score | red | 1.00 USD | Low \\*use\\* |");
+    expect(text).toContain('| a | Alder, "Old" &amp; Sons | 75.1 | green | 49.00 USD | 87.0 | -11.9 |');
+    expect(text).toContain('| a | Alder, "Old" &amp; Sons | 75.1 | green | 49.00 USD | 2026-05-01 |');
+    expect(text).toContain("| b | =1+1 | Call | 2026-03-27 | overdue |");
+    expect(await readFile(join(folder, "digest", "no-owner.md"), "utf8")).toContain("## Renewals in 90 days: 0");
   });
 });
 
