@@ -34,7 +34,7 @@ export function readYaml<Schema extends z.ZodType>(given: {
   const { text, file, schema, check } = given;
   const lines = new LineCounter();
   // What is wrong with a file is an error below; the parser's own warnings would go past it to the terminal.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const document = parseLevels(text, file, lines);
   const [broken] = document.errors;
   if (broken !== undefined) {
     const key = broken.code === "DUPLICATE_KEY" ? (/^[^\s:]+(?=\s*:)/.exec(text.slice(broken.pos[0]))?.[0] ?? "") : "";
@@ -61,6 +61,16 @@ export function readYaml<Schema extends z.ZodType>(given: {
   }
   if (!result.success) throw result.error;
   return { value: result.data, raw, errorAt };
+}
+
+/** The parser descends level by level: thousands of them end its stack before they end. */
+function parseLevels(text: string, file: string, lineCounter: LineCounter): Document.Parsed {
+  try {
+    return parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+    throw usageError(`${file}: not valid YAML: found levels within levels by the thousand, expected a dozen at most`);
+  }
 }
 
 /** The document as plain values. Aliases may stand for what came before them, not for what holds them, and not by the thousand. */

@@ -35,12 +35,12 @@ const isHeld = (error: unknown): boolean => /could not set lock|conflicting lock
 /** The file holds nothing: one that a crash or a full disk cut short is made anew. */
 async function open(path: string): Promise<Database> {
   try {
-    return await Database.open({ path, threads: 1 });
+    return await Database.open({ path, threads: 1, allowedDirectories: [] });
   } catch (error) {
     if (!/not a valid DuckDB database|could not read enough bytes|corrupt|checksum/i.test(String(error))) throw error;
     await rm(path, { force: true });
     await rm(`${path}.wal`, { force: true });
-    return Database.open({ path, threads: 1 });
+    return Database.open({ path, threads: 1, allowedDirectories: [] });
   }
 }
 

@@ -1,13 +1,15 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { readBook } from "../../pipelines/config/book.ts";
 import { csvText } from "../../pipelines/lib/csv.ts";
+import { printable } from "../../pipelines/lib/log.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal, quoteIdentifier } from "../../pipelines/warehouse/literal.ts";
 import { type TestBook, testBook } from "../loading.ts";
+import { assay } from "../pipeline/assay.ts";
 
 const open: TestBook[] = [];
 async function book(sources: string, rest?: string): Promise<TestBook> {
@@ -112,6 +114,28 @@ it("any text is the same text after a statement was made of it, as a value and a
   }
 });
 
+it("what a name would do to a terminal is written out", () => {
+  expect(printable("tickets\u001b[2K\u001b]0;x\u0007\r\n\u202egnp.csv\u009b1m")).toBe(
+    "tickets\\u001b[2K\\u001b]0;x\\u0007\\u000d\\u000a\\u202egnp.csv\\u009b1m",
+  );
+  expect(printable("two\nlines\tand é👩\u001b", { lines: true })).toBe("two\nlines\tand é👩\\u001b");
+});
+
+it("a file whose name holds line breaks and escape codes is refused in one line of the log", async () => {
+  const made = await book('tickets: { entity: ticket, files: "t*.csv", settle: 0s }\n');
+  await made.write(
+    "assay.yaml",
+    (await readFile(join(made.folder, "assay.yaml"), "utf8")).replaceAll("csv }", "csv, settle: 0s }"),
+  );
+  await made.write("t\u001b[31m\nassay: all is well\n.csv", "account_id\na\n");
+  const ran = await assay(["refresh", made.folder]);
+  expect(ran.code).toBe(3);
+  expect(ran.stderr).not.toContain("\u001b");
+  expect(ran.stderr.split("\n").filter((line) => line.startsWith("assay: "))).toEqual([
+    expect.stringContaining("t\\u001b[31m\\u000aassay: all is well\\u000a.csv: "),
+  ]);
+});
+
 describe("yaml", () => {
   const read = async (text: string) => {
     const folder = await mkdtemp(join(tmpdir(), "assay-yaml-"));
@@ -128,6 +152,26 @@ describe("yaml", () => {
     for (const [name, from] of ["ba", "cb", "dc", "ed", "fe", "gf", "hg", "ih"].map((pair) => [...pair]))
       bomb.push(`${name}: &${name} [${Array(9).fill(`*${from}`).join(", ")}]`);
     await expect(read(`${bomb.join("\n")}\nbook: x\n`)).rejects.toMatchObject({ exitCode: 2 });
+  });
+
+  it.each([
+    ["levels within levels, in brackets", `a: ${"[".repeat(20_000)}${"]".repeat(20_000)}\nbook: x\n`],
+    ["and by indent", `book: x\n${Array.from({ length: 3000 }, (_, i) => `${" ".repeat(i)}a:`).join("\n")}`],
+    ["an alias for what holds it", "book: x\na: &a [*a]\n"],
+    ["a merge of an anchor", "book: x\nb: &b { c: 1 }\nsources: { <<: *b }\n"],
+    ["code for another parser", "book: !!js/function 'process.exit()'\n"],
+    ["bytes", "book: !!binary aGVsbG8=\n"],
+    ["two documents", "book: x\n---\nbook: y\n"],
+    ["control characters", 'book: "\\e[31mred\\n\\0"\n'],
+    ["a megabyte of name", `book: ${"a".repeat(1_000_000)}\n`],
+    ["methods as keys", "book: x\nconstructor: {}\ntoString: 1\n"],
+  ])("%s: one sentence", async (_, text) => {
+    const error = await read(text).then(
+      () => null,
+      (found: unknown) => found as { readonly exitCode: number; readonly message: string },
+    );
+    expect(error?.exitCode).toBe(2);
+    expect(error?.message).toMatch(/^assay\.yaml(:\d+)?: [^\n]+$/);
   });
 
   it("a key such as __proto__ is a key that no book has", async () => {
