@@ -34,7 +34,7 @@ export async function open(page: Page, url: string): Promise<readonly string[]> 
 export async function drawn(page: Page): Promise<void> {
   await page.waitForFunction(
     () =>
-      document.querySelector("observablehq-loading") === null &&
+      document.querySelector("#observablehq-main .report, #observablehq-main .facts") !== null &&
       document.querySelector("#search") === null &&
       [...document.querySelectorAll(".chart")].every((chart) => chart.children.length > 0),
   );

@@ -13,7 +13,8 @@ export const answers = (items: readonly { readonly question: string; readonly se
 
 /** A part of a page under a heading, with a link to it. */
 export function section(title: string, ...children: readonly (Node | string | null)[]): HTMLElement {
-  const id = slug(title);
+  // A figure in it may have the same name.
+  const id = `section-${slug(title)}`;
   const part =
     html`<section class="report-section" id=${id}><h2>${title} ${anchor(id)}</h2>${children}</section>` as HTMLElement;
   goToIfWanted(part);
