@@ -41,7 +41,7 @@ export function archetypeModels(practice: ResolvedPractice["archetypes"]): reado
   return [placeModel(practice), archetypeModel(practice)];
 }
 
-/** Mid-place of a value among the accounts of the snapshot that have one, 0 to 1; ties share theirs, no value has none. */
+/** Mid-place of a value among the paying accounts of the snapshot that have one, 0 to 1; ties share theirs, no value has none. */
 const midPlace = (column: string): string => {
   const w = `partition by snapshot_date, ${column} is null`;
   return `case when ${column} is not null then
@@ -60,7 +60,8 @@ function placeModel({ low, high, ...kpisOf }: ResolvedPractice["archetypes"]): M
 with chosen as (
   select s.account_id, s.snapshot_date
   from spine.account_snapshot as s
-  where s.is_validated or s.snapshot_date = (select max(snapshot_date) from spine.snapshot where is_scored)
+  inner join spine.snapshot as d on d.snapshot_date = s.snapshot_date
+  where d.is_validated or s.snapshot_date = (select max(snapshot_date) from spine.snapshot where is_scored)
 ),
 valued as (
   select c.account_id, c.snapshot_date${all.map((kpi) => `, cast(k.${quoteIdentifier(kpi)} as double) as ${quoteIdentifier(kpi)}`).join("")}
