@@ -6,6 +6,7 @@ import { canonicalJson, projectRoot, sha256OfFolders, writeFileAtomic } from "..
 import { simulate } from "../simulate/simulate.ts";
 import { type Context, openRelease } from "./context.ts";
 import { codeSha256 } from "./definitions.ts";
+import { askForManagers } from "./demo-managers.ts";
 import { describeEvidence, type EvidenceReport, makeEvidence, readEvidenceReport } from "./evidence.ts";
 import { refresh } from "./refresh.ts";
 import { describeVerdicts, readVerdicts } from "./verdicts.ts";
@@ -33,6 +34,7 @@ export async function demo(
       note(`${accounts} accounts, ${events} usage events`);
     });
   }
+  if (!options.small) await askForManagers(folder);
   const state = join(folder, ".assay");
   const read = (): Promise<Book> => readBook(folder, { cwd: context.cwd, env: context.env });
   if (!options.small) await withEvidence(context, folder, state, made, await read());

@@ -252,7 +252,12 @@ function facts(id: string, a: AccountDetail, release: Release): Node {
         : `${a.gated_by.replaceAll("_", " ")} failed; without it the band would be ${a.band_before ?? "another"}`,
     ],
     ["Band set by", a.overridden_by === null ? null : outside(a.overridden_by, 80)],
-    ["Whole names", a.name !== null && [...a.name].length > 200 ? outside(a.name, 5000) : null],
+    [
+      "Name in full",
+      a.name !== null && [...a.name].length > 200
+        ? (html`<details><summary>${count([...a.name].length)} characters</summary>${outside(a.name, 20000)}</details>` as Node)
+        : null,
+    ],
   ];
   return html`<dl class="facts">${rows
     .filter(([, value]) => value !== null)
