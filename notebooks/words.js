@@ -6,7 +6,11 @@ export const left = "#d2691e";
 export const stayed = "#3b82c4";
 
 export const date = (value) =>
-  value === null || value === undefined ? "never" : value instanceof Date ? value.toISOString().slice(0, 10) : String(value);
+  value === null || value === undefined
+    ? "never"
+    : value instanceof Date
+      ? value.toISOString().slice(0, 10)
+      : String(value);
 
 /** 12,345 */
 export const count = (value) => (value === null || value === undefined ? "no" : Number(value).toLocaleString("en"));
@@ -16,7 +20,8 @@ export const number = (value, digits = 2) =>
   value === null || value === undefined ? "none" : Number(Number(value).toFixed(digits)).toLocaleString("en");
 
 /** .426 as 42.6; 57 in "57 of 100 pairs". */
-export const hundred = (value, digits = 1) => (value === null || value === undefined ? "none" : (100 * value).toFixed(digits));
+export const hundred = (value, digits = 1) =>
+  value === null || value === undefined ? "none" : (100 * value).toFixed(digits);
 
 /** 95 % interval of a share, in hundredths: 40.9 to 44.4. */
 export const interval = (low, high, digits = 1) =>

@@ -52,7 +52,8 @@ function vite(context: Context, name: string, options: BookOptions): InlineConfi
     plugins: [
       offline(),
       observable({
-        transformTemplate: (template) => template.replace("</head>", `<meta name="assay-book" content="${called}"></head>`),
+        transformTemplate: (template) =>
+          template.replace("</head>", `<meta name="assay-book" content="${called}"></head>`),
         transformNotebook: (notebook, { filename }) =>
           inTurn(async () => {
             // Asked anew for each page: a preview goes over to a new release with the next reload.
