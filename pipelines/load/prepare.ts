@@ -1,10 +1,10 @@
 /**
  * Makes a text file one that the engine reads without losing a record: goes over its bytes once (what is wrong is told by its line), finds
- * its header, and writes a plain UTF-8 copy where it is in another encoding, or its lines end in two ways.
+ * its header, and writes a plain UTF-8 copy where it is packed or in another encoding, or its lines end in two ways.
  */
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import { rename } from "node:fs/promises";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import type { Formats } from "../config/formats.ts";
 import { refusedError } from "../lib/errors.ts";
 import { decoderOf, type FileKind, maxLineOf, unpacked } from "./bytes.ts";
@@ -28,6 +28,9 @@ export interface Prepared {
   readonly isArray: boolean;
 }
 
+/** What is packed is unpacked for the engine up to so many bytes; beyond, the room on the disk is worth more than the time. */
+const mostUnpacked = 2e9;
+
 /** `copy`: where a copy may be written. Throws a refusal. */
 export async function prepare(options: {
   readonly path: string;
@@ -41,7 +44,10 @@ export async function prepare(options: {
   const quote = formats.quote ?? '"';
   const needsCopy = kind.encoding !== "utf-8" || (kind.type === "json" && kind.mark > 0);
   const decoder = kind.encoding === "utf-8" ? null : decoderOf(kind.encoding, true);
-  const out = needsCopy ? createWriteStream(copy) : null;
+  // What is packed would be unpacked once more by the engine, on one thread.
+  const isPacked = kind.compression !== "none";
+  let out = needsCopy || isPacked ? createWriteStream(copy) : null;
+  let written = 0;
   const first = kind.type === "csv" ? new FirstRecord(formats.skip_lines, quote, maxLine) : null;
   let scan: CsvScan | JsonScan | null = null;
   let isArray = false;
@@ -73,8 +79,16 @@ export async function prepare(options: {
     scan ??= begin(bytes);
     const flaw = scan.push(bytes);
     if (flaw !== null) throw refusalOf(flaw, shown, formats);
-    // The stream may write later than the next piece comes.
-    if (out !== null && !out.write(decoder === null ? Buffer.from(bytes) : bytes)) await once(out, "drain");
+    if (out === null) return;
+    written += bytes.length;
+    if (!needsCopy && written > mostUnpacked) {
+      out.destroy();
+      out = null;
+      await rm(copy, { force: true });
+      return;
+    }
+    // The stream may write later than the next piece comes, which a plain file reads into the same buffer.
+    if (!out.write(isPacked || decoder !== null ? bytes : Buffer.from(bytes))) await once(out, "drain");
   };
   try {
     for await (const chunk of unpacked(path, shown, kind.compression, formats)) {
@@ -91,6 +105,7 @@ export async function prepare(options: {
   } finally {
     out?.destroy();
   }
+  const hasCopy = (out as WriteStream | null) !== null;
   const done = scan as CsvScan | JsonScan | null;
   const flaw = done?.end() ?? null;
   if (flaw !== null) throw refusalOf(flaw, shown, formats);
@@ -106,11 +121,11 @@ export async function prepare(options: {
   if (done instanceof CsvScan) {
     const { lf, crlf, cr } = done.ends;
     if ([lf, crlf, cr].filter((n) => n > 0).length > 1) {
-      await copyWithOneEnd(needsCopy ? null : options, copy);
+      await copyWithOneEnd(hasCopy ? null : options, copy);
       return { path: copy, compression: "none", ...facts };
     }
   }
-  return needsCopy ? { path: copy, compression: "none", ...facts } : { path, compression: kind.compression, ...facts };
+  return hasCopy ? { path: copy, compression: "none", ...facts } : { path, compression: kind.compression, ...facts };
 }
 
 function decode(
