@@ -17,12 +17,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { forget } from "../../pipelines/commands/forget.ts";
 import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { machineError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
 import { findCurrentRelease, listReleases, readLastRun } from "../../pipelines/publish/release.ts";
+import { Database } from "../../pipelines/warehouse/database.ts";
 import { holdLock } from "../../pipelines/warehouse/lock.ts";
 import { usageOf, writeBook } from "./small-book.ts";
 import { problemsOf } from "./whole.ts";
@@ -120,7 +122,8 @@ test("whoever holds the book is named, on another machine too, and what a crash 
       "--import",
       "tsx",
       "-e",
-      `import { holdLock } from "${projectRoot}/pipelines/warehouse/lock.ts"; holdLock(process.argv[1], new Date(0)).then(() => 0, (error) => console.log(error.exitCode, error.message));`,
+      `import { Database } from "../../pipelines/warehouse/database.ts";
+import { holdLock } from "${projectRoot}/pipelines/warehouse/lock.ts"; holdLock(process.argv[1], new Date(0)).then(() => 0, (error) => console.log(error.exitCode, error.message));`,
       state,
     ],
     { cwd: projectRoot, encoding: "utf8" },
@@ -187,4 +190,44 @@ test("a link that leads nowhere is no release: the next refresh makes one", asyn
   rmSync(join(state, current()), { recursive: true });
   expect(await findCurrentRelease(state)).toBeNull();
   expect((await run()).outcome).toBe("published");
+});
+
+test("an account that is erased is in no file of the state: store, ledger, the one release that is kept", async () => {
+  const printed: string[] = [];
+  const context = {
+    cwd: folder,
+    env: {},
+    now: () => new Date(),
+    log: silentLog,
+    print: (text: string) => printed.push(text),
+  };
+  await forget(context, folder, { account: "acc_007", yes: true, site: false });
+  const kept = await listReleases(state);
+  expect(kept.map(({ manifest }) => manifest.as_of)).toEqual(["2025-08-28"]);
+  expect(printed[0]).toMatch(/^Erased account acc_007: 50 rows of 3 sources\.\n/);
+  expect(printed[0]).toContain(`Readers see release ${kept[0]?.manifest.run_id}, built without it.`);
+  const database = await Database.open({ path: join(kept[0]?.folder ?? "", "warehouse.duckdb"), readOnly: true });
+  const holding: string[] = [];
+  const look = async (rows: string, name: string): Promise<void> => {
+    const sql = `select count(*) from ${rows} as t where contains(cast(t as varchar), 'acc_007')`;
+    if ((await database.scalar<number>(sql)) !== 0) holding.push(name);
+  };
+  try {
+    const tables = await database.query<{ name: string }>(
+      'select format(\'"{}"."{}"\', schema_name, table_name) as name from duckdb_tables()',
+    );
+    expect(tables.length).toBeGreaterThan(50);
+    for (const { name } of tables) await look(name, name);
+    for (const entry of readdirSync(state, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (!entry.isFile()) continue;
+      if (readFileSync(path, "latin1").includes("acc_007")) holding.push(path);
+      if (path.endsWith(".parquet")) await look(`read_parquet('${path}')`, path);
+    }
+  } finally {
+    database.close();
+  }
+  expect(holding).toEqual([]);
+  // The exports hold it still: they are passed over, and there is nothing to do.
+  expect(await run()).toMatchObject({ outcome: "unchanged" });
 });
