@@ -233,17 +233,3 @@ describe("refused with one sentence, and readers keep what they have", () => {
     expect((await assay(["refresh", pristine, "--as-of", "soon"])).code).toBe(2);
   });
 });
-
-test("killed at several instants, the current release stays whole and the next refresh mends itself", async () => {
-  const book = copyBook("killed");
-  const before = current(book);
-  for (const killAfterMs of [700, 1500, 2500, 4000]) {
-    await assay(["refresh", book, "--full"], { killAfterMs });
-    const status = await assay(["status", book]);
-    expect(status.code).toBe(0);
-  }
-  const ran = await assay(["refresh", book, "--full"]);
-  expect([ran.code, complaint(ran)]).toEqual([0, ""]);
-  expect(current(book)).not.toBe(before);
-  expect(readdirSync(join(state(book), "builds"))).toEqual([]);
-}, 240_000);
