@@ -74,6 +74,9 @@ test("every number of people in an artefact's totals is at least min_cell", asyn
     ["cohort_retention", "n_accounts"],
     ["kpi_range", "n_accounts"],
     ["band_outcome", "n_accounts"],
+    ["band_before", "n_total"],
+    ["band_recovery", "n_accounts"],
+    ["capacity", "n_departures"],
     ["kept_money", "n_base"],
   ] as const) {
     const rows = JSON.parse(await read(`${name}.json`)) as Record<string, number>[];

@@ -70,7 +70,7 @@ export async function lookOver(
       ...(facts.heading === 1 ? [] : [`${facts.heading} first headings`]),
       ...facts.twice.map((id) => `two parts have the link #${id}`),
       ...(facts.isHit ? ["text from outside ran as a script"] : []),
-      ...(facts.text.length < 150 ? ["the page is nearly empty"] : []),
+      ...(facts.text.length < 60 ? ["the page is nearly empty"] : []),
     ],
   };
 }
