@@ -13,7 +13,6 @@ export function assay(
   args: readonly string[],
   options: {
     readonly env?: Readonly<Record<string, string>>;
-    readonly killAfterMs?: number;
     readonly cwd?: string;
   } = {},
 ): Promise<Ran> {
@@ -27,11 +26,8 @@ export function assay(
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    const timer =
-      options.killAfterMs === undefined ? undefined : setTimeout(() => child.kill("SIGKILL"), options.killAfterMs);
     child.on("error", reject);
     child.on("close", (code) => {
-      clearTimeout(timer);
       resolve({ code, stdout: Buffer.concat(out).toString("utf8"), stderr: Buffer.concat(err).toString("utf8") });
     });
   });
