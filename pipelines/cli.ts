@@ -229,6 +229,7 @@ verb("query", "read-only SQL on the current release")
   .action((book, sql, options) => query(context, book, sql, options));
 verb("serve", "the site on 127.0.0.1")
   .option("--port <n>", "the port", wholeNumber, 4173)
+  .option("--managers", "the site that names accounts, where the book asks for it")
   .action((book, options) => serve(context, book, options));
 verb("status", "one line for monitors").action((book, options) => status(context, book, options));
 verb("forget", "withdraw a delivery: the next refresh builds as if it had never come; or erase an account everywhere")
