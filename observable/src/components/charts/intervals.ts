@@ -40,16 +40,19 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
   );
   const notes = Math.max(0, ...rows.map(({ note }) => note.length));
   const marginRight = narrow || notes === 0 ? 16 : Math.min(Math.round(width * 0.34), 16 + Math.ceil(notes * 6.7));
+  // Where the two ends of the axis would run into each other, one stands above the other.
+  const isTight = (ends[0].length + ends[1].length + 8) * 6.4 > width - marginLeft - marginRight;
+  const top = isTight ? 44 : 28;
   const ids = rows.map((_, i) => String(i));
   const id = (_: IntervalRow, i: number): string => String(i);
   const names = new Map(rows.map((d, i) => [String(i), fitLabel(d.label, marginLeft)]));
   const step = rows.length > 40 ? 19 : 25;
   return Plot.plot({
     width,
-    height: 58 + step * rows.length,
+    height: top + 30 + step * rows.length,
     marginLeft,
     marginRight,
-    marginTop: 28,
+    marginTop: top,
     marginBottom: 26,
     style: chartStyle,
     x: { domain: [...domain], label: null, ticks: narrow ? 3 : 5, grid: true, insetLeft: 4, insetRight: 4 },
@@ -63,7 +66,7 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
     marks: [
       band === undefined ? null : Plot.rect([0], { x1: band[0], x2: band[1], fill: "currentColor", fillOpacity: 0.07 }),
       Plot.ruleX([origin], { stroke: "currentColor", strokeOpacity: 0.6 }),
-      Plot.text([`← ${ends[0]}`], { frameAnchor: "top-left", dy: -18, textAnchor: "start" }),
+      Plot.text([`← ${ends[0]}`], { frameAnchor: "top-left", dy: isTight ? -34 : -18, textAnchor: "start" }),
       Plot.text([`${ends[1]} →`], { frameAnchor: "top-right", dy: -18, textAnchor: "end" }),
       Plot.ruleY(rows, {
         y: id,
