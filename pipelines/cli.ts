@@ -235,9 +235,9 @@ verb("status", "one line for monitors").action((book, options) => status(context
 verb("forget", "withdraw a delivery: the next refresh builds as if it had never come; or erase an account everywhere")
   .option("--delivery <id>", "its id in meta.delivery, or the name of its file")
   .option("--account <id>", "its account_id: out of store, ledger and kept releases, and out of exports that come")
-  .option("--dry-run", "with --account: says what it would do, and does nothing")
+  .option("--dry-run", "says what it would do, and does nothing")
   .option("--yes", "with --account: do it; it cannot be undone")
-  .option("--restore", "with --account: allow an erased account again")
+  .option("--restore", "take it back: the delivery stands again, or an erased account is allowed again")
   .action((book, options) => forget(context, book, options));
 verb("releases", "the releases that are kept").action((book, options) => releases(context, book, options));
 verb("rollback", "points current at an earlier release that is kept")

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { AssayError, refusedError, usageError } from "../lib/errors.ts";
 import { erasedAt, type Held, lookForAccount, markErased, markRestored } from "../load/erase.ts";
-import { withdrawDelivery } from "../load/withdraw.ts";
+import { restoreDelivery, withdrawDelivery } from "../load/withdraw.ts";
 import { checkLayout, findCurrentRelease, listReleases } from "../publish/release.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
@@ -41,18 +41,32 @@ async function forgetDelivery(context: Context, name: string, named: string, opt
     await checkLayout(state, true);
     const releases = await listReleases(state);
     const inUse = new Set(releases.flatMap(({ manifest }) => manifest.store.usage_event.map((file) => basename(file))));
-    const withdrawn = await withdrawDelivery({ state, named, now: context.now(), inUse });
+    const isTrial = options.dryRun === true;
+    const withdrawn =
+      options.restore === true
+        ? await restoreDelivery({ state, named, now: context.now() })
+        : await withdrawDelivery({ state, named, now: context.now(), inUse, isTrial });
     if (options.json === true) {
       context.print(JSON.stringify(withdrawn, null, 2));
       return;
     }
     const { file, source, delivery_id: id, first_seen_at: seen } = withdrawn;
-    context.print(
-      [
-        `${file} of source ${source} is withdrawn (delivery ${id}, first seen ${seen.slice(0, 10)}).`,
-        `The next refresh builds as if it had never come: npx assay refresh ${name}`,
-      ].join("\n"),
-    );
+    const which = `${file} of source ${source}`;
+    const facts = `(delivery ${id}, first seen ${seen.slice(0, 10)})`;
+    const lines =
+      options.restore === true
+        ? [
+            `${which} stands again ${facts}.`,
+            `The next refresh reads it again from its file, which must be there: npx assay refresh ${name}`,
+          ]
+        : isTrial
+          ? [`${which} would be withdrawn ${facts}; nothing has changed.`]
+          : [
+              `${which} is withdrawn ${facts}.`,
+              `The next refresh builds as if it had never come: npx assay refresh ${name}`,
+              `To take that back: npx assay forget ${name} --delivery ${id} --restore`,
+            ];
+    context.print(lines.join("\n"));
   } finally {
     lock.release();
   }

@@ -50,17 +50,35 @@ export interface Withdrawal {
   readonly withdrawn_at: string;
 }
 
-export type LedgerLine = Arrival | Reading | Withdrawal;
+/** A withdrawal that a person has taken back: the delivery stands again, in its old place. */
+export interface Restoration extends Omit<Withdrawal, "kind" | "withdrawn_at"> {
+  readonly kind: "restoration";
+  readonly restored_at: string;
+}
+
+export type LedgerLine = Arrival | Reading | Withdrawal | Restoration;
+
+/** The withdrawals that nobody has taken back. */
+export function withdrawals(lines: readonly LedgerLine[]): readonly Withdrawal[] {
+  const gone = new Map<string, Withdrawal>();
+  for (const line of lines) {
+    if (line.kind === "withdrawal") gone.set(line.delivery_id, line);
+    else if (line.kind === "restoration") gone.delete(line.delivery_id);
+  }
+  return [...gone.values()];
+}
 
 /** The lines of deliveries that stand. */
 export function standing(lines: readonly LedgerLine[]): readonly (Arrival | Reading)[] {
-  const gone = new Set(lines.flatMap((line) => (line.kind === "withdrawal" ? [line.delivery_id] : [])));
-  return lines.flatMap((line) => (line.kind === "withdrawal" || gone.has(line.delivery_id) ? [] : [line]));
+  const gone = new Set(withdrawals(lines).map(({ delivery_id }) => delivery_id));
+  return lines.flatMap((line) =>
+    (line.kind === "arrival" || line.kind === "reading") && !gone.has(line.delivery_id) ? [line] : [],
+  );
 }
 
 /** The SHA-256 of what was withdrawn from a source. */
 export const withdrawnBytes = (lines: readonly LedgerLine[], source: string): ReadonlySet<string> =>
-  new Set(lines.flatMap((line) => (line.kind === "withdrawal" && line.source === source ? [line.sha256] : [])));
+  new Set(withdrawals(lines).flatMap((line) => (line.source === source ? [line.sha256] : [])));
 
 /**
  * Reads the ledger in the order of writing. A line that a crash cut short is no JSON and was never answered for: it is
@@ -90,7 +108,12 @@ export async function readLedger(
   return { lines, torn };
 }
 
-const kinds: ReadonlySet<string> = new Set(["arrival", "reading", "withdrawal"] satisfies LedgerLine["kind"][]);
+const kinds: ReadonlySet<string> = new Set([
+  "arrival",
+  "reading",
+  "withdrawal",
+  "restoration",
+] satisfies LedgerLine["kind"][]);
 
 function parse(text: string): LedgerLine | null {
   try {

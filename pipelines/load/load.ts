@@ -8,7 +8,15 @@ import type { LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
-import { type Arrival, appendLedger, type LedgerLine, type Reading, readLedger, standing } from "./ledger.ts";
+import {
+  type Arrival,
+  appendLedger,
+  type LedgerLine,
+  type Reading,
+  readLedger,
+  standing,
+  withdrawals,
+} from "./ledger.ts";
 import { filesOf, isSettled, isUntouched, recognise, rootOf } from "./recognise.ts";
 import { type TakeOptions, takeRows } from "./take.ts";
 
@@ -127,7 +135,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       const own = deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) {
         const unsettled = waiting.get(id) ?? 0;
-        if (lines.some((line) => line.kind === "withdrawal" && line.source === id)) {
+        if (withdrawals(lines).some(({ source: of }) => of === id)) {
           throw refusedError(
             `source ${id}: all of its deliveries were withdrawn, expected at least one`,
             "deliver the corrected file; the bytes that were withdrawn are not taken again",

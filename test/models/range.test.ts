@@ -2,7 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { forget } from "../../pipelines/commands/forget.ts";
 import { resolveKpis } from "../../pipelines/features/library.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
 import { pendingDeliveries } from "../../pipelines/load/recognise.ts";
 import { withdrawDelivery } from "../../pipelines/load/withdraw.ts";
 import { type TestBook, testBook } from "../loading.ts";
@@ -196,5 +198,39 @@ describe("a withdrawn delivery", () => {
     expect(await rows(made)).toEqual(await rows(plain));
     const ledger = await readFile(join(made.state, "ledger.jsonl"), "utf8");
     expect(ledger).toContain('"kind":"withdrawal"');
+  });
+
+  it("is named by a dry run, withdrawn by the command, and stands again in its old place", async () => {
+    const made = await book('tickets: { entity: ticket, files: "t_*.csv", key: [ticket_id] }', {
+      "t_1.csv": csv("ticket_id,account_id,opened_at", "1,a,2024-02-01"),
+      "t_2.csv": csv("ticket_id,account_id,opened_at", "2,b,2024-02-02"),
+    });
+    const before = await made.load("2024-06-01T00:00:00Z");
+    const printed: string[] = [];
+    const context = {
+      cwd: made.folder,
+      env: {},
+      now: () => new Date("2024-06-02T00:00:00Z"),
+      log: silentLog,
+      print: (text: string) => void printed.push(text),
+    };
+    const files = async () =>
+      (await made.load("2024-06-03T00:00:00Z")).deliveries
+        .filter(({ source }) => source === "tickets")
+        .map(({ file }) => file);
+    await expect(forget(context, ".", { delivery: "t_2.csv", restore: true })).rejects.toThrow(
+      "no delivery called t_2.csv was withdrawn",
+    );
+    await forget(context, ".", { delivery: "t_2.csv", dryRun: true });
+    expect(printed.pop()).toMatch(/^t_2\.csv of source tickets would be withdrawn \(.*\); nothing has changed\.$/);
+    expect(await files()).toEqual(["t_1.csv", "t_2.csv"]);
+    await forget(context, ".", { delivery: "t_2.csv" });
+    expect(printed.pop()).toMatch(/To take that back: npx assay forget \. --delivery [0-9a-f]{16} --restore$/);
+    expect(await files()).toEqual(["t_1.csv"]);
+    await forget(context, ".", { delivery: "t_2.csv", restore: true });
+    expect(printed.pop()).toContain("t_2.csv of source tickets stands again");
+    const after = await made.load("2024-06-04T00:00:00Z");
+    expect(after.inputs_sha256).toBe(before.inputs_sha256);
+    expect(after.deliveries).toEqual(before.deliveries);
   });
 });
