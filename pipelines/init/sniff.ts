@@ -181,7 +181,11 @@ export function textShape(text: string, isCut: boolean): TextShape | string {
   if (best === undefined || best.share < 0.6) return "is a text without columns";
   const { records, width, delimiter } = best;
   // Rows may end with a delimiter that the header lacks.
-  const at = records.findIndex(({ fields }) => Math.abs(fields.length - width) <= (width > 3 ? 1 : 0));
+  const isWide = ({ fields }: TextRecord): boolean => Math.abs(fields.length - width) <= (width > 3 ? 1 : 0);
+  // A spreadsheet fills its title lines up with delimiters.
+  const isTitle = ({ fields }: TextRecord): boolean => fields.filter((name) => name.trim() !== "").length * 2 < width;
+  const titled = records.findIndex((record) => isWide(record) && !isTitle(record));
+  const at = titled === -1 ? records.findIndex(isWide) : titled;
   const header = records[at];
   if (header === undefined) return "is a text without columns";
   const names = header.fields.map((name) => name.trim());
