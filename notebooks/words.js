@@ -1,5 +1,6 @@
 /** Words, numbers and colours that the notebooks share. Nothing here reads data. */
 import * as Inputs from "@observablehq/inputs";
+import "@observablehq/inputs/dist/index.css";
 
 /** Leavers and stayers, told apart on light and dark paper and by readers who see no red and green. */
 export const left = "#d2691e";
@@ -38,7 +39,8 @@ export const list = (words) =>
 export function table(rows, columns = undefined, options = {}) {
   return Inputs.table(rows, {
     select: false,
-    rows: Math.min(rows.length, 15) + 0.5,
+    // High enough for lines that wrap; longer tables scroll.
+    height: rows.length > 12 ? 420 : undefined,
     ...(columns === undefined ? {} : { columns: Object.keys(columns), header: columns }),
     ...options,
   });
