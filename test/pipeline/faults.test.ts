@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { forget } from "../../pipelines/commands/forget.ts";
 import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
 import { readBook } from "../../pipelines/config/book.ts";
@@ -29,6 +29,8 @@ import { holdLock } from "../../pipelines/warehouse/lock.ts";
 import { usageOf, writeBook } from "./small-book.ts";
 import { problemsOf } from "./whole.ts";
 
+// Whole refreshes, on a machine that may have other work.
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 900_000 });
 const work = mkdtempSync(join(tmpdir(), "assay-faults-"));
 const folder = join(work, "book");
 const state = join(folder, ".assay");

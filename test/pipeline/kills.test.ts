@@ -110,7 +110,7 @@ beforeAll(async () => {
   expect(whole).toMatchObject({ outcome: "published" });
   expect(whole.published).toBeGreaterThan(5);
   expected = await contentOf(state);
-});
+}, 3_600_000);
 
 /** Half of the kills come by the clock; of the others every second in the few steps of publishing. */
 function killOf(n: number): { readonly afterMs: number } | { readonly before: string } {
