@@ -116,10 +116,12 @@ select
   const nFitted = Number((await query<{ n: number }>("select count(*) as n from cluster_point where is_fitted"))[0]?.n);
   const floor = Math.max(clusterRules.smallest, Math.ceil(clusterRules.smallestShare * nFitted));
   const tried = await query<Tried>(judgeStatement);
+  // The number that resamples find again best; of two that are found again equally well the larger.
   const chosen = tried
     .filter(
       ({ smallest, stability }) => smallest !== null && smallest >= floor && (stability ?? 0) >= clusterRules.stable,
     )
+    .sort((x, y) => (x.stability ?? 0) - (y.stability ?? 0) || x.k - y.k)
     .at(-1);
   await run(
     `insert into marts.usage_cluster_choice values ${tried
@@ -133,7 +135,7 @@ select
                 ? `a group has ${smallest} accounts, ${floor} are needed`
                 : (stability ?? 0) < clusterRules.stable
                   ? "not stable"
-                  : "more groups are stable, too";
+                  : "another number is found again better";
         const values = [k, n, nFitted, smallest, floor, stability, stability_low, separation, k === chosen?.k, why];
         return `(${values.map(literal).join(", ")})`;
       })
