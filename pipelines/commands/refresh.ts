@@ -281,7 +281,12 @@ async function writeRelease(work: {
     writeArtefacts({
       database,
       folder: join(build, "artefacts"),
-      managers: book.site.managers ? await portfolioNodes(book, definitions.plays) : undefined,
+      managers: book.site.managers
+        ? [
+            ...(await portfolioNodes(book, definitions.plays)),
+            ...warehouse.nodes.filter(({ name }) => /^marts\.(account_)?archetype$/.test(name)),
+          ]
+        : undefined,
     }),
   );
   const out = await writeOut({ database, folder: join(build, "out") });
