@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dataFolder, hasData } from "../data.ts";
+import { openBrowser } from "../site/browser.ts";
+import { pagesOf, walk } from "../site/walk.ts";
 import { assay, complaint } from "./assay.ts";
 
 // A public book without any signal, from export to site: what it must not say matters as much as what it counts.
@@ -21,6 +23,16 @@ describe.runIf(hasData("ravenstack"))("RavenStack, the negative control", () => 
     expect([complaint(ran), ran.code]).toEqual(["", 0]);
   }, 300_000);
   afterAll(() => rmSync(state, { recursive: true, force: true }));
+
+  test("shows every kind of page without an error, an empty chart or a dead link", async () => {
+    const site = join(state, "current", "site");
+    const browser = await openBrowser();
+    try {
+      expect(await walk(browser, site, await pagesOf(site, ["usage_count_28d"]))).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
 
   test("counts what does not fit together in the exports", async () => {
     const wanted = [

@@ -8,6 +8,8 @@ import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { dataFolder, hasData } from "../data.ts";
+import { openBrowser } from "../site/browser.ts";
+import { pagesOf, walk } from "../site/walk.ts";
 
 interface Found {
   readonly verdict: string;
@@ -20,10 +22,12 @@ interface Found {
 describe.runIf(hasData("socialnet7"))("SocialNet7, the positive control", () => {
   const state = mkdtempSync(join(tmpdir(), "assay-socialnet7-state-"));
   let verdicts: ReadonlyMap<string, Found>;
+  let site: string;
 
   beforeAll(async () => {
     const book = await readBook("test/books/socialnet7", { cwd: projectRoot, env: { ASSAY_DATA: dataFolder } });
-    const { release } = await refresh({ book, state, now: () => new Date(), site: false, log: silentLog });
+    const { release } = await refresh({ book, state, now: () => new Date(), log: silentLog });
+    site = join(release.folder, "site");
     const database = await Database.open({ path: join(release.folder, "warehouse.duckdb"), readOnly: true });
     const rows = await database.query<Found & { kpi: string }>(
       "select kpi, verdict, auc, crude_auc, n_churned from validation.kpi_verdict where group_kind = 'all'",
@@ -33,6 +37,15 @@ describe.runIf(hasData("socialnet7"))("SocialNet7, the positive control", () => 
   }, 300_000);
   afterAll(() => rmSync(state, { recursive: true, force: true }));
   const of = (kpi: string) => verdicts.get(kpi) as Found;
+
+  test("shows every kind of page without an error, an empty chart or a dead link", async () => {
+    const browser = await openBrowser();
+    try {
+      expect(await walk(browser, site, await pagesOf(site, ["message_28d"]))).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
 
   // The crude AUC of each monthly count, as a plain calculation over the same history gives it.
   test.each([
