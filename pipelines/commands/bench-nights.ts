@@ -11,7 +11,7 @@ import { refresh } from "./refresh.ts";
 import { formatTable } from "./table.ts";
 
 /** The first night that is refreshed; usage begins 90 days before, so that every KPI has its window. */
-const firstNight = "2025-01-01";
+export const firstNight = "2025-01-01";
 const daysBefore = 90;
 const accounts = 24;
 const keep = 3;
@@ -63,8 +63,8 @@ function usageLines(day: string): readonly string[] {
   });
 }
 
-/** What the exports of the night after `day` hold: two whole tables, the day's usage, the tickets that changed. */
-async function deliver(folder: string, day: string): Promise<void> {
+/** What the exports of the night after `day` hold: two whole tables, the day's usage, the day's tickets. */
+export async function deliver(folder: string, day: string): Promise<void> {
   const file = (name: string, header: string, lines: readonly string[]) =>
     writeFile(join(folder, `${name}_${day}.csv`), [header, ...lines, ""].join("\n"));
   const known = customers.filter(({ startedOn }) => startedOn <= day);
@@ -91,8 +91,10 @@ async function deliver(folder: string, day: string): Promise<void> {
   );
 }
 
-/** The history before the first night, in one file a table. */
-async function deliverHistory(folder: string): Promise<void> {
+/** The book, and the history before the first night in one file a table. */
+export async function writeNightsBook(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "assay.yaml"), bookText);
   const days = Array.from({ length: daysBefore }, (_, i) => addDays(firstNight, i - daysBefore));
   await deliver(folder, days.at(-1) as string);
   const usage = days.flatMap(usageLines);
@@ -125,13 +127,11 @@ export async function benchNights(context: Context, nights: number): Promise<voi
   const state = join(folder, ".assay");
   const file = join(projectRoot, "data", "bench", "nights.jsonl");
   await mkdir(join(projectRoot, "data", "bench"), { recursive: true });
-  await mkdir(folder, { recursive: true });
   const facts = { cores: cpus().length, memory_gb: Math.round(totalmem() / 2 ** 30), node: process.version };
   await writeFile(file, `${JSON.stringify({ measured_on: context.now().toISOString().slice(0, 10), ...facts })}\n`);
   const made: Night[] = [];
   try {
-    await writeFile(join(folder, "assay.yaml"), bookText);
-    await deliverHistory(folder);
+    await writeNightsBook(folder);
     for (let n = 0; n < nights; n += 1) {
       const day = addDays(firstNight, n);
       await deliver(folder, day);
