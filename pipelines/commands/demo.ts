@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Book, readBook } from "../config/book.ts";
 import { canonicalJson, projectRoot, sha256OfFolders, writeFileAtomic } from "../lib/files.ts";
@@ -23,6 +23,8 @@ export async function demo(
   const made = canonicalJson({ ...wanted, simulator: await sha256OfFolders(["pipelines/simulate"]) });
   if (!(await isSimulated(folder, made))) {
     await context.log.step("simulate Fernbill", async (note) => {
+      // Another simulation is another company: what was loaded of the one before would count as its earlier deliveries.
+      for (const old of [".assay", ".simulated", ".evidence"]) await rm(join(folder, old), { recursive: true, force: true });
       const { accounts, events } = await simulate({
         out: folder,
         accounts: 1500,
