@@ -40,6 +40,8 @@ export interface FigureOptions<Row> {
     readonly rows: readonly Row[];
     readonly columns: readonly Column<Row>[];
   } | null;
+  /** The table is the figure: it stands open, in place of a chart. */
+  readonly isTable?: boolean;
   /** The statements that made the numbers: `statementsOf` of pages/parts.ts. */
   readonly sql?: readonly Statement[];
 }
@@ -73,10 +75,11 @@ export function responsive(render: (width: number) => Node, alt: string): HTMLEl
 }
 
 export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
-  const { title, subtitle, alt, legend, chart, empty, note, table, sql = [] } = options;
+  const { title, subtitle, alt, legend, chart, empty, note, table, isTable = false, sql = [] } = options;
   const id = options.id ?? (table === null ? slug(title) : table.name);
+  const rows = table === null || table.rows.length === 0 ? null : table;
   const tools = [
-    table === null || table.rows.length === 0 ? null : tableWithCsv({ ...table, folded: true, label: title }),
+    rows === null || isTable ? null : tableWithCsv({ ...rows, folded: true, label: title }),
     sql.length === 0
       ? null
       : folded(
@@ -90,7 +93,13 @@ export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
       subtitle === undefined ? null : html`<span class="figure-subtitle">${subtitle}</span>`
     }</figcaption>
     ${legend ?? null}
-    ${chart === null ? html`<p class="empty">${empty ?? "Nothing to draw yet."}</p>` : responsive(chart, alt)}
+    ${
+      chart !== null
+        ? responsive(chart, alt)
+        : rows !== null && isTable
+          ? tableWithCsv({ ...rows, label: title })
+          : html`<p class="empty">${empty ?? "Nothing to draw yet."}</p>`
+    }
     ${note === undefined ? null : html`<p class="note-line">${note}</p>`}
     <div class="figure-tools">${tools}</div>
   </figure>` as HTMLElement;

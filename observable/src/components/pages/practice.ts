@@ -141,7 +141,8 @@ const apartFigure = (data: PracticeData): HTMLElement =>
     subtitle: "quartiles per group at the date of the grouping, beside the median of all",
     alt: "A table of quartiles per KPI and group.",
     chart: null,
-    empty: data.usage_cluster_kpi.length === 0 ? "There are no groups." : "The numbers are in the table.",
+    isTable: true,
+    empty: "There are no groups.",
     table: {
       name: "usage-cluster-kpis",
       rows: data.usage_cluster_kpi,
@@ -163,7 +164,8 @@ const choiceFigure = (data: PracticeData): HTMLElement =>
     subtitle: "agreement of resamples with the whole (adjusted Rand index), and the smallest group",
     alt: "A table of what was tried.",
     chart: null,
-    empty: data.usage_cluster_choice.length === 0 ? "Nothing was tried." : "The numbers are in the table.",
+    isTable: true,
+    empty: "Nothing was tried.",
     table: {
       name: "usage-cluster-choice",
       rows: data.usage_cluster_choice,
@@ -185,7 +187,8 @@ const profileFigure = (data: PracticeData): HTMLElement =>
     subtitle: "median of each KPI with its 95 % interval, and quartiles; leavers as they stood before they decided",
     alt: "A table of medians per KPI and profile.",
     chart: null,
-    empty: data.reference_profile.length === 0 ? "There is no profile to show." : "The numbers are in the table.",
+    isTable: true,
+    empty: "There is no profile to show.",
     table: {
       name: "reference-profiles",
       rows: data.reference_profile,
@@ -422,7 +425,8 @@ const assignmentFigure = (data: PracticeData): HTMLElement =>
     subtitle: "accounts at the newest scored date",
     alt: "A table of accounts per scorecard.",
     chart: null,
-    empty: data.assignment_gap.length === 0 ? "No scorecard is assigned." : "The numbers are in the table.",
+    isTable: true,
+    empty: "No scorecard is assigned.",
     table: {
       name: "assignment",
       rows: data.assignment_gap,
