@@ -94,6 +94,8 @@ export interface RunContext {
   readonly now: () => Date;
   readonly log: Log;
   readonly watch: Stopwatch;
+  /** As in LoadOptions. */
+  readonly linkedFrom?: string | undefined;
 }
 
 export interface Inputs {
@@ -110,7 +112,7 @@ export interface Inputs {
 export async function readInputs(run: RunContext, asOf: string | undefined): Promise<Inputs> {
   const { book, state, log, now, watch } = run;
   const load = await watch.timed("load exports", async (note) => {
-    const result = await loadDeliveries({ book, state, log, now });
+    const result = await loadDeliveries({ book, state, log, now, linkedFrom: run.linkedFrom });
     note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
     return result;
   });

@@ -24,7 +24,8 @@ export async function demo(
   if (!(await isSimulated(folder, made))) {
     await context.log.step("simulate Fernbill", async (note) => {
       // Another simulation is another company: what was loaded of the one before would count as its earlier deliveries.
-      for (const old of [".assay", ".simulated", ".evidence"]) await rm(join(folder, old), { recursive: true, force: true });
+      for (const old of [".assay", ".simulated", ".evidence"])
+        await rm(join(folder, old), { recursive: true, force: true });
       const { accounts, events } = await simulate({
         out: folder,
         accounts: 1500,

@@ -1,4 +1,5 @@
 /** What the feeds of a book look like tonight: whether one is stale, empty, cut short, thinner than its weekdays, or behind a fall in scores. */
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Book, durationSeconds } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
@@ -36,7 +37,8 @@ const speaksOfItsDelivery = ({ entity, mode }: Source): boolean =>
  */
 export async function lookAtFeeds(book: Book, load: LoadResult, now: Date): Promise<readonly FeedFinding[]> {
   const findings: FeedFinding[] = [];
-  const stores = [...new Set(load.deliveries.map(({ days }) => dirname(days)))];
+  const folders = await Promise.all(load.deliveries.map(async ({ days }) => dirname(await realpath(days))));
+  const stores = [...new Set(folders)];
   const database = await Database.open({ path: ":memory:", threads: 1, allowedDirectories: stores });
   try {
     for (const [id, source] of Object.entries(book.sources)) {

@@ -2,7 +2,7 @@
  * What a refresh of now would do, without doing it: new files are read into a folder of its own that is thrown away, the statements are laid out
  * as a refresh lays them out, and the fingerprints of all tables are held against those of the current release.
  */
-import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Book } from "../config/book.ts";
@@ -78,7 +78,8 @@ export async function foresee(options: ForeseeOptions): Promise<Foreseen> {
   const aside = await mkdtemp(join(tmpdir(), "assay-plan-"));
   try {
     await standIn(state, aside);
-    const run = { book, state: aside, definitions, full, now, log: silentLog, watch: stopwatch(silentLog) };
+    const linkedFrom = await realpath(join(state, "store")).catch(() => undefined);
+    const run = { book, state: aside, definitions, full, now, log: silentLog, watch: stopwatch(silentLog), linkedFrom };
     const read = await readInputs(run, asOf);
     // The paths of the store are part of the statements: as a refresh would write them.
     const inputs = JSON.parse(

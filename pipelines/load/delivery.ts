@@ -69,6 +69,8 @@ export interface LoadOptions {
   readonly now: () => Date;
   /** Instead of each source's own `settle`. */
   readonly settleSeconds?: number;
+  /** The folder that links in the store lead to, where the state is a stand-in made of them: the engine follows a link only there. */
+  readonly linkedFrom?: string | undefined;
 }
 
 /** A list of files as `read_parquet` takes it. */

@@ -56,7 +56,11 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     Database.open({
       path: ":memory:",
       tempDirectory: join(state, spill),
-      allowedDirectories: [...new Set([book.exports_root, book.folder]), store],
+      allowedDirectories: [
+        ...new Set([book.exports_root, book.folder]),
+        store,
+        ...(options.linkedFrom === undefined ? [] : [options.linkedFrom]),
+      ],
       ...(threads === undefined ? {} : { threads }),
       ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
     });

@@ -2,6 +2,7 @@
  * The staging models of a book: `raw.*`, views over the store with every column of the catalogue, and `staging.*`, one table per
  * entity with identities resolved, repeats taken once, and the dates between which a snapshot may see a row.
  */
+import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Book, Source } from "../config/book.ts";
 import { type Entity, entities, sqlTypes } from "../config/entities.ts";
@@ -289,7 +290,7 @@ ${rows.join(",\n")}
 }
 
 async function columnsOfFile(path: string): Promise<ReadonlySet<string>> {
-  const database = await Database.open({ path: ":memory:", allowedDirectories: [dirname(path)] });
+  const database = await Database.open({ path: ":memory:", allowedDirectories: [dirname(await realpath(path))] });
   try {
     return new Set((await database.describe(`select * from read_parquet(${literal(path)})`)).map(({ name }) => name));
   } finally {
