@@ -33,11 +33,22 @@ where w.${of.replace(" and ", " and w.")} order by 1`);
 with band as (
   select bands ->> '$.list[0].id' as worst, bands ->> '$.list[#-1].id' as best from scores.scorecard where ${of}
 ),
-known as (
+said as (
   select distinct k.account_id, k.snapshot_date, k.expected_band = b.best as is_healthy
   from scores.known_account as k
   cross join band as b
   where k.${of.replace(" and ", " and k.")} and k.snapshot_date is not null and k.expected_band in (b.best, b.worst)
+),
+newest as (
+  select account_id, max(snapshot_date) as snapshot_date from said group by account_id
+),
+known as (
+  -- An account counts once, with what was last said of it; who is called both on one day is neither.
+  select s.account_id, s.snapshot_date, bool_and(s.is_healthy) as is_healthy
+  from said as s
+  inner join newest as n on n.account_id = s.account_id and n.snapshot_date = s.snapshot_date
+  group by s.account_id, s.snapshot_date
+  having count(*) = 1
 ),
 valued as (
   select k.is_healthy, cast(v.${quoteIdentifier(kpi)} as double) as value

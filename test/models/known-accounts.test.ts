@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { readKnownThresholds } from "../../pipelines/commands/suggest-known.ts";
 import { applied, cardText, type GivenAccount, type GivenKnown, scored } from "../scored.ts";
 
 const linear = "{ linear: { zero_at: 0, full_at: 100 } }";
@@ -84,5 +85,71 @@ describe("known accounts", () => {
       ["b", "rest@1", "2026-03-02", "green", "agrees"],
       ["b", "small@1", "2026-03-02", "green", "other_scorecard"],
     ]);
+  });
+});
+
+describe("thresholds from known accounts", () => {
+  const thresholds = async (
+    healthy: readonly (number | null)[],
+    struggling: readonly number[],
+    more: GivenKnown[] = [],
+  ) => {
+    const days = ["2026-03-02", "2026-03-09"];
+    const values = [...healthy, ...struggling];
+    const accounts = days.flatMap((day, d) =>
+      // A week before, everybody stood at 1: only the day that was spoken of counts.
+      values.map((x, i) => at(`k${i}`, day, d === 0 ? 1 : x)),
+    );
+    const known = values.map((_, i) => ({
+      account_id: `k${i}`,
+      expected_band: i < healthy.length ? "green" : "red",
+      said_on: "2026-03-09",
+    }));
+    const { database } = await scored([applied(named("card"))], accounts, { known: [...known, ...more] });
+    try {
+      await database.run(
+        "create schema meta; create table meta.params as select date '2026-03-09' as as_of; " +
+          "create or replace table features.kpi_definition as select 'x' as id",
+      );
+      return await readKnownThresholds(database.query);
+    } finally {
+      database.close();
+    }
+  };
+
+  it("lie midway between the medians, with how many of either stand behind them", async () => {
+    // Medians of 60 70 80 90 100 and of 10 20 30 40: 80 and 30 with the fifth struggling one at 30.
+    expect(await thresholds([100, 60, 80, 90, 70], [10, 20, 30, 40, 30])).toEqual([
+      {
+        scorecard: "card",
+        version: 1,
+        kpi: "x",
+        n_healthy: 5,
+        n_struggling: 5,
+        median_healthy: 80,
+        median_struggling: 30,
+        threshold: 55,
+        sentence:
+          "x: 55 lies midway between the medians of 5 healthy accounts (80) and 5 struggling ones (30); a place to start from, not a test.",
+      },
+    ]);
+  });
+
+  it("count an account once, with what was last said, and leave out who is called both on one day", async () => {
+    const before = { account_id: "k0", expected_band: "red", said_on: "2026-03-02" };
+    const both = { account_id: "k1", expected_band: "red", said_on: "2026-03-09" };
+    const [row] = await thresholds([100, 60, 80, 90, 70, 50], [10, 20, 30, 40, 30], [before, both]);
+    expect(row).toMatchObject({ n_healthy: 5, n_struggling: 5, median_healthy: 80, threshold: 55 });
+  });
+
+  it("need five of each with a value, and two medians", async () => {
+    const [few] = await thresholds([100, 60, 80, 90, null], [10, 20, 30, 40, 30]);
+    expect(few).toMatchObject({ n_healthy: 4, n_struggling: 5, threshold: null });
+    expect(few?.sentence).toBe(
+      "x: not enough known accounts with a value, 4 healthy and 5 struggling, 5 of each are needed.",
+    );
+    const [same] = await thresholds([50, 50, 50, 50, 50], [50, 50, 50, 50, 50]);
+    expect(same?.threshold).toBeNull();
+    expect(same?.sentence).toBe("x: the same median, 50, for 5 healthy and 5 struggling accounts.");
   });
 });
