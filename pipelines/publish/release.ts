@@ -270,6 +270,18 @@ export async function sweep(state: string, keep: number, runningBuild: string): 
     }
   }
   for (const name of await readdir(state)) {
-    if (/^current\.\d+\.tmp$/.test(name)) await rm(join(state, name), { force: true });
+    // What a killed run was writing; another process may be at work on its own, for it says that it was refused.
+    const writer = /\.(\d+)\.tmp$/.exec(name)?.[1];
+    if (writer !== undefined && !isRunning(Number(writer))) await rm(join(state, name), { force: true });
+  }
+}
+
+/** Whether a process of this machine has the number. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -124,8 +124,7 @@ test("whoever holds the book is named, on another machine too, and what a crash 
       "--import",
       "tsx",
       "-e",
-      `import { Database } from "../../pipelines/warehouse/database.ts";
-import { holdLock } from "${projectRoot}/pipelines/warehouse/lock.ts"; holdLock(process.argv[1], new Date(0)).then(() => 0, (error) => console.log(error.exitCode, error.message));`,
+      `import { holdLock } from "${projectRoot}/pipelines/warehouse/lock.ts"; holdLock(process.argv[1], new Date(0)).then(() => 0, (error) => console.log(error.exitCode, error.message));`,
       state,
     ],
     { cwd: projectRoot, encoding: "utf8" },

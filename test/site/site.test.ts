@@ -253,7 +253,8 @@ test("a table sorts by its headers and filters by text, by keyboard", async () =
   await page.keyboard.press("Enter");
   expect(await first()).toBe("Templates used");
   await page.getByRole("searchbox", { name: "Filter All KPIs" }).fill("early warning");
-  expect(await table.locator("tbody tr").count()).toBe(2);
+  // The filter waits until the typing has stopped.
+  await expect.poll(() => table.locator("tbody tr").count()).toBe(2);
   await context.close();
 });
 

@@ -52,7 +52,7 @@ describe("a book that is right", () => {
       primary: "subscription_end",
       definitions: { subscription_end: { type: "subscription_end" } },
     });
-    expect(book.site).toEqual({ title: "demo", min_cell: 5, managers: false });
+    expect(book.site).toEqual({ title: "demo", min_cell: 5, managers: false, owner_bands: false });
     expect(book.baseline).toEqual(["tenure", "segment", "size", "renewal_due"]);
     expect(book.sources.accounts).toMatchObject({
       mode: "append",
