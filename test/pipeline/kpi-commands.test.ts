@@ -243,7 +243,8 @@ describe("assay plan", () => {
     expect(printed).toMatch(/\nusage +usage_event +1 +1 +0 +0\n/);
     expect(printed).toContain("KPIs: 3 on, 2 off");
     expect(printed).toContain("off: open_tickets, needs a source of entity ticket");
-    expect(printed).toMatch(/\nA refresh would build the first release\.$/);
+    expect(printed).toMatch(/\nA refresh would build the first release\.\n\nLoad: 3 files, 456 rows\n/);
+    expect(printed).toMatch(/\nBuild: everything; usage by month: 5 to roll up, 0 taken from the store$/);
     expect(existsSync(file(".assay"))).toBe(false);
   });
 
