@@ -355,6 +355,8 @@ function migrationFigure(page: Context): HTMLElement {
     (a, b) => (a.from_no ?? 50) - (b.from_no ?? 50) || (a.to_no ?? 50) - (b.to_no ?? 50),
   );
   const before = rows[0]?.before_on;
+  // Without a scorecard every account is "not scored" at both ends, and nothing moves.
+  const isScored = rows.some((r) => r.from_no !== null || r.to_no !== null);
   return figure({
     title: "From band to band",
     subtitle:
@@ -362,9 +364,12 @@ function migrationFigure(page: Context): HTMLElement {
         ? "accounts that paid at both ends"
         : `% of each row's accounts and their number; rows: on ${date(before)}, columns: on ${date(now.as_of)}; ${count(rows[0]?.n_total ?? 0)} accounts, one scorecard version`,
     alt: plain(changeSentence(page.band_change, now)),
-    chart: rows.length === 0 ? null : (width) => migration(rows, { width, styles }),
-    empty: `Fewer than ${count(now.min_cell)} accounts paid at both ends.`,
-    note: plain(changeSentence(page.band_change, now)),
+    chart: isScored ? (width) => migration(rows, { width, styles }) : null,
+    empty:
+      rows.length === 0
+        ? `Fewer than ${count(now.min_cell)} accounts paid at both ends.`
+        : "No account had a score at either end.",
+    ...(isScored ? { note: plain(changeSentence(page.band_change, now)) } : {}),
     table: {
       name: "moves",
       rows,
