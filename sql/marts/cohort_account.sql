@@ -6,7 +6,7 @@
 -- The sign-up cohort of every account: the quarter of its first paid day. A quarter with fewer than min_cell accounts
 -- is merged with the quarters after it (the last one with those before). Quarters that began before the book's data
 -- are cut: of those customers only the ones that had stayed are known.
-with recursive first_paid as (
+with first_paid as (
   select account_id, min(started_on) as started_on
   from spine.account_period
   group by account_id
@@ -27,37 +27,16 @@ known as (
   where date_trunc('quarter', f.started_on) >= d.starts_on and f.started_on < p.as_of
 ),
 quarters as (
-  select quarter, count(*) as n, row_number() over (order by quarter) as i
+  select quarter, count(*) as n
   from known
   group by quarter
 ),
-walk as (
-  select q.i, q.quarter, 1 as group_no, q.n as n_group
-  from quarters as q
-  where q.i = 1
-  union all
-  select
-    q.i,
-    q.quarter,
-    case when w.n_group >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
-    case when w.n_group >= p.min_cell then q.n else w.n_group + q.n end as n_group
-  from walk as w
-  inner join quarters as q on q.i = w.i + 1
-  cross join meta.params as p
-),
-sizes as (
-  select w.group_no, sum(q.n) as n, max(max(w.group_no)) over () as last_group
-  from walk as w
-  inner join quarters as q on q.i = w.i
-  group by w.group_no
-),
 groups as (
   select
-    w.quarter,
-    case when s.n < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end as group_no
-  from walk as w
-  inner join sizes as s on s.group_no = w.group_no
-  cross join meta.params as p
+    unnest(list(quarter order by quarter)) as quarter,
+    unnest(merged_groups(list(n order by quarter), any_value(min_cell), true)) as group_no
+  from quarters
+  cross join meta.params
 ),
 spans as (
   select

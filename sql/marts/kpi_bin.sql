@@ -5,42 +5,24 @@
 -- audits: not_null(kpi, bin, range_no); unique(kpi, bin)
 -- Which range of marts.kpi_range each bin of a KPI's values belongs to: a range with fewer than min_cell accounts is merged with
 -- the ranges above it (the last one with those below).
-with recursive numbered as (
-  select *, row_number() over (partition by kpi order by bin) as i
-  from validation.kpi_decile
-  where bin > 0
+with bins as (
+  select * from validation.kpi_decile where bin > 0
 ),
-walk as (
-  select n.kpi, n.i, n.n_accounts, 1 as group_no, n.n_accounts as most
-  from numbered as n
-  where n.i = 1
-  union all
+grouped as (
   select
-    n.kpi,
-    n.i,
-    n.n_accounts,
-    case when w.most >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
-    case when w.most >= p.min_cell then n.n_accounts else greatest(w.most, n.n_accounts) end as most
-  from walk as w
-  inner join numbered as n on n.kpi = w.kpi and n.i = w.i + 1
+    b.kpi,
+    unnest(list(b.bin order by b.bin)) as bin,
+    unnest(merged_groups(list(b.n_accounts order by b.bin), any_value(p.min_cell), false)) as range_no
+  from bins as b
   cross join meta.params as p
-),
-sizes as (
-  select kpi, group_no, max(n_accounts) as most, max(max(group_no)) over (partition by kpi) as last_group
-  from walk
-  group by kpi, group_no
+  group by b.kpi
 )
 select
-  n.kpi,
-  n.bin,
-  cast(
-    case when s.most < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end
-    as integer
-  ) as range_no,
-  n.value_from,
-  n.value_to
-from walk as w
-inner join numbered as n on n.kpi = w.kpi and n.i = w.i
-inner join sizes as s on s.kpi = w.kpi and s.group_no = w.group_no
-cross join meta.params as p
-order by n.kpi, n.bin
+  g.kpi,
+  g.bin,
+  cast(g.range_no as integer) as range_no,
+  b.value_from,
+  b.value_to
+from grouped as g
+inner join bins as b on b.kpi = g.kpi and b.bin = g.bin
+order by g.kpi, g.bin

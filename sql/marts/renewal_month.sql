@@ -6,7 +6,7 @@
 -- Each paying account's next renewal within twelve months of as_of, by calendar month and the band it stands in now.
 -- A month with fewer than min_cell renewals is merged with the months after it (the last one with those before), so
 -- that no total is one customer's.
-with recursive due as (
+with due as (
   select
     cast(date_trunc('month', b.renews_on) as date) as due_month,
     b.band,
@@ -19,37 +19,16 @@ with recursive due as (
     and b.renews_on < date_trunc('month', p.as_of) + interval 12 months
 ),
 months as (
-  select due_month, count(*) as n, row_number() over (order by due_month) as i
+  select due_month, count(*) as n
   from due
   group by due_month
 ),
-walk as (
-  select m.i, m.due_month, 1 as group_no, m.n as n_group
-  from months as m
-  where m.i = 1
-  union all
-  select
-    m.i,
-    m.due_month,
-    case when w.n_group >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
-    case when w.n_group >= p.min_cell then m.n else w.n_group + m.n end as n_group
-  from walk as w
-  inner join months as m on m.i = w.i + 1
-  cross join meta.params as p
-),
-sizes as (
-  select w.group_no, sum(m.n) as n, max(max(w.group_no)) over () as last_group
-  from walk as w
-  inner join months as m on m.i = w.i
-  group by w.group_no
-),
 groups as (
   select
-    w.due_month,
-    case when s.n < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end as group_no
-  from walk as w
-  inner join sizes as s on s.group_no = w.group_no
-  cross join meta.params as p
+    unnest(list(due_month order by due_month)) as due_month,
+    unnest(merged_groups(list(n order by due_month), any_value(min_cell), true)) as group_no
+  from months
+  cross join meta.params
 ),
 spans as (
   select g.group_no, min(g.due_month) as from_month, max(g.due_month) as to_month, sum(m.n) as n_total

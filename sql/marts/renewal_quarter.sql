@@ -7,7 +7,7 @@
 -- interval; an account that came due more than once in a quarter counts by its last. A quarter with fewer than min_cell
 -- is merged with the quarters after it (the last one with those before). Money: of what those accounts paid before, what
 -- they pay after, expansion out (gross) and in (net); renewals with unknown money stay out of those and are counted.
-with recursive last_due as (
+with last_due as (
   select
     cast(date_trunc('quarter', renews_on) as date) as quarter,
     account_id,
@@ -22,33 +22,14 @@ due as (
   inner join marts.renewal_due as d on d.account_id = l.account_id and d.renews_on = l.renews_on
 ),
 quarters as (
-  select quarter, count(*) as n, row_number() over (order by quarter) as i from due group by quarter
-),
-walk as (
-  select q.i, q.quarter, 1 as group_no, q.n as n_group from quarters as q where q.i = 1
-  union all
-  select
-    q.i,
-    q.quarter,
-    case when w.n_group >= p.min_cell then w.group_no + 1 else w.group_no end as group_no,
-    case when w.n_group >= p.min_cell then q.n else w.n_group + q.n end as n_group
-  from walk as w
-  inner join quarters as q on q.i = w.i + 1
-  cross join meta.params as p
-),
-sizes as (
-  select w.group_no, sum(q.n) as n, max(max(w.group_no)) over () as last_group
-  from walk as w
-  inner join quarters as q on q.i = w.i
-  group by w.group_no
+  select quarter, count(*) as n from due group by quarter
 ),
 groups as (
   select
-    w.quarter,
-    case when s.n < p.min_cell and s.group_no = s.last_group and s.group_no > 1 then s.group_no - 1 else s.group_no end as group_no
-  from walk as w
-  inner join sizes as s on s.group_no = w.group_no
-  cross join meta.params as p
+    unnest(list(quarter order by quarter)) as quarter,
+    unnest(merged_groups(list(n order by quarter), any_value(min_cell), true)) as group_no
+  from quarters
+  cross join meta.params
 ),
 summed as (
   select

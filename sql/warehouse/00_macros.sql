@@ -24,6 +24,23 @@ create or replace macro half_up(n, d) as (2 * (n) + (d)) // (2 * (d));
 -- x, or the limit that it lies beyond; null stays null, where least and greatest alone would make it a limit.
 create or replace macro held_between(x, low, high) as case when x is not null then least(greatest(x, low), high) end;
 
+-- Numbers of groups for counts in their order, each group of at least `least_count`: a small one goes together with those after it, what is
+-- left at the end with the group before it. adds: a group's count is the sum of its parts', else the largest of them (accounts
+-- that may be in several parts). One group when all of them are too few.
+create or replace macro merged_groups(counts, least_count, adds) as
+  list_transform(
+    [
+      list_reduce(
+        list_transform(counts, lambda n: {'groups': [1], 'no': 1, 'n': cast(n as bigint)}),
+        lambda a, b: case
+          when a.n >= least_count then {'groups': list_append(a.groups, a.no + 1), 'no': a.no + 1, 'n': b.n}
+          else {'groups': list_append(a.groups, a.no), 'no': a.no, 'n': case when adds then a.n + b.n else greatest(a.n, b.n) end}
+        end
+      )
+    ],
+    lambda r: list_transform(r.groups, lambda g: case when r.n < least_count and g = r.no and g > 1 then g - 1 else g end)
+  )[1];
+
 -- A decimal of six digits as a whole number of millionths, for every value that decimal(18, 6) holds.
 create or replace macro millionths(x) as
   cast(trunc(x) as bigint) * 1000000 + cast((x - trunc(x)) * 1000000 as bigint);

@@ -42,6 +42,26 @@ async function build(...names: readonly string[]): Promise<void> {
   }
 }
 
+test.each([
+  [
+    "a group is full before the next begins; the rest goes to the one before it",
+    [5, 1, 2, 3, 9, 1],
+    true,
+    [1, 2, 2, 2, 3, 3],
+  ],
+  ["all of them too few: one group", [1, 1], true, [1, 1]],
+  ["one alone", [2], true, [1]],
+  ["several left at the end", [9, 9, 1, 1, 1], true, [1, 2, 2, 2, 2]],
+  ["accounts that are in several parts are not added up", [4, 4, 5, 6, 1], false, [1, 1, 1, 2, 2]],
+  ["the same, added up", [4, 4, 5, 6, 1], true, [1, 1, 2, 3, 3]],
+] as const)("small counts merge in their order: %s", async (_, counts, adds, groups) => {
+  await open({});
+  const [row] = await database.query<{ groups: string }>(
+    `select cast(merged_groups([${counts.join(", ")}], 5, ${adds}) as varchar) as groups`,
+  );
+  expect(row?.groups).toBe(`[${groups.join(", ")}]`);
+});
+
 const snapshots = {
   columns: "snapshot_date date, is_scored boolean",
   rows: [
