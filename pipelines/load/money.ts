@@ -48,7 +48,7 @@ export const rateJoin = (book: Book, day: string): string => `
 
 /**
  * The amount of a row of raw.* named `given` in the minor units of the book's currency, rounded to the nearest; null in another currency
- * without a rate. An amount that came in major units was scaled by the decimals of the book's currency, one in minor units has those of its own.
+ * without a rate, and where it is too large to be held. An amount that came in major units was scaled by the decimals of the book's currency, one in minor units has those of its own.
  */
 export function convertedMoney(book: Book, column: string, hasRates: boolean): string {
   const own = `given.currency is null or upper(trim(given.currency)) = ${literal(book.currency)}`;
@@ -73,6 +73,7 @@ export function convertedMoney(book: Book, column: string, hasRates: boolean): s
   const scale = `cast(case ${[...isMajor, ...scales].join(" ")} else 1 end as decimal(8,4))`;
   return (
     `case when ${own} then given.${column} ` +
-    `else try_cast(round(try_cast(given.${column} as decimal(15,0)) * ${scale} * try_cast(rated.rate as decimal(15,10)), 0) as bigint) end`
+    // The engine multiplies narrow decimals in 18 digits and stops where those are not enough: one wide factor makes it 38.
+    `else try_cast(try(round(cast(given.${column} as decimal(22,0)) * ${scale} * cast(rated.rate as decimal(20,10)), 0)) as bigint) end`
   );
 }

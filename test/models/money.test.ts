@@ -74,6 +74,25 @@ describe("an amount of another currency", () => {
     ]);
   });
 
+  it("of any size is converted to the last unit, and is not known beyond what can be held", async () => {
+    const rows = await staged(
+      "invoices: { entity: invoice, files: i.csv }\nrates: { entity: rate, files: r.csv }",
+      {
+        "i.csv":
+          "account_id,issued_on,amount_minor,currency\na,2024-01-05,1299999,GBP\nb,2024-01-05,987654321012,GBP\nc,2024-01-05,9000000000000000000,GBP\nd,2024-01-05,12,BTC\n",
+        "r.csv": "currency,from_on,rate\nGBP,2024-01-01,1.1633141234\nBTC,2024-01-01,123456.789\n",
+      },
+      amounts,
+    );
+    expect(rows).toEqual([
+      // 1,299,999 x 1.1633141234 = 1,512,307.1971...; 987,654,321,012 x 1.1633141234 = 1,148,952,220,670.2969...
+      { account_id: "a", amount_minor: 1512307, currency: "EUR" },
+      { account_id: "b", amount_minor: 1148952220670, currency: "EUR" },
+      { account_id: "c", amount_minor: null, currency: "EUR" },
+      { account_id: "d", amount_minor: 1481481, currency: "EUR" },
+    ]);
+  });
+
   it("in major units is the same money", async () => {
     const rows = await staged(
       "invoices: { entity: invoice, files: i.csv, columns: { amount_minor: { from: amount, unit: major } } }\nrates: { entity: rate, files: r.csv }",
