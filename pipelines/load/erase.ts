@@ -17,7 +17,7 @@ import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { daysSelect, eventTime } from "./delivery.ts";
 import { deliveriesOf } from "./facts.ts";
 import { viaOf } from "./identities.ts";
-import { appendLedger, type LedgerLine, type Reading, readLedger, writeLedger } from "./ledger.ts";
+import { appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger, writeLedger } from "./ledger.ts";
 import { storeFormat } from "./reading.ts";
 import { stagingNodes } from "./stage.ts";
 
@@ -116,8 +116,9 @@ export interface Held {
 export async function lookForAccount(book: Book, state: string, account: string): Promise<Held> {
   const store = join(state, "store");
   const { lines } = await readLedger(join(state, "ledger.jsonl"));
+  const ledger = new LedgerIndex(lines);
   const deliveries = Object.entries(book.sources).flatMap(([id, source]) =>
-    deliveriesOf(book, store, id, source, lines, []),
+    deliveriesOf(book, store, id, source, ledger, []),
   );
   const database = await openStore(book, state);
   try {

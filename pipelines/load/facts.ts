@@ -7,8 +7,8 @@ import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { type Delivery, fileList, type SourceFacts } from "./delivery.ts";
 import { effectiveOn, type UsageSeen } from "./hand-written.ts";
-import { type LedgerLine, type Reading, standing } from "./ledger.ts";
-import { readingName } from "./reading.ts";
+import type { LedgerIndex, LedgerLine } from "./ledger.ts";
+import { readingNames } from "./reading.ts";
 import { rememberRepeats } from "./repeats.ts";
 
 /** A source's deliveries in their order, each with the reading of the current mapping, or with its last one if the file is gone. */
@@ -17,19 +17,16 @@ export function deliveriesOf(
   store: string,
   sourceId: string,
   source: Source,
-  lines: readonly LedgerLine[],
+  ledger: LedgerIndex,
   warnings: string[],
 ): readonly Delivery[] {
-  const readings = new Map<string, Reading[]>();
-  for (const line of lines) {
-    if (line.kind === "reading") readings.set(line.delivery_id, [...(readings.get(line.delivery_id) ?? []), line]);
-  }
-  const dated = standing(lines).flatMap((line) => {
-    if (line.kind !== "arrival" || line.source !== sourceId) return [];
-    const own = (readings.get(line.delivery_id) ?? []).filter((reading) =>
-      existsSync(join(store, `${reading.reading}.parquet`)),
-    );
-    const current = own.findLast((reading) => reading.reading === readingName(book, source, line.sha256));
+  const nameOf = readingNames(book, source);
+  const dated = ledger.source(sourceId).arrivals.flatMap((line) => {
+    const own = ledger
+      .readings(line.delivery_id)
+      .filter((reading) => existsSync(join(store, `${reading.reading}.parquet`)));
+    const name = nameOf(line.sha256);
+    const current = own.findLast((reading) => reading.reading === name);
     const reading = current ?? own.at(-1);
     if (reading === undefined) {
       warnings.push(`${line.file} is in the ledger, but neither the file nor its rows are there any more`);

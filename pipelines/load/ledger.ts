@@ -76,9 +76,77 @@ export function standing(lines: readonly LedgerLine[]): readonly (Arrival | Read
   );
 }
 
-/** The SHA-256 of what was withdrawn from a source. */
-export const withdrawnBytes = (lines: readonly LedgerLine[], source: string): ReadonlySet<string> =>
-  new Set(withdrawals(lines).flatMap((line) => (line.source === source ? [line.sha256] : [])));
+/** What the ledger says of one source. */
+export interface SourceHistory {
+  /** Those that stand, in the order of writing. */
+  readonly arrivals: readonly Arrival[];
+  readonly arrivalsOfFile: ReadonlyMap<string, readonly Arrival[]>;
+  /** SHA-256 -> the first of these bytes that stands. */
+  readonly arrivalOfBytes: ReadonlyMap<string, Arrival>;
+  /** File -> its last arrival, whether it stands or not. */
+  readonly lastOfFile: ReadonlyMap<string, Arrival>;
+  /** Of all arrivals, whether they stand or not. */
+  readonly stamps: ReadonlySet<string>;
+  /** The SHA-256 of what was withdrawn. */
+  readonly withdrawn: ReadonlySet<string>;
+}
+
+/** The lines of a ledger by what a load asks of each file, so that a night costs no more for the nights before it. */
+export class LedgerIndex {
+  readonly #sources = new Map<string, ReturnType<typeof emptyHistory>>();
+  readonly #readings = new Map<string, Reading[]>();
+  readonly #gone: ReadonlySet<string>;
+
+  constructor(lines: readonly LedgerLine[]) {
+    const gone = withdrawals(lines);
+    this.#gone = new Set(gone.map(({ delivery_id }) => delivery_id));
+    for (const { source, sha256 } of gone) this.#of(source).withdrawn.add(sha256);
+    for (const line of lines) this.add(line);
+  }
+
+  /** Takes a line that was written since; one that withdraws or restores needs a new index. */
+  add(line: LedgerLine): void {
+    if (line.kind === "reading") {
+      const own = this.#readings.get(line.delivery_id);
+      if (own === undefined) this.#readings.set(line.delivery_id, [line]);
+      else own.push(line);
+    }
+    if (line.kind !== "arrival") return;
+    const history = this.#of(line.source);
+    history.lastOfFile.set(line.file, line);
+    history.stamps.add(line.stamp);
+    if (this.#gone.has(line.delivery_id)) return;
+    history.arrivals.push(line);
+    const ofFile = history.arrivalsOfFile.get(line.file);
+    if (ofFile === undefined) history.arrivalsOfFile.set(line.file, [line]);
+    else ofFile.push(line);
+    if (!history.arrivalOfBytes.has(line.sha256)) history.arrivalOfBytes.set(line.sha256, line);
+  }
+
+  source(id: string): SourceHistory {
+    return this.#of(id);
+  }
+
+  /** The readings of a delivery, in the order of writing. */
+  readings(deliveryId: string): readonly Reading[] {
+    return this.#readings.get(deliveryId) ?? [];
+  }
+
+  #of(id: string): ReturnType<typeof emptyHistory> {
+    const history = this.#sources.get(id) ?? emptyHistory();
+    this.#sources.set(id, history);
+    return history;
+  }
+}
+
+const emptyHistory = () => ({
+  arrivals: [] as Arrival[],
+  arrivalsOfFile: new Map<string, Arrival[]>(),
+  arrivalOfBytes: new Map<string, Arrival>(),
+  lastOfFile: new Map<string, Arrival>(),
+  stamps: new Set<string>(),
+  withdrawn: new Set<string>(),
+});
 
 /**
  * Reads the ledger in the order of writing. A line that a crash cut short is no JSON and was never answered for: it is

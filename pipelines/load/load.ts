@@ -8,16 +8,9 @@ import type { LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
-import {
-  type Arrival,
-  appendLedger,
-  type LedgerLine,
-  type Reading,
-  readLedger,
-  standing,
-  withdrawals,
-} from "./ledger.ts";
-import { filesOf, isSettled, isUntouched, recognise, rootOf } from "./recognise.ts";
+import { type Arrival, appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
+import { readingNames } from "./reading.ts";
+import { filesOf, isSettled, recognise, rootOf } from "./recognise.ts";
 import { type TakeOptions, takeRows } from "./take.ts";
 
 export type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
@@ -46,6 +39,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const erasures = await readErasures(state);
   const history = await readLedger(ledger);
   const lines: LedgerLine[] = [...history.lines];
+  const index = new LedgerIndex(lines);
   const warnings: string[] = [];
   if (history.torn > 0) warnings.push(`${history.torn} unfinished line of the ledger was passed over`);
   const refusals: AssayError[] = [];
@@ -81,14 +75,16 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
           `source ${sourceId}: ${found.length - settled.length} files are still being written and wait for the next run`,
         );
       }
-      const ofSource = standing(lines).filter((line) => line.kind === "arrival" && line.source === sourceId).length;
+      const { arrivals, stamps } = index.source(sourceId);
+      const ofSource = arrivals.length;
       if (found.length === 0 && ofSource > 0) {
         warnings.push(
           `source ${sourceId}: none of its ${ofSource} files is there any more below ${root}; their rows stay as they were loaded`,
         );
       }
       waiting.set(sourceId, found.length - settled.length);
-      const hash = hashAhead(settled.filter((file) => !isUntouched(file, sourceId, lines)));
+      const hash = hashAhead(settled.filter(({ stamp }) => !stamps.has(stamp)));
+      const nameOf = readingNames(book, source);
       for (const file of settled) {
         try {
           const added = await takeFile({
@@ -100,6 +96,8 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
             source,
             file,
             lines,
+            index,
+            nameOf,
             warnings,
             hash,
             onOneThread,
@@ -107,7 +105,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
           });
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
-          lines.push(...added);
+          for (const line of added) {
+            lines.push(line);
+            index.add(line);
+          }
           if (added.some((line) => line.kind === "arrival")) newDeliveries += 1;
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code === "ENOENT" && !existsSync(file.path)) {
@@ -130,7 +131,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       );
     }
     const accepted = Object.entries(book.sources).flatMap(([id, source]) =>
-      deliveriesOf(book, store, id, source, lines, warnings),
+      deliveriesOf(book, store, id, source, index, warnings),
     );
     const usage = await usageSeen(database, accepted, lines);
     const deliveries = accepted.map((delivery) => withEffect(book, delivery, lines, usage));
@@ -139,7 +140,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       const own = deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) {
         const unsettled = waiting.get(id) ?? 0;
-        if (withdrawals(lines).some(({ source: of }) => of === id)) {
+        if (index.source(id).withdrawn.size > 0) {
           throw refusedError(
             `source ${id}: all of its deliveries were withdrawn, expected at least one`,
             "deliver the corrected file; the bytes that were withdrawn are not taken again",
@@ -209,7 +210,9 @@ function hashAhead(files: readonly FoundFile[]): (file: FoundFile) => Promise<st
 }
 
 /** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
-async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
+async function takeFile(
+  options: TakeOptions & { readonly index: LedgerIndex; readonly nameOf: (bytesSha256: string) => string },
+): Promise<readonly LedgerLine[]> {
   const { sourceId, source, file, lines, now, warnings } = options;
   const {
     sha256: bytes,
@@ -220,6 +223,7 @@ async function takeFile(options: TakeOptions): Promise<readonly LedgerLine[]> {
     isWithdrawn,
   } = await recognise({
     ...options,
+    ledger: options.index,
     erased: options.erasures.accounts,
   });
   if (isWithdrawn || (known !== undefined && isStored)) return [];

@@ -59,11 +59,12 @@ export function keyOf(source: Source): readonly string[] {
   return source.key ?? (entity.kind === "fact" ? [] : entity.key);
 }
 
-/** Names what a mapping makes of given bytes: equal names, equal rows. */
-export function readingName(book: Book, source: Source, bytesSha256: string): string {
+/** Names what the mapping of a source makes of given bytes: equal names, equal rows. */
+export function readingNames(book: Book, source: Source): (bytesSha256: string) => string {
   const mapping = { loaderVersion, entity: source.entity, targets: targetsOf(source), formats: source.formats };
   const dates = { inclusive: source.inclusive, minorDigits: minorDigits(book.currency) };
-  return sha256(canonicalJson([bytesSha256, mapping, dates])).slice(0, 32);
+  const same = `,${canonicalJson(mapping)},${canonicalJson(dates)}]`;
+  return (bytes) => sha256(`[${canonicalJson(bytes)}${same}`).slice(0, 32);
 }
 
 export interface BoundTarget extends Target {
@@ -71,6 +72,10 @@ export interface BoundTarget extends Target {
   readonly column: string | null;
   readonly fileColumn: string;
   readonly fileType: string;
+  /** Where the value stands inside `column`; empty where it is the value itself. */
+  readonly path: readonly string[];
+  /** The column with the time of day that belongs to a date. */
+  readonly clock: string | null;
 }
 
 /** Finds each target's column in a file, or refuses the file: file, column, what was expected, what was found. */
@@ -82,38 +87,69 @@ export function bind(
 ): { readonly targets: readonly BoundTarget[]; readonly ignored: readonly string[] } {
   const names = shape.columns.map((column) => column.name);
   const used = new Set<number>();
+  /** Of `groups.company` the column `groups`, where no column is called so. */
+  const inside = (wanted: string): { readonly at: number; readonly path: readonly string[] } => {
+    const at = names.indexOf(wanted);
+    if (at !== -1 || shape.type === "json") return { at, path: [] };
+    const parts = wanted.split(".");
+    for (let n = parts.length - 1; n > 0; n -= 1) {
+      const outer = names.indexOf(parts.slice(0, n).join("."));
+      if (outer !== -1) return { at: outer, path: parts.slice(n) };
+    }
+    return { at, path: [] };
+  };
   const targets = targetsOf(source).map((target): BoundTarget => {
     if (target.options.value !== undefined)
-      return { ...target, column: null, fileColumn: target.name, fileType: "VARCHAR" };
+      return { ...target, column: null, fileColumn: target.name, fileType: "VARCHAR", path: [], clock: null };
     const wanted = target.options.from ?? target.name;
-    const at = names.indexOf(wanted);
-    if (at === -1 && (target.required || target.isDeclared)) {
-      const near = nearest(wanted, names);
+    const { at, path } = inside(wanted);
+    const clock = target.options.clock === undefined ? -1 : names.indexOf(target.options.clock);
+    const lacks = target.options.clock !== undefined && clock === -1 ? target.options.clock : wanted;
+    if ((at === -1 && (target.required || target.isDeclared)) || lacks !== wanted) {
+      const near = nearest(lacks, names);
       throw missingColumn(
-        wanted,
+        lacks,
         `${target.name} of source ${sourceId}`,
         shape,
         shown,
         near === undefined
           ? undefined
-          : `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`,
+          : lacks === wanted
+            ? `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`
+            : `if ${near} is the same, write clock: ${near} for ${target.name} under sources.${sourceId}.columns`,
       );
     }
-    if (at !== -1 && names.includes(wanted, at + 1)) {
+    const own = names[at] ?? wanted;
+    if (at !== -1 && names.includes(own, at + 1)) {
       throw refusedError(
-        `${shown}: column ${wanted} stands ${names.filter((name) => name === wanted).length} times in the header, expected it once for ${target.name} of source ${sourceId}`,
+        `${shown}: column ${own} stands ${names.filter((name) => name === own).length} times in the header, expected it once for ${target.name} of source ${sourceId}`,
       );
     }
     if (at !== -1) used.add(at);
+    if (clock !== -1) used.add(clock);
+    const isText = at === -1 || clock !== -1 || path.length > 0 || target.options.map !== undefined;
     return {
       ...target,
-      column: at === -1 ? null : `c${at}`,
+      column: at === -1 ? null : valueInside(`c${at}`, path, shape.columns[at]?.type ?? "VARCHAR"),
       fileColumn: wanted,
-      fileType: at === -1 || target.options.map !== undefined ? "VARCHAR" : (shape.columns[at]?.type ?? "VARCHAR"),
+      fileType: isText ? "VARCHAR" : (shape.columns[at]?.type ?? "VARCHAR"),
+      path,
+      clock: clock === -1 ? null : `c${clock}`,
     };
   });
   return { targets, ignored: names.filter((_, i) => !used.has(i)) };
 }
+
+/** What a text of JSON, or a nested value, holds at a path; null where there is none. */
+function valueInside(column: string, path: readonly string[], type: string): string {
+  if (path.length === 0) return column;
+  const json = type === "VARCHAR" || type === "JSON" ? `try_cast(${column} as json)` : `to_json(${column})`;
+  return `json_extract_string(${json}, ${literal(pointer(path))})`;
+}
+
+/** A JSON pointer: a number looks into a list. */
+export const pointer = (parts: readonly string[]): string =>
+  parts.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 
 const shownNames = 30;
 
@@ -269,12 +305,17 @@ function rejectExpression(checks: readonly Check[]): string {
  */
 function rawValue(
   column: string,
-  { fileType, options, type }: BoundTarget,
+  { fileType, options, type, path, clock }: BoundTarget,
   { formats }: Source,
   shape: FileShape,
 ): string {
-  const plain = options.map === undefined ? column : `cast(${column} as varchar)`;
-  const given = withoutNothing(plain, { fileType, options, type }, shape.type === "json" ? formats.nulls : []);
+  const plain = options.map === undefined && clock === null ? column : `cast(${column} as varchar)`;
+  const nulls = shape.type === "json" || path.length > 0 ? formats.nulls : [];
+  const given = withoutNothing(plain, { fileType, options, type }, nulls);
+  if (clock !== null) {
+    const time = withoutNothing(`cast(${clock} as varchar)`, { fileType, options, type }, nulls);
+    return `case when ${given} is not null then concat_ws(' ', trim(${given}), trim(${time})) end`;
+  }
   if (options.map === undefined) return given;
   const cases = Object.entries(options.map).map(([from, to]) => `when ${literal(from)} then ${literal(to)}`);
   return `case ${given} ${cases.join(" ")} else ${given} end`;

@@ -6,8 +6,8 @@ import { sha256File } from "../lib/files.ts";
 import type { LoadOptions } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { readErasures } from "./erase.ts";
-import { type Arrival, type LedgerLine, readLedger, standing, withdrawnBytes } from "./ledger.ts";
-import { readingName } from "./reading.ts";
+import { type Arrival, LedgerIndex, readLedger } from "./ledger.ts";
+import { readingNames } from "./reading.ts";
 
 export const filesOf = ({ files }: Source): readonly string[] => (typeof files === "string" ? [files] : files);
 export const rootOf = (book: Book, { entity }: Source): string =>
@@ -22,9 +22,6 @@ export function isSettled(
   const settle = settleSeconds ?? durationSeconds(source.settle);
   return settle === 0 || now().getTime() - file.modifiedMs >= settle * 1000;
 }
-
-export const isUntouched = (file: FoundFile, sourceId: string, lines: readonly LedgerLine[]): boolean =>
-  lines.some((line) => line.kind === "arrival" && line.source === sourceId && line.stamp === file.stamp);
 
 /** What the ledger and the store know of a file. */
 export interface Recognised {
@@ -41,36 +38,37 @@ export interface Recognised {
 }
 
 export async function recognise(of: {
-  readonly book: Book;
   readonly store: string;
   readonly sourceId: string;
   readonly source: Source;
   readonly file: FoundFile;
-  readonly lines: readonly LedgerLine[];
+  readonly ledger: LedgerIndex;
+  /** {@link readingNames} of the source. */
+  readonly nameOf: (bytesSha256: string) => string;
   readonly hash?: (file: FoundFile) => Promise<string>;
   /** Hashes of the accounts that are erased. */
   readonly erased: readonly string[];
 }): Promise<Recognised> {
-  const { book, store, sourceId, source, file, lines, erased, hash = ({ path }) => sha256File(path) } = of;
-  const ofSource = (line: LedgerLine): line is Arrival => line.kind === "arrival" && line.source === sourceId;
-  const arrivals = standing(lines).filter(ofSource);
-  const ofFile = arrivals.filter((arrival) => arrival.file === file.name);
-  const last = lines.filter(ofSource).findLast((arrival) => arrival.file === file.name);
+  const { store, sourceId, source, file, ledger, nameOf, erased, hash = ({ path }) => sha256File(path) } = of;
+  const history = ledger.source(sourceId);
+  const ofFile = history.arrivalsOfFile.get(file.name) ?? [];
+  const last = history.lastOfFile.get(file.name);
   const untouched = last?.stamp === file.stamp ? last : undefined;
   const bytes = untouched?.sha256 ?? (await hash(file));
-  const same = source.mode === "append" ? arrivals.find((arrival) => arrival.sha256 === bytes) : ofFile.at(-1);
+  const same = source.mode === "append" ? history.arrivalOfBytes.get(bytes) : ofFile.at(-1);
   const known = same?.sha256 === bytes ? same : undefined;
-  const reading = readingName(book, source, bytes);
+  const reading = nameOf(bytes);
   // What was read without an account that may come again is read anew.
-  const isRead = lines.some(
-    (line) =>
-      line.kind === "reading" &&
-      line.delivery_id === known?.delivery_id &&
-      line.reading === reading &&
-      (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
-  );
+  const isRead =
+    known !== undefined &&
+    ledger
+      .readings(known.delivery_id)
+      .some(
+        (line) =>
+          line.reading === reading && (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
+      );
   const isStored = isRead && existsSync(join(store, `${reading}.parquet`));
-  const isWithdrawn = withdrawnBytes(lines, sourceId).has(bytes);
+  const isWithdrawn = history.withdrawn.has(bytes);
   return { sha256: bytes, known, nOfName: ofFile.length, reading, isStored, isWithdrawn };
 }
 
@@ -99,11 +97,12 @@ export async function pendingDeliveries(
 ): Promise<readonly PendingSource[]> {
   const { book, state } = options;
   const store = join(state, "store");
-  const { lines } = await readLedger(join(state, "ledger.jsonl"));
+  const ledger = new LedgerIndex((await readLedger(join(state, "ledger.jsonl"))).lines);
   const { accounts: erased } = await readErasures(state);
   return Promise.all(
     Object.entries(book.sources).map(async ([sourceId, source]) => {
       const found = await findFiles(rootOf(book, source), filesOf(source));
+      const nameOf = readingNames(book, source);
       const fresh: string[] = [];
       const changed: string[] = [];
       const reread: string[] = [];
@@ -117,7 +116,7 @@ export async function pendingDeliveries(
           nOfName,
           isStored,
           isWithdrawn,
-        } = await recognise({ book, store, sourceId, source, file, lines, erased });
+        } = await recognise({ store, sourceId, source, file, ledger, nameOf, erased });
         if (isWithdrawn) {
           withdrawn.push(file.name);
           continue;
@@ -130,9 +129,7 @@ export async function pendingDeliveries(
           if (nOfName > 0) changed.push(file.name);
         } else if (!isStored) reread.push(file.name);
       }
-      const deliveries = standing(lines).flatMap((line) =>
-        line.kind === "arrival" && line.source === sourceId ? [line.delivery_id] : [],
-      );
+      const deliveries = ledger.source(sourceId).arrivals.map(({ delivery_id }) => delivery_id);
       const unsettled = found.filter((file) => !settled.includes(file)).map(({ name }) => name);
       return {
         source: sourceId,
