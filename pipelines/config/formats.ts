@@ -37,7 +37,14 @@ export const columnOptions = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe("the column of the file; of JSON also a path like properties.plan; default: the same name"),
+    .describe(
+      "the column of the file, or a path into what a column or a JSON record nests, like properties.plan; default: the same name",
+    ),
+  clock: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("a second column with the time of day of a date; the two are read as one text, with a space between"),
   value: z
     .union([z.string(), z.number(), z.boolean()])
     .optional()

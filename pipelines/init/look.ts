@@ -4,7 +4,7 @@ import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import { kindOf } from "./kinds.ts";
 import type { Read } from "./place.ts";
-import { profileColumns, readSample } from "./profile.ts";
+import { profileColumns, readSample, sumsIn } from "./profile.ts";
 import type { NotPlaced } from "./propose.ts";
 import { sniffFile } from "./sniff.ts";
 import { columnsOf, type ExportFile, groupTables, listFiles } from "./tables.ts";
@@ -65,6 +65,7 @@ export async function lookAtFolder(given: {
           kinds: profiles.map(kindOf),
           rows: sample.rows,
           isWhole: sample.isWhole,
+          sums: await sumsIn(database, name, profiles, sample.files),
         });
       } catch (error) {
         notPlaced.push({ files: table.files.map((one) => one.name), why: `cannot be read: ${firstLine(error)}` });

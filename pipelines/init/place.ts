@@ -12,6 +12,8 @@ export interface Read extends Sample {
   readonly table: Table;
   readonly rows: number;
   readonly isWhole: boolean;
+  /** Lines that add up others: a column and the texts that tell them. */
+  readonly sums: Readonly<Record<string, readonly string[]>>;
 }
 
 /** How one column of an entity is filled: the keys of `columns` in a book. */

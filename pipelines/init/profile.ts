@@ -49,12 +49,18 @@ export interface Profile {
   readonly json: number;
   /** Texts that stand for nothing beside the ones that Assay knows. */
   readonly nothings: readonly string[];
+  /** Texts that head a line of sums. */
+  readonly sums: readonly string[];
 }
 
 /** Beyond this many rows of a table nothing is looked at. */
 const mostRows = 300_000;
 const mostFiles = 24;
 const mostColumns = 400;
+
+/** What stands in the line of a spreadsheet that adds up the lines above it. */
+const totals =
+  "(grand total|(sub)?[ -]?totals?|sums?|summen?|gesamt(summe|ergebnis)?|zwischensumme|insgesamt|sous-total|somme|totale)( *[:=(].*)?";
 
 /** Texts that mean that nothing is known, beside those that a book knows by default. */
 const nothings = [
@@ -133,7 +139,9 @@ async function relation(
     });
     return `(select ${parts.join(", ")} from read_parquet(${literal(file.path)}))`;
   }
-  const path = sniffed.encoding === "utf-8" ? file.path : await asUtf8(file, scratch);
+  const isMixed = sniffed.kind === "csv" && sniffed.text.hasMixedEnds && sniffed.compression !== "zstd";
+  const isPlain = sniffed.encoding === "utf-8" && !isMixed;
+  const path = isPlain ? file.path : await asUtf8(file, scratch);
   if (sniffed.kind === "json") {
     const values = columns.map((column) => {
       const steps = column
@@ -179,6 +187,8 @@ async function asUtf8(file: ExportFile, scratch: string): Promise<string> {
   const bytes = createReadStream(file.path);
   const unpacked = sniffed.kind !== "parquet" && sniffed.compression === "gzip" ? bytes.pipe(createGunzip()) : bytes;
   let decoder: TextDecoder | undefined;
+  // One kind of line end, since the engine reads only one; a CR at the end of a piece waits for what follows it.
+  let held = "";
   const texts = async function* (): AsyncGenerator<string> {
     for await (const chunk of unpacked as AsyncIterable<Buffer>) {
       decoder ??= new TextDecoder(
@@ -186,13 +196,46 @@ async function asUtf8(file: ExportFile, scratch: string): Promise<string> {
           ? chunk[0] === 0xfe || (chunk[0] === 0 && chunk[1] !== 0)
             ? "utf-16be"
             : "utf-16le"
-          : "windows-1252",
+          : encoding === "utf-8"
+            ? "utf-8"
+            : "windows-1252",
       );
-      yield decoder.decode(chunk, { stream: true });
+      const text = held + decoder.decode(chunk, { stream: true });
+      held = text.endsWith("\r") ? "\r" : "";
+      yield (held === "" ? text : text.slice(0, -1)).replaceAll("\r\n", "\n");
     }
+    yield held;
   };
   await pipeline(Readable.from(texts()), createWriteStream(out));
   return out;
+}
+
+/**
+ * Lines of sums among the rows of a sample: the column that says so and its texts. Such a line is seldom, and lacks a value that all others have.
+ */
+export async function sumsIn(
+  database: Database,
+  name: string,
+  profiles: readonly Profile[],
+  files: number,
+): Promise<Readonly<Record<string, readonly string[]>>> {
+  const full = profiles.filter(({ filled, rows }) => filled < rows && filled >= rows - Math.max(10 * files, rows / 20));
+  const words = profiles.filter(({ sums }) => sums.length > 0);
+  const found: Record<string, readonly string[]> = {};
+  for (const { name: column, sums } of words) {
+    const value = `trim(${quoteIdentifier(column)})`;
+    const lacks = full
+      .filter((one) => one.name !== column)
+      .map((one) => `coalesce(trim(${quoteIdentifier(one.name)}), '') = ''`);
+    if (lacks.length === 0) continue;
+    const rows = await database.query<{ v: string; n: number; bare: boolean }>(
+      `select ${quoteIdentifier(column)} as v, count(*) as n, bool_and(${lacks.join(" or ")}) as bare from ${name}
+       where ${value} in (${sums.map(literal).join(", ")}) group by all order by v`,
+    );
+    const own = rows.filter(({ n, bare }) => bare && n <= 12 * files).map(({ v }) => v);
+    if (own.length > 0) found[column] = own;
+  }
+  return found;
 }
 
 /** Profiles of the columns of a sample, in the order of the table. */
@@ -262,6 +305,7 @@ function profileSelect(table: string, columns: readonly string[]): string {
     ), counted as (
       select no,
         cast(sum(n) as bigint) as filled,
+        list(v order by v) filter (where length(v) <= 40 and ${matches(totals, "lower(v)")}) as sums,
         count(*) as n_distinct,
         min(v) as low,
         max(v) as high,
@@ -317,5 +361,6 @@ function toProfile(name: string, rows: number, row: Readonly<Record<string, unkn
     domain: n("domain"),
     json: n("json"),
     nothings: list("nothings"),
+    sums: list("sums"),
   };
 }

@@ -188,6 +188,16 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
         text: `read as ${one.entity}, it could be ${rival}, too`,
       });
   }
+  for (const { id, table } of drafts) {
+    const { sums } = reads.find((read) => read.table === table) as Read;
+    for (const [column, texts] of Object.entries(sums))
+      findings.push({
+        level: "guessed",
+        about: id,
+        text: `rows that say so in ${column} add up others and are left out`,
+        samples: texts,
+      });
+  }
   return { drafts: dropUnused(drafts), findings, notPlaced };
 }
 
@@ -421,7 +431,7 @@ export function draftOf(one: Placed, id: string, given: Readonly<Record<string, 
     vendorKey: one.key,
     immutable: [...new Set(immutable)],
     keep: one.keep,
-    drop: one.drop,
+    drop: { ...one.read.sums, ...one.drop },
     formats: formatsOf(read, columns),
     writtenAt: table.columns.find((name) => name.toLowerCase() === "_fivetran_synced") ?? null,
     isVendor: one.vendor !== null,

@@ -12,6 +12,8 @@ export interface TextShape {
   /** Lines above the header. */
   readonly skipLines: number;
   readonly columns: readonly string[];
+  /** Lines end now in LF, now in CRLF: the engine reads only one of them. */
+  readonly hasMixedEnds: boolean;
   /** The first records below the header. */
   readonly rows: readonly (readonly string[])[];
 }
@@ -203,6 +205,7 @@ export function textShape(text: string, isCut: boolean): TextShape | string {
     quote: '"',
     skipLines: header.line,
     columns: names,
+    hasMixedEnds: /\r\n/.test(text) && /(?<!\r)\n/.test(text),
     rows: records.slice(at + 1).map(({ fields }) => fields),
   };
 }

@@ -6,7 +6,7 @@ import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { type FileKind, kindOf, maxLineOf } from "./bytes.ts";
 import { delimiterOf, type Prepared, prepare, splitRecord } from "./prepare.ts";
-import { targetsOf } from "./reading.ts";
+import { pointer, targetsOf } from "./reading.ts";
 
 export interface FileShape {
   /** `from` clause that yields the columns `c0`, `c1`, ... in the file's own order. */
@@ -157,8 +157,8 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
   const keys = found.map(({ key }) => key);
   const wanted = [
     ...new Set([
-      ...targetsOf(source).flatMap(({ options: { value, from } }) =>
-        value === undefined && from !== undefined ? [from] : [],
+      ...targetsOf(source).flatMap(({ options: { value, from, clock } }) =>
+        value !== undefined ? [] : [from, clock].flatMap((name) => name ?? []),
       ),
       ...(typeof source.delivered === "object" && source.delivered.from === "column" ? [source.delivered.column] : []),
       ...Object.keys(source.keep),
@@ -234,7 +234,3 @@ function typeOf(below: readonly (readonly string[])[]): string {
   });
   return fields.includes(null) ? "json" : `struct(${fields.join(", ")})`;
 }
-
-/** A JSON pointer: a number looks into a list. */
-const pointer = (parts: readonly string[]): string =>
-  parts.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");

@@ -245,6 +245,51 @@ describe("values", () => {
     ]);
   });
 
+  it("joins a day and its time of day that stand in two columns", async () => {
+    const made = await book(
+      'tickets: { entity: ticket, files: t.csv, max_rejected: 1, columns: { account_id: id, opened_at: { from: Datum, clock: Uhrzeit, format: ["%d.%m.%Y %H:%M", "%d.%m.%Y"], timezone: Europe/Berlin } } }',
+      {
+        "t.csv":
+          "id,Datum,Uhrzeit\na,31.01.2024,08:30\nb,01.07.2024, 23:59 \nc,01.02.2024,\nd,,10:00\ne,01.02.2024,soon\n",
+      },
+    );
+    expect(await stored(made, "tickets", "account_id, cast(opened_at as varchar) as at")).toEqual([
+      { account_id: "a", at: "2024-01-31 07:30:00" },
+      { account_id: "b", at: "2024-07-01 21:59:00" },
+      { account_id: "c", at: "2024-01-31 23:00:00" },
+    ]);
+    const { deliveries } = await made.load();
+    expect(deliveries.find(({ source }) => source === "tickets")).toMatchObject({
+      rows_read: 5,
+      rows_rejected: 2,
+      ignored: [],
+    });
+    const wrong = await book(
+      "tickets: { entity: ticket, files: t.csv, columns: { opened_at: { from: Datum, clock: Uhrzei } } }",
+      { "t.csv": "account_id,Datum,Uhrzeit\na,2024-01-31,08:30\n" },
+    );
+    await expect(wrong.load()).rejects.toThrow(/column Uhrzei is missing, expected it for opened_at/);
+  });
+
+  it("reads a value inside the JSON of a column of CSV; a name with a dot comes first", async () => {
+    const made = await book(
+      "tickets: { entity: ticket, files: t.csv, max_rejected: 1, columns: { account_id: groups.company.id, category: a.b, priority: groups.tags.0 } }",
+      {
+        "t.csv": [
+          "groups,opened_at,a.b,a",
+          '"{""company"": {""id"": ""a""}, ""tags"": [""x"", ""y""]}",2024-02-01,one,"{""b"": ""two""}"',
+          '"{""company"": {}}",2024-02-01,one,',
+          "{broken,2024-02-01,one,",
+        ].join("\n"),
+      },
+    );
+    expect(await stored(made, "tickets", "account_id, category, priority")).toEqual([
+      { account_id: "a", category: "one", priority: "x" },
+    ]);
+    const { deliveries } = await made.load();
+    expect(deliveries.find(({ source }) => source === "tickets")).toMatchObject({ rows_read: 3, rows_rejected: 2 });
+  });
+
   it("knows that an hour comes twice in autumn and is skipped in spring", async () => {
     const made = await book(
       "tickets: { entity: ticket, files: t.csv, formats: { timezone: Europe/Berlin }, columns: { closed_at: { from: closed_at, timezone: America/New_York } } }",

@@ -79,6 +79,7 @@ const empty: Profile = {
   domain: 0,
   json: 0,
   nothings: [],
+  sums: [],
 };
 
 describe("what a column holds", () => {
@@ -126,7 +127,7 @@ const file = (name: string, columns: readonly string[]): ExportFile => ({
     kind: "csv",
     compression: "none",
     encoding: "utf-8",
-    text: { delimiter: ",", quote: '"', skipLines: 0, columns, rows: [] },
+    text: { delimiter: ",", quote: '"', skipLines: 0, columns, hasMixedEnds: false, rows: [] },
   },
 });
 
