@@ -183,7 +183,10 @@ export type Book = BookFields & {
   readonly folder: string;
   /** The path of `assay.yaml`, absolute. */
   readonly file: string;
-  /** Hash of the resolved configuration; a comment, the order of keys or another machine's paths change nothing. */
+  /**
+   * Hash of the resolved configuration; a comment, the order of keys, another machine's paths, or how much of a machine may be used change
+   * nothing: the same release comes out of one thread and of many.
+   */
   readonly config_sha256: string;
 };
 
@@ -223,7 +226,7 @@ export async function readBook(
     exports_root: isAbsolute(exportsRoot) ? exportsRoot : resolve(folder, exportsRoot),
     folder,
     file,
-    config_sha256: sha256(canonicalJson(fields)),
+    config_sha256: sha256(canonicalJson({ ...fields, threads: undefined, memory_limit: undefined })),
   };
 }
 

@@ -216,9 +216,11 @@ describe("readBook", () => {
     expect(here.config_sha256).toBe(there.config_sha256);
   });
 
-  it("has the same hash for another order of keys and other comments, and another one for another value", async () => {
+  it("has the same hash for another order of keys, other comments and another share of the machine, and another one for another value", async () => {
     const before = await readBook(folder, { cwd: "/", env: { EXPORTS: "/x" } });
     await writeFile(join(folder, "assay.yaml"), `# a comment\n${text.replace("book: demo\n", "")}book: demo\n`);
+    expect((await readBook(folder, { cwd: "/", env: { EXPORTS: "/x" } })).config_sha256).toBe(before.config_sha256);
+    await writeFile(join(folder, "assay.yaml"), `${text}threads: 1\nmemory_limit: 3GB\n`);
     expect((await readBook(folder, { cwd: "/", env: { EXPORTS: "/x" } })).config_sha256).toBe(before.config_sha256);
     await writeFile(join(folder, "assay.yaml"), `${text}keep: 4\n`);
     expect((await readBook(folder, { cwd: "/", env: { EXPORTS: "/x" } })).config_sha256).not.toBe(before.config_sha256);
