@@ -32,7 +32,16 @@ export interface Artefact {
   readonly format: "json" | "arrow";
   /** Who may see it; a leadership artefact holds aggregates only. */
   readonly audience: Audience;
+  /** Of a leadership artefact; see {@link Cells}. */
+  readonly cells?: Cells;
 }
+
+/**
+ * What an artefact's figures are shares, means, quantiles or ranks of: the columns that count accounts, and the figures that each stands
+ * behind. `row`: there is no row where it is under min_cell; a list: those columns are null there. `{}`: nothing in it is about
+ * accounts (files, definitions, sentences, the book's own words). A test holds every release to it.
+ */
+export type Cells = Readonly<Record<string, "row" | readonly string[]>>;
 
 export interface ArtefactFile {
   readonly name: string;
@@ -44,12 +53,28 @@ export interface ArtefactFile {
 
 export type ColumnType = "text" | "integer" | "number" | "boolean" | "date";
 
-const table = (name: string, order: string, format: "json" | "arrow" = "json"): Artefact => ({
+const table = (name: string, order: string, cells: Cells, format: "json" | "arrow" = "json"): Artefact => ({
   name,
   select: `select * from marts.${name} order by ${order}`,
   format,
   audience: "leadership",
+  cells,
 });
+
+/** An estimate with its interval, as columns are named. */
+const around = (...names: readonly string[]): readonly string[] =>
+  names.flatMap((name) => [name, `${name}_low`, `${name}_high`]);
+const churn = [
+  "n_churned",
+  "churn_rate",
+  "churn_low",
+  "churn_high",
+  "expected_rate",
+  "difference",
+  "difference_low",
+  "difference_high",
+];
+const ranks = ["auc", "auc_low", "auc_high"];
 
 /** Every artefact of the leadership site. Names are those of the marts that they hold. */
 export const artefacts: readonly Artefact[] = [
@@ -61,92 +86,147 @@ export const artefacts: readonly Artefact[] = [
       "p.validate_every, p.primary_definition from meta.release as r cross join meta.params as p",
     format: "json",
     audience: "leadership",
+    cells: {},
   },
-  table("answer_key", "kpi"),
-  table("archetype", "archetype_no"),
-  table("assignment_gap", "kind_no, scorecard"),
-  table("band", "band_no, band"),
-  table("band_before", "scorecard, version, is_departure, days_before, band"),
-  table("band_change", "from_band, to_band"),
-  table("band_month", "series, snapshot_date, band"),
-  table("band_outcome", "scorecard, version, mode, days, band_no, band"),
-  table("band_recovery", "scorecard, version"),
-  table("capacity", "scorecard, version, from_on, capacity"),
-  table("cohort_heat", "cohort_from, months"),
-  table("cohort_retention", "cohort_from"),
-  table("course_map", "series desc, day"),
-  table("course_milestone", "expected_day, milestone"),
-  table("data_check", "n_rows desc, check_id"),
-  table("data_source", "source"),
-  table("delivery", "source, delivered_on desc, file, delivery_id", "arrow"),
-  table("kept_money", "period_no"),
-  table("folklore", "test, scorecard, version"),
-  table("funnel_month", "cohort_from nulls first, step_no"),
-  table("gate", "gate_no"),
-  table("goal_summary", "n_agreed desc, goal"),
-  table("journey_stage", "n_accounts desc, stage"),
+  table("answer_key", "kpi", {}),
+  table("archetype", "archetype_no", {
+    n_of: "row",
+    n_now: ["mrr_minor"],
+    n_scored: ["mean_score", "score_low", "score_high"],
+    n_accounts: churn,
+  }),
+  table("assignment_gap", "kind_no, scorecard", { n_total: "row", n_accounts: ["mrr_minor"] }),
+  table("band", "band_no, band", {}),
+  table("band_before", "scorecard, version, is_departure, days_before, band", { n_total: "row" }),
+  table("band_change", "from_band, to_band", { n_total: "row" }),
+  table("band_month", "series, snapshot_date, band", { n_total: "row" }),
+  table("band_outcome", "scorecard, version, mode, days, band_no, band", { n_accounts: "row" }),
+  table("band_recovery", "scorecard, version", {
+    n_accounts: "row",
+    n_matured: ["recovered_share", "left_share"],
+    n_spells: ["median_days_red"],
+  }),
+  table("capacity", "scorecard, version, from_on, capacity", { n_departures: "row" }),
+  table("cohort_heat", "cohort_from, months", { n_accounts: "row" }),
+  table("cohort_retention", "cohort_from", { n_accounts: "row" }),
+  table("course_map", "series desc, day", { n_accounts: "row" }),
+  table("course_milestone", "expected_day, milestone", { n_due: "row", n_stayed: ["day_q25", "day_q50", "day_q75"] }),
+  table("data_check", "n_rows desc, check_id", {}),
+  table("data_source", "source", {}),
+  table("delivery", "source, delivered_on desc, file, delivery_id", {}, "arrow"),
+  table("kept_money", "period_no", { n_base: "row" }),
+  table("folklore", "test, scorecard, version", {
+    n_churned: ["auc_a", "auc_b", "difference", "difference_low", "difference_high"],
+  }),
+  table("funnel_month", "cohort_from nulls first, step_no", { n_of: ["share", "share_low", "share_high"] }),
+  table("gate", "gate_no", { n_accounts: "row", n_failing: "row" }),
+  table("goal_summary", "n_agreed desc, goal", { n_accounts: "row", n_matured: ["met_rate", "met_low", "met_high"] }),
+  table("journey_stage", "n_accounts desc, stage", {
+    n_accounts: "row",
+    n_total: "row",
+    n_judged: ["n_churned", "churn_rate", "churn_low", "churn_high"],
+  }),
   {
     // Statements are long: only a KPI's own page loads its own.
-    ...table("kpi", ""),
+    ...table("kpi", "", {
+      n_accounts: [...ranks, "crude_auc", "late_auc", "p", "q"],
+      n_churned: [...ranks, "crude_auc", "late_auc", "p", "q"],
+    }),
     select: "select * exclude (sql_text) from marts.kpi order by action_no, abs(coalesce(auc, 0.5) - 0.5) desc, kpi",
   },
-  table("kpi_cohort", "kpi, cohort"),
-  table("kpi_count", "k"),
-  table("kpi_cut", "kpi, cut_no"),
-  table("kpi_drift", "kpi"),
-  table("kpi_group", "kpi, group_kind"),
-  table("kpi_intervention", "kpi"),
-  table("kpi_lead", "kpi, months_before"),
-  table("kpi_look", "kpi, look_on"),
-  table("kpi_pair", "kpi, place"),
-  table("kpi_period", "kpi, first_on"),
-  table("kpi_quality", "kpi"),
-  table("kpi_range", "kpi, range_no"),
-  table("kpi_segment", "kpi, segment"),
-  table("kpi_shift", "kpi, range_no"),
-  { ...table("kpi_sql", ""), select: "select kpi, sql_text from marts.kpi order by kpi" },
-  table("kpi_week", "kpi, week"),
-  table("label_agreement", "definition, other"),
-  table("label_definition", "is_primary desc, definition"),
-  table("label_verdict", "kpi, definition"),
-  table("leaver_band", "series, band"),
-  table("note", "noted_on, label"),
-  table("outcome_summary", "outcome_no, outcome"),
-  table("practice_sentence", "place_no"),
-  table("random_control", "control"),
-  table("reference_profile", "kpi_no, profile_no"),
-  table("reject", "source, n_lines desc, column_name, reason"),
-  table("renewal_ahead", "band"),
-  table("renewal_band", "band_no, band"),
-  table("renewal_month", "from_month, band"),
-  table("renewal_quarter", "quarter_from"),
-  table("score_distribution", "scorecard, version, place_no"),
-  table("score_month", "scorecard, mode, snapshot_date, version"),
-  table("scorecard", "is_assigned desc, assign_order, scorecard, version"),
-  table("scorecard_calibration", "scorecard, version, period"),
-  table("scorecard_card", "is_assigned desc, scorecard, version"),
-  table("scorecard_decay", "scorecard, version"),
-  table("scorecard_difference", "scorecard, version, other, other_version, period"),
-  table("scorecard_drift", "scorecard, version, snapshot_date"),
-  table("scorecard_kpi", "scorecard, version, points desc, kpi"),
+  table("kpi_cohort", "kpi, cohort", { n_churned: ranks, n_staying: ranks }),
+  table("kpi_count", "k", { n_churned: [...ranks, "spread"] }),
+  table("kpi_cut", "kpi, cut_no", { n_flagged: "row", n_others: "row", n_churned: "row" }),
+  table("kpi_drift", "kpi", { n_now: "row", n_then: "row" }),
+  table("kpi_group", "kpi, group_kind", {}),
+  table("kpi_intervention", "kpi", {
+    n_accounts_with: "row",
+    n_accounts_without: "row",
+    n_churned_with: around("auc_with"),
+    n_churned_without: around("auc_without"),
+  }),
+  table("kpi_lead", "kpi, months_before", { n_churned: ranks }),
+  table("kpi_look", "kpi, look_on", { n_churned: [...ranks, "q"] }),
+  table("kpi_pair", "kpi, place", { n_rows: "row" }),
+  table("kpi_period", "kpi, first_on", { n_churned: ranks }),
+  table("kpi_quality", "kpi", {}),
+  table("kpi_range", "kpi, range_no", { n_accounts: "row" }),
+  table("kpi_segment", "kpi, segment", { n_churned: ranks, n_staying: ranks }),
+  table("kpi_shift", "kpi, range_no", { n_now: "row", n_rows_then: "row" }),
+  { ...table("kpi_sql", "", {}), select: "select kpi, sql_text from marts.kpi order by kpi" },
+  table("kpi_week", "kpi, week", { n_accounts: "row" }),
+  table("label_agreement", "definition, other", { n_one: "row", n_both: ["median_days_apart"] }),
+  table("label_definition", "is_primary desc, definition", { n_accounts: "row" }),
+  table("label_verdict", "kpi, definition", {}),
+  table("leaver_band", "series, band", { n_total: "row" }),
+  table("note", "noted_on, label", {}),
+  table("outcome_summary", "outcome_no, outcome", {
+    n_scored: ["mean_score", "score_q25", "score_q50", "score_q75"],
+    n_measured: ["n_met", "met_rate", "met_low", "met_high"],
+    met_accounts: churn.map((name) => `met_${name.replace(/^n_/, "")}`),
+    unmet_accounts: churn.map((name) => `unmet_${name.replace(/^n_/, "")}`),
+  }),
+  table("practice_sentence", "place_no", {}),
+  table("random_control", "control", { n_accounts: [...ranks, "p"], n_churned: [...ranks, "p"] }),
+  table("reference_profile", "kpi_no, profile_no", {
+    n_accounts: "row",
+    n_values: ["q10", "q25", "q50", "q75", "q90"],
+  }),
+  table("reject", "source, n_lines desc, column_name, reason", {}),
+  table("renewal_ahead", "band", { n_total: "row" }),
+  table("renewal_band", "band_no, band", { n_accounts: "row" }),
+  table("renewal_month", "from_month, band", { n_total: "row" }),
+  table("renewal_quarter", "quarter_from", { n_accounts: "row" }),
+  table("score_distribution", "scorecard, version, place_no", { n_total: "row" }),
+  table("score_month", "scorecard, mode, snapshot_date, version", { n_scored: "row" }),
+  table("scorecard", "is_assigned desc, assign_order, scorecard, version", {}),
+  table("scorecard_calibration", "scorecard, version, period", { n_accounts: "row" }),
+  {
+    // Known accounts are few, and whoever listed them knows which: how many agree is said of min_cell and more.
+    ...table("scorecard_card", "", { n_known: ["n_known_agree"] }),
+    select:
+      "select c.* replace (of_enough(c.n_known_agree, c.n_known, p.min_cell) as n_known_agree) from marts.scorecard_card as c " +
+      "cross join meta.params as p order by c.is_assigned desc, c.scorecard, c.version",
+  },
+  table("scorecard_decay", "scorecard, version", {}),
+  table("scorecard_difference", "scorecard, version, other, other_version, period", {
+    n_churned: ["auc", "other_auc", ...around("difference")],
+    n_staying: ["auc", "other_auc", ...around("difference")],
+  }),
+  table("scorecard_drift", "scorecard, version, snapshot_date", { n_reference: "row", n_accounts: "row" }),
+  table("scorecard_kpi", "scorecard, version, points desc, kpi", {}),
   {
     // Which accounts a finding is about is for `assay audit`.
-    ...table("scorecard_lint", ""),
+    ...table("scorecard_lint", "", {}),
     select:
       "select lint_no, scorecard, version, rule, source, severity, sentence, because from marts.scorecard_lint order by lint_no",
   },
-  table("scorecard_state", "scorecard, version"),
-  table("scorecard_step", "scorecard, version, step_no"),
-  table("scorecard_test", "scorecard, version, period"),
-  table("source_contract", "source"),
-  table("source_week", "source, entity, week", "arrow"),
-  table("suggested_weight", "scorecard, version, suggested desc nulls last, kpi"),
-  table("validation_fact", "definition"),
-  table("weight_humility", "scorecard, version"),
-  table("weight_on_evidence", "scorecard, version, action_no"),
-  table("usage_cluster", "cluster"),
-  table("usage_cluster_choice", "k"),
-  table("usage_cluster_kpi", "cluster, kpi_no"),
+  table("scorecard_state", "scorecard, version", {
+    n_churned: [...ranks, "simple_auc", ...around("difference"), "average_precision", "lift_10"],
+  }),
+  table("scorecard_step", "scorecard, version, step_no", {}),
+  table("scorecard_test", "scorecard, version, period", {
+    n_churned: [...ranks, ...around("average_precision", "lift_10", "difference"), "simple_auc"],
+    n_staying: [...ranks, ...around("lift_10", "difference")],
+    n_departures: ["caught_share", "caught_low", "caught_high", "green_share", "green_low", "green_high"],
+    n_warned: ["median_months_of_warning", "share_1m", "share_3m"],
+    n_stayers: ["stayer_median_months", "stayer_share_1m", "stayer_share_3m"],
+  }),
+  table("source_contract", "source", {}),
+  table("source_week", "source, entity, week", {}, "arrow"),
+  table("suggested_weight", "scorecard, version, suggested desc nulls last, kpi", {
+    n_churned: around("difference_to_equal", "difference_to_current"),
+  }),
+  table("validation_fact", "definition", { n_accounts: ["churn_rate"] }),
+  table("weight_humility", "scorecard, version", {
+    n_accounts: ["kept_share", "auc_current", "auc_equal", "auc_best"],
+    n_churned: ["kept_share", "auc_current", "auc_equal", "auc_best"],
+    n_red: "row",
+  }),
+  table("weight_on_evidence", "scorecard, version, action_no", {}),
+  table("usage_cluster", "cluster", { n_accounts: "row", n_labelled: churn.slice(1) }),
+  table("usage_cluster_choice", "k", { n_accounts: "row", n_fitted: "row" }),
+  table("usage_cluster_kpi", "cluster, kpi_no", { n_values: ["q25", "q50", "q75"] }),
 ];
 
 /**

@@ -160,7 +160,8 @@ scored as (
   select
     t.*, coalesce(n.n, 0) as n_now, o.n as n_of, n.n_scored, n.mrr_minor, n.mean_score,
     n.mean_score - 1.959963984540054e0 * n.se as score_low, n.mean_score + 1.959963984540054e0 * n.se as score_high,
-    o.mean_score as mean_score_of_all, c.n_scales
+    o.mean_score as mean_score_of_all, o.n_scored as n_scored_of_all, c.n_scales,
+    abs(c.scale_to - c.scale_from) / 10e0 as tenth
   from archetype as t
   cross join of_all as o
   cross join card as c
@@ -180,21 +181,26 @@ select
   cast(s.n_now as bigint) as n_now,
   cast(s.n_of as bigint) as n_of,
   twelve_digits(s.n_now / cast(nullif(s.n_of, 0) as double)) as share_now,
-  s.mrr_minor,
+  of_enough(s.mrr_minor, s.n_now, p.min_cell) as mrr_minor,
   cast(coalesce(s.n_scored, 0) as bigint) as n_scored,
   case when s.n_scales = 1 and s.n_scored >= p.min_cell then twelve_digits(s.mean_score) end as mean_score,
   case when s.n_scales = 1 and s.n_scored >= p.min_cell then twelve_digits(s.score_low) end as score_low,
   case when s.n_scales = 1 and s.n_scored >= p.min_cell then twelve_digits(s.score_high) end as score_high,
-  case when s.n_scales = 1 then twelve_digits(s.mean_score_of_all) end as mean_score_of_all,
+  case when s.n_scales = 1 and s.n_scored_of_all >= p.min_cell then twelve_digits(s.mean_score_of_all) end as mean_score_of_all,
   case
     when s.expected_health is null or s.n_scales <> 1 or coalesce(s.n_scored, 0) < greatest(p.min_cell, 10) then null
     when s.expected_health = 'high' then case when s.score_low > s.mean_score_of_all then 'agrees' when s.score_high < s.mean_score_of_all then 'contradicts' else 'cannot tell' end
-    when s.expected_health = 'medium' then case when s.score_low <= s.mean_score_of_all and s.mean_score_of_all <= s.score_high then 'agrees' else 'contradicts' end
+    -- In the middle: the whole interval within a tenth of the scale of the book's mean; an interval that merely holds it says nothing.
+    when s.expected_health = 'medium' then case
+      when s.score_low >= s.mean_score_of_all - s.tenth and s.score_high <= s.mean_score_of_all + s.tenth then 'agrees'
+      when s.score_low > s.mean_score_of_all + s.tenth or s.score_high < s.mean_score_of_all - s.tenth then 'contradicts'
+      else 'cannot tell'
+    end
     else case when s.score_high < s.mean_score_of_all then 'agrees' when s.score_low > s.mean_score_of_all then 'contradicts' else 'cannot tell' end
   end as health_agrees,
   coalesce(r.n_rows, 0) as n_rows,
   coalesce(r.n_accounts, 0) as n_accounts,
-  coalesce(r.n_churned, 0) as n_churned,
+  r.n_churned,
   r.churn_rate,
   r.churn_low,
   r.churn_high,
@@ -207,6 +213,7 @@ select
 from scored as s
 cross join meta.params as p
 left join rated as r on r.archetype = s.archetype
+where s.n_of >= p.min_cell
 order by s.archetype_no`;
   return {
     kind: "table",

@@ -527,9 +527,10 @@ with valued as (
     .join("\n  union all\n  ")}
 )
 select
-  cast(v.cluster as integer), k.kpi_no, v.kpi, k.label, k.unit, v.n_values, v.centre, twelve_digits(v.q25), twelve_digits(v.q50),
-  twelve_digits(v.q75), twelve_digits(v.q50_of_all)
-from valued as v inner join features.kpi_definition as k on k.id = v.kpi
+  cast(v.cluster as integer), k.kpi_no, v.kpi, k.label, k.unit, v.n_values, v.centre,
+  of_enough(twelve_digits(v.q25), v.n_values, greatest(p.min_cell, 20)), of_enough(twelve_digits(v.q50), v.n_values, greatest(p.min_cell, 20)),
+  of_enough(twelve_digits(v.q75), v.n_values, greatest(p.min_cell, 20)), twelve_digits(v.q50_of_all)
+from valued as v inner join features.kpi_definition as k on k.id = v.kpi cross join meta.params as p
 order by v.cluster, k.kpi_no`;
 
 /**

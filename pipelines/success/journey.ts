@@ -5,7 +5,7 @@ import type { ResolvedPractice } from "./files.ts";
 import { labelledRows, ratedBy } from "./rates.ts";
 
 export function journeyModels(funnel: ResolvedPractice["funnel"]): readonly Model[] {
-  return [trialModel(funnel), funnelModel, funnelSplitModel, stageModel];
+  return [trialModel(funnel), funnelModel(funnel), funnelSplitModel(funnel), stageModel];
 }
 
 const model = (
@@ -17,8 +17,8 @@ const model = (
 ): Model => ({ kind: "table", name, grain, depends, params, audits: [], portable: false, sql: sql.trim() });
 
 /**
- * Every account that began with a trial, and how far it came. key_feature_on: the first day of the key feature in the trial, up to the
- * first paid day. The gate is looked at on the first scored date so many days after the first paid day; who has left by then has not passed,
+ * Every account that began with a trial, and how far it came; a trial of something more, by an account that had paid before, is none.
+ * key_feature_on: the first day of the key feature in the trial, up to the first paid day. The gate is looked at on the first scored date so many days after the first paid day; who has left by then has not passed,
  * and a KPI without a value leaves it open.
  */
 function trialModel({ key_feature, paid_within_days, gate }: ResolvedPractice["funnel"]): Model {
@@ -34,12 +34,17 @@ function trialModel({ key_feature, paid_within_days, gate }: ResolvedPractice["f
     ],
     ["as_of"],
     `
-with trial as (
+with first_trial as (
   select account_id, min(started_on) as trial_on, arg_min(ended_on, started_on) as trial_ended_on
   from staging.subscription
   cross join meta.params
   where is_trial and account_id is not null and started_on < as_of and visible_on <= as_of and (superseded_on is null or as_of < superseded_on)
   group by account_id
+),
+trial as (
+  select t.*
+  from first_trial as t
+  where not exists (select 1 from spine.account_period as p where p.account_id = t.account_id and p.started_on < t.trial_on)
 ),
 paid as (
   select t.account_id, min(p.started_on) as paid_on, arg_min(p.ended_on, p.started_on) as ended_on
@@ -90,14 +95,16 @@ ${gate === null ? "" : "left join features.account_kpi as k on k.account_id = w.
 
 /**
  * Counts by the time in which the trial began: months, or quarters, half-years or years where a month holds fewer than min_cell; null is
- * all of them. Of trials (steps 2 and 3) or of payers (step 4); only those whose time for the step is over count in the share.
+ * all of them. Of trials (steps 2 and 3) or of payers (step 4); only those whose time for the step is over count in the share. The first
+ * step has no share, and without a key feature there is no second one.
  */
-const funnelModel: Model = model(
-  "marts.funnel_month",
-  ["cohort_from", "step_no"],
-  ["marts.account_trial"],
-  ["as_of", "min_cell"],
-  `
+const funnelModel = ({ key_feature }: ResolvedPractice["funnel"]): Model =>
+  model(
+    "marts.funnel_month",
+    ["cohort_from", "step_no"],
+    ["marts.account_trial"],
+    ["as_of", "min_cell"],
+    `
 with unit as (
   select * from (values (1, 'month'), (2, 'quarter'), (3, 'half-year'), (4, 'year')) as t (unit_no, unit)
 ),
@@ -143,8 +150,11 @@ counted as (
 step as (
   select unit, cohort_from, 1 as step_no, 'trial' as step, n_trials as n_accounts, n_trials as n_of, n_trials, true as is_complete from counted
   union all
-  select unit, cohort_from, 2, 'key feature in the trial', n_used, n_trials, n_trials, n_can_pay = n_trials from counted
-  union all
+  ${
+    key_feature === null
+      ? ""
+      : "select unit, cohort_from, 2, 'key feature in the trial', n_used, n_trials, n_trials, n_can_pay = n_trials from counted\n  union all"
+  }
   select unit, cohort_from, 3, 'paid', n_paid, n_can_pay, n_trials, n_can_pay = n_trials from counted
   union all
   select unit, cohort_from, 4, 'gate passed', n_passed, n_looked_at, n_trials, n_can_pay = n_trials and n_looked_at = n_paid from counted
@@ -156,23 +166,24 @@ select
   s.step,
   s.n_accounts,
   s.n_of,
-  case when s.n_of >= p.min_cell then twelve_digits(s.n_accounts / cast(s.n_of as double)) end as share,
-  case when s.n_of >= p.min_cell then twelve_digits(wilson_low(s.n_accounts / cast(s.n_of as double), s.n_of)) end as share_low,
-  case when s.n_of >= p.min_cell then twelve_digits(wilson_high(s.n_accounts / cast(s.n_of as double), s.n_of)) end as share_high,
+  case when s.step_no > 1 and s.n_of >= p.min_cell then twelve_digits(s.n_accounts / cast(s.n_of as double)) end as share,
+  case when s.step_no > 1 and s.n_of >= p.min_cell then twelve_digits(wilson_low(s.n_accounts / cast(s.n_of as double), s.n_of)) end as share_low,
+  case when s.step_no > 1 and s.n_of >= p.min_cell then twelve_digits(wilson_high(s.n_accounts / cast(s.n_of as double), s.n_of)) end as share_high,
   s.is_complete
 from step as s
 cross join meta.params as p
 where s.n_trials >= p.min_cell
 order by s.cohort_from nulls first, s.step_no`,
-);
+  );
 
-/** Of trials whose time to pay is over: who paid, with the key feature in the trial and without. */
-const funnelSplitModel: Model = model(
-  "marts.funnel_split",
-  ["has_used"],
-  ["marts.account_trial"],
-  ["min_cell"],
-  `
+/** Of trials whose time to pay is over: who paid, with the key feature in the trial and without; no row where no key feature is named. */
+const funnelSplitModel = ({ key_feature }: ResolvedPractice["funnel"]): Model =>
+  model(
+    "marts.funnel_split",
+    ["has_used"],
+    ["marts.account_trial"],
+    ["min_cell"],
+    `
 with counted as (
   select key_feature_on is not null as has_used, count(*) as n_trials, count(paid_on) as n_paid
   from marts.account_trial where can_have_paid group by key_feature_on is not null
@@ -185,14 +196,14 @@ select
   twelve_digits(wilson_low(c.n_paid / cast(c.n_trials as double), c.n_trials)) as paid_low,
   twelve_digits(wilson_high(c.n_paid / cast(c.n_trials as double), c.n_trials)) as paid_high
 from counted as c cross join meta.params as p
-where c.n_trials >= p.min_cell
+where c.n_trials >= p.min_cell${key_feature === null ? " and false" : ""}
 order by c.has_used desc`,
-);
+  );
 
 /**
  * Stages of the journey: the lifecycle that the export gives, or, where it gives none, how long an account has paid. Accounts and money
  * now; how many came into the stage and left it for another during 90 days; departures from it in history. A stage of fewer than
- * min_cell accounts goes into `other`.
+ * min_cell accounts goes into `other`, and the smallest of the rest with it where those are too few together.
  */
 const stageModel: Model = model(
   "marts.journey_stage",
@@ -227,11 +238,20 @@ sized as (
   select s.stage, count(*) as n
   from staged as s inner join newest as n on n.snapshot_date = s.snapshot_date group by s.stage
 ),
+grouped as (
+  select
+    unnest(list(stage order by n, stage)) as stage,
+    unnest(merged_groups(list(n order by n, stage), any_value(min_cell), true)) as group_no
+  from sized cross join meta.params
+),
+kept as (
+  select any_value(g.stage) as stage
+  from grouped as g cross join meta.params as p inner join sized as z on z.stage = g.stage
+  group by g.group_no having count(*) = 1 and any_value(z.n) >= any_value(p.min_cell)
+),
 held as (
-  select s.* exclude (stage, place),
-    case when z.n >= p.min_cell then s.stage else 'other' end as stage,
-    case when z.n >= p.min_cell then s.place else 9 end as place
-  from staged as s cross join meta.params as p left join sized as z on z.stage = s.stage
+  select s.* exclude (stage, place), coalesce(k.stage, 'other') as stage, case when k.stage is null then 9 else s.place end as place
+  from staged as s left join kept as k on k.stage = s.stage
 ),
 present as (
   select h.stage, min(h.place) as place, any_value(h.basis) as basis, count(*) as n_accounts, cast(sum(h.mrr_minor) as bigint) as mrr_minor
@@ -260,11 +280,12 @@ select
   coalesce((select cast(sum(n) as bigint) from moved as m where m.stage_before = p.stage), 0) as n_went_90d,
   coalesce(r.n_rows, 0) as n_rows,
   coalesce(r.n_accounts, 0) as n_judged,
-  coalesce(r.n_churned, 0) as n_churned,
+  r.n_churned,
   r.churn_rate,
   r.churn_low,
   r.churn_high
 from present as p
 left join rated as r on r.stage = p.stage
+where p.n_accounts >= (select min_cell from meta.params)
 order by p.place, p.stage`,
 );

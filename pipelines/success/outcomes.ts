@@ -83,7 +83,8 @@ const isMet = "case when o.comparison = 'at_least' then value >= o.threshold els
 
 /**
  * Every milestone of an account, as the newest snapshot knows it, in days since its first paid day. The file's days stand before those
- * of the export, for accounts that pay now and want that outcome; one that the export does not have is open.
+ * of the export, for accounts that pay now and want that outcome; one that the export does not have is open. What was expected after an
+ * account's last paid day and never passed is `gone`: it is not late.
  */
 function milestoneModel(outcomes: Outcomes): Model {
   const planned = outcomes.flatMap(({ id, milestones }) =>
@@ -104,6 +105,10 @@ function milestoneModel(outcomes: Outcomes): Model {
 with ${newest},
 first_period as (
   select account_id, min(started_on) as started_on, arg_min(ended_on, started_on) as ended_on from spine.account_period group by account_id
+),
+last_paid as (
+  select account_id, case when bool_or(ended_on is null) then date '9999-12-31' else max(ended_on) end as ended_on
+  from spine.account_period group by account_id
 ),
 planned as (
   select * from (values ${planned.length === 0 ? "(null, null, null)" : planned.join(", ")}) as t (outcome, milestone, days)
@@ -136,16 +141,18 @@ select
   j.reached_on,
   cast(j.expected_on - f.started_on as integer) as expected_day,
   cast(j.reached_on - f.started_on as integer) as reached_day,
-  cast(case when j.expected_on < n.snapshot_date then greatest(0, coalesce(j.reached_on, n.snapshot_date) - j.expected_on) end as integer) as days_late,
+  cast(case when j.expected_on < n.snapshot_date and (j.reached_on is not null or j.expected_on < l.ended_on) then greatest(0, coalesce(j.reached_on, n.snapshot_date) - j.expected_on) end as integer) as days_late,
   case
     when j.reached_on is not null and j.expected_on is null then 'reached'
     when j.reached_on <= j.expected_on then 'on time'
     when j.reached_on > j.expected_on then 'late'
-    when j.expected_on < n.snapshot_date then 'overdue'
+    when j.expected_on < n.snapshot_date and j.expected_on < l.ended_on then 'overdue'
+    when j.expected_on < n.snapshot_date then 'gone'
     else 'ahead'
   end as state
 from joined as j
 inner join first_period as f on f.account_id = j.account_id
+inner join last_paid as l on l.account_id = j.account_id
 cross join newest as n
 order by j.account_id, j.expected_on, j.milestone`,
   );
@@ -226,7 +233,10 @@ order by account_id`,
   );
 }
 
-/** An outcome that an account wants: who has it now, with Wilson's interval, and how many of those that had it and had it not left later. */
+/**
+ * An outcome that an account wants: who has it now, with Wilson's interval, and how many of those that had it and had it not left later.
+ * Outcomes that the file does not list and fewer than min_cell accounts want are together `other outcomes`.
+ */
 function summaryModel(outcomes: Outcomes): Model {
   const words = (threshold: number, comparison: string): string =>
     `${comparison === "at_least" ? "at least" : "at most"} ${threshold}`;
@@ -248,6 +258,14 @@ function summaryModel(outcomes: Outcomes): Model {
     ["min_cell"],
     `
 with ${listed(outcomes)},
+small as (
+  select outcome from marts.outcome_score
+  where not is_listed group by outcome having count(*) < (select min_cell from meta.params)
+),
+said as (
+  select s.* exclude (outcome), case when z.outcome is null then s.outcome else 'other outcomes' end as outcome
+  from marts.outcome_score as s left join small as z on z.outcome = s.outcome
+),
 wanted as (
   select
     s.outcome,
@@ -259,7 +277,7 @@ wanted as (
     count(*) filter (where s.is_met) as n_met,
     cast(sum(s.n_due) as bigint) as n_due,
     cast(sum(s.n_on_time) as bigint) as n_on_time
-  from marts.outcome_score as s group by s.outcome
+  from said as s group by s.outcome
 ),
 named as (
   select
@@ -298,7 +316,7 @@ select
   case when n.n_scored >= greatest(20, p.min_cell) then twelve_digits(n.q[2]) end as score_q50,
   case when n.n_scored >= greatest(20, p.min_cell) then twelve_digits(n.q[3]) end as score_q75,
   coalesce(n.n_measured, 0) as n_measured,
-  coalesce(n.n_met, 0) as n_met,
+  case when n.n_measured >= p.min_cell then n.n_met end as n_met,
   case when n.n_measured >= p.min_cell then twelve_digits(n.n_met / cast(n.n_measured as double)) end as met_rate,
   case when n.n_measured >= p.min_cell then twelve_digits(wilson_low(n.n_met / cast(n.n_measured as double), n.n_measured)) end as met_low,
   case when n.n_measured >= p.min_cell then twelve_digits(wilson_high(n.n_met / cast(n.n_measured as double), n.n_measured)) end as met_high,
@@ -308,7 +326,7 @@ select
     .map(
       (side) => `coalesce(${side}.n_rows, 0) as ${side}_rows,
   coalesce(${side}.n_accounts, 0) as ${side}_accounts,
-  coalesce(${side}.n_churned, 0) as ${side}_churned,
+  ${side}.n_churned as ${side}_churned,
   ${side}.churn_rate as ${side}_churn_rate,
   ${side}.churn_low as ${side}_churn_low,
   ${side}.churn_high as ${side}_churn_high,
@@ -322,6 +340,7 @@ from named as n
 cross join meta.params as p
 left join rated as met on met.outcome = n.outcome and met.is_met
 left join rated as unmet on unmet.outcome = n.outcome and not unmet.is_met
+where n.is_listed or n.n_accounts >= p.min_cell
 order by 1, n.outcome`,
   );
 }

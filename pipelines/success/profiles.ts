@@ -38,7 +38,7 @@ decided as (
   select d.account_id, d.decided_on
   from validation.decision as d
   cross join meta.params as p
-  where d.definition = p.primary_definition and d.kind <> 'other_exit' and d.undone_on is null
+  where d.definition = p.primary_definition and d.kind <> 'other_exit'
     and d.decided_on >= p.as_of - 365 and d.decided_on < p.as_of
 ),
 before as (
@@ -106,6 +106,7 @@ cross join meta.params as q
 -- Half the width of a median's 95 % interval, as a share of the order (binomial, by its normal approximation), with as many
 -- independent values as accounts; outwards to the next half percent.
 cross join lateral (select least(0.5e0, 0.979981992270027e0 / sqrt(greatest(1, l.n_with))) as half) as r
+where c.n_accounts >= q.min_cell
 order by d.kpi_no, p.profile_no`;
   if (kpis.length === 0) return [];
   return [

@@ -45,7 +45,7 @@ ${name} as (
     ${key},
     n_rows,
     n_accounts,
-    n_churned,
+    case when n_accounts >= ${least} then n_churned end as n_churned,
     case when n_accounts >= ${least} then twelve_digits(rate) end as churn_rate,
     case when n_accounts >= ${least} then twelve_digits(wilson_low(rate, n_eff)) end as churn_low,
     case when n_accounts >= ${least} then twelve_digits(wilson_high(rate, n_eff)) end as churn_high,

@@ -21,12 +21,13 @@ select
   o.lift,
   o.lift_low,
   o.lift_high,
-  o.share_of_churn,
-  o.share_low,
-  o.share_high,
+  of_enough(o.share_of_churn, sum(o.n_churned) over churned, p.min_cell) as share_of_churn,
+  of_enough(o.share_low, sum(o.n_churned) over churned, p.min_cell) as share_low,
+  of_enough(o.share_high, sum(o.n_churned) over churned, p.min_cell) as share_high,
   cast(o.money as bigint) as money_minor
 from validation.band_outcome as o
 left join marts.band as b on b.band = o.band
 cross join meta.params as p
 where o.n_accounts >= p.min_cell
+window churned as (partition by o.scorecard, o.version, o.mode, o.days)
 order by o.scorecard, o.version, o.mode, o.days, band_no, o.band

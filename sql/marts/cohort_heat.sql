@@ -49,6 +49,7 @@ cells as (
     r.months,
     count(*) as n_accounts,
     count(h.is_kept) as n_kept,
+    count(case when m.account_id is null or m.mrr_minor is not null then b.base_minor end) as n_money,
     sum(case when m.account_id is null or m.mrr_minor is not null then b.base_minor end) as base_minor,
     sum(
       case
@@ -72,7 +73,9 @@ select
   cast(c.n_accounts as bigint) as n_accounts,
   cast(c.n_kept as bigint) as n_kept,
   c.n_kept / c.n_accounts as kept_rate,
-  cast(case when c.months = 0 then c.base_minor else c.at_minor end as bigint) / nullif(cast(c.base_minor as bigint), 0) as money_rate
+  of_enough(
+    cast(case when c.months = 0 then c.base_minor else c.at_minor end as bigint) / nullif(cast(c.base_minor as bigint), 0), c.n_money, p.min_cell
+  ) as money_rate
 from cells as c
 cross join meta.params as p
 where c.n_accounts >= p.min_cell

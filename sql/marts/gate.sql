@@ -4,14 +4,14 @@
 -- params: min_cell
 -- audits: not_null(gate_no, kpi, state); unique(gate_no)
 -- One-metric gates that the earlier history proposed, and what the held-out one says of them. The threshold is a whole number
--- or has two digits, so that it is no account's value; a gate with fewer than min_cell accounts on its side is left out.
+-- below 100 or has two digits, so that it is no account's value; a gate with fewer than min_cell accounts on its side is left out.
 select
   cast(g.gate_no as integer) as gate_no,
   g.kpi,
   d.label,
   d.unit,
   g.side,
-  case when g.threshold = round(g.threshold) then g.threshold else two_digits(g.threshold) end as threshold,
+  case when g.threshold = round(g.threshold) and abs(g.threshold) < 100 then g.threshold else two_digits(g.threshold) end as threshold,
   g.state,
   g.held_from,
   g.held_to,

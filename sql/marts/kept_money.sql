@@ -5,7 +5,8 @@
 -- audits: not_null(period_no, base_on, end_on, n_base); unique(period_no)
 -- What is kept of the customers that paid 365 days before the end of a period; 0 is the year up to as_of, 1 the year
 -- before it. Both dates are the last snapshot on or before the wanted day. Money of accounts whose revenue is unknown
--- at either end stays out of the rates and is counted. Under min_cell customers every number is null.
+-- at either end stays out of the rates and is counted. No period of fewer than
+-- min_cell customers, and no money of fewer whose revenue is known.
 with ends as (
   select
     n.period_no,
@@ -51,11 +52,11 @@ select
   cast(n_base as bigint) as n_base,
   cast(n_kept as bigint) as n_kept,
   cast(n_money_unknown as bigint) as n_money_unknown,
-  cast(base_minor as bigint) as base_minor,
-  cast(kept_minor as bigint) as kept_minor,
-  cast(end_minor as bigint) as end_minor,
-  kept_minor / nullif(base_minor, 0) as gross_rate,
-  end_minor / nullif(base_minor, 0) as net_rate,
+  of_enough(cast(base_minor as bigint), n_base - n_money_unknown, min_cell) as base_minor,
+  of_enough(cast(kept_minor as bigint), n_base - n_money_unknown, min_cell) as kept_minor,
+  of_enough(cast(end_minor as bigint), n_base - n_money_unknown, min_cell) as end_minor,
+  of_enough(kept_minor / nullif(base_minor, 0), n_base - n_money_unknown, min_cell) as gross_rate,
+  of_enough(end_minor / nullif(base_minor, 0), n_base - n_money_unknown, min_cell) as net_rate,
   n_kept / n_base as kept_rate
 from totals
 where n_base >= min_cell

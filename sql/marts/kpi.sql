@@ -1,12 +1,13 @@
 -- model: marts.kpi
 -- grain: kpi
 -- depends: features.kpi_definition, validation.kpi_lead_time, validation.kpi_period, validation.kpi_verdict
--- params: primary_definition
+-- params: min_cell, primary_definition
 -- audits: not_null(kpi, label, action_group); unique(kpi)
 -- Every KPI that is on, with what history says about it for the primary definition of churn over the whole book, and
 -- what to do with it. A KPI that the validation does not know is "Not known". months_ahead: from one month before the decision
 -- backwards, how many months in a row the 95 % interval keeps clear of a coin toss on one side (0: not even one).
--- n_periods, n_periods_same: the periods of its history, and those whose estimate lies on that side.
+-- n_periods, n_periods_same: the periods of its history, and those whose estimate lies on that side. No estimate is of fewer than
+-- min_cell accounts or leavers.
 with verdict as (
   select v.*
   from validation.kpi_verdict as v
@@ -103,14 +104,14 @@ select
   small_print,
   strength,
   reason,
-  auc,
-  auc_low,
-  auc_high,
-  crude_auc,
-  late_auc,
-  p,
-  q,
-  coverage,
+  of_enough(auc, least(n_accounts, n_churned), min_cell) as auc,
+  of_enough(auc_low, least(n_accounts, n_churned), min_cell) as auc_low,
+  of_enough(auc_high, least(n_accounts, n_churned), min_cell) as auc_high,
+  of_enough(crude_auc, least(n_accounts, n_churned), min_cell) as crude_auc,
+  of_enough(late_auc, least(n_accounts, n_churned), min_cell) as late_auc,
+  of_enough(p, least(n_accounts, n_churned), min_cell) as p,
+  of_enough(q, least(n_accounts, n_churned), min_cell) as q,
+  of_enough(coverage, max(n_accounts) over (), min_cell) as coverage,
   cast(n_accounts as bigint) as n_accounts,
   cast(n_churned as bigint) as n_churned,
   detectable_auc,
@@ -133,4 +134,5 @@ select
   entity,
   sql_text
 from joined
+cross join (select min_cell from meta.params)
 order by action_no, abs(coalesce(auc, 0.5) - 0.5) desc, kpi

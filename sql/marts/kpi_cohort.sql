@@ -14,9 +14,9 @@ with decided as (
 select
   c.kpi,
   c.cohort,
-  c.auc,
-  c.auc_low,
-  c.auc_high,
+  of_enough(c.auc, least(c.n_churned, c.n_staying), p.min_cell) as auc,
+  of_enough(c.auc_low, least(c.n_churned, c.n_staying), p.min_cell) as auc_low,
+  of_enough(c.auc_high, least(c.n_churned, c.n_staying), p.min_cell) as auc_high,
   cast(c.n_churned as bigint) as n_churned,
   cast(c.n_staying as bigint) as n_staying,
   d.verdict,

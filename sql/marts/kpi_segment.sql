@@ -14,9 +14,9 @@ with decided as (
 select
   s.kpi,
   s.segment,
-  s.auc,
-  s.auc_low,
-  s.auc_high,
+  of_enough(s.auc, least(s.n_churned, s.n_staying), p.min_cell) as auc,
+  of_enough(s.auc_low, least(s.n_churned, s.n_staying), p.min_cell) as auc_low,
+  of_enough(s.auc_high, least(s.n_churned, s.n_staying), p.min_cell) as auc_high,
   cast(s.n_churned as bigint) as n_churned,
   cast(s.n_staying as bigint) as n_staying,
   d.verdict,

@@ -5,7 +5,7 @@
 -- audits: not_null(kpi, range_no, n_now, share_then, share_now); unique(kpi, range_no)
 -- Where accounts stand now beside the history that the verdict rests on: shares of today's accounts and of the labelled
 -- account-months in each range of marts.kpi_range (range 0: no value). Today's are those that a validation would take: old
--- enough and not in notice. None where fewer than min_cell are.
+-- enough and not in notice. None where fewer than min_cell are, now or in history.
 with today as (
   select k.*
   from features.account_kpi as k
@@ -52,6 +52,9 @@ beside as (
   from then_counts as t
   full join now_counts as n on n.kpi = t.kpi and n.range_no = t.range_no
 ),
+known as (
+  select kpi, max(n_accounts) as n_accounts from validation.kpi_decile group by kpi
+),
 total as (
   select *, sum(n_then) over (partition by kpi) as all_then, sum(n_now) over (partition by kpi) as all_now
   from beside
@@ -65,6 +68,7 @@ select
   cast(t.all_then as bigint) as n_rows_then,
   cast(t.all_now as bigint) as n_now
 from total as t
+inner join known as k on k.kpi = t.kpi
 cross join meta.params as p
-where t.all_then > 0 and t.all_now >= p.min_cell
+where t.all_then > 0 and least(t.all_now, k.n_accounts) >= p.min_cell
 order by t.kpi, t.range_no

@@ -6,7 +6,8 @@
 -- Of the accounts whose renewal came due in a quarter, how many still pay once lapses are mended, with the 95 % Wilson
 -- interval; an account that came due more than once in a quarter counts by its last. A quarter with fewer than min_cell
 -- is merged with the quarters after it (the last one with those before). Money: of what those accounts paid before, what
--- they pay after, expansion out (gross) and in (net); renewals with unknown money stay out of those and are counted.
+-- they pay after, expansion out (gross) and in (net); renewals with unknown money stay out of those and are counted,
+-- and fewer than min_cell with known money have no rate.
 with last_due as (
   select
     cast(date_trunc('quarter', renews_on) as date) as quarter,
@@ -54,9 +55,9 @@ select
   twelve_digits(wilson_low(s.n_kept / s.n_accounts, s.n_accounts)) as rate_low,
   twelve_digits(wilson_high(s.n_kept / s.n_accounts, s.n_accounts)) as rate_high,
   cast(s.n_money_unknown as bigint) as n_money_unknown,
-  cast(s.before_minor as bigint) as before_minor,
-  twelve_digits(cast(s.kept_minor as double) / nullif(s.before_minor, 0)) as gross_rate,
-  twelve_digits(cast(s.after_minor as double) / nullif(s.before_minor, 0)) as net_rate
+  of_enough(cast(s.before_minor as bigint), s.n_accounts - s.n_money_unknown, p.min_cell) as before_minor,
+  of_enough(twelve_digits(cast(s.kept_minor as double) / nullif(s.before_minor, 0)), s.n_accounts - s.n_money_unknown, p.min_cell) as gross_rate,
+  of_enough(twelve_digits(cast(s.after_minor as double) / nullif(s.before_minor, 0)), s.n_accounts - s.n_money_unknown, p.min_cell) as net_rate
 from summed as s
 cross join meta.params as p
 where s.n_accounts >= p.min_cell

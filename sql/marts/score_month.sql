@@ -37,7 +37,8 @@ means as (
     count(score) as n_scored,
     cast(sum(score) as double) / nullif(count(score), 0) as mean_score,
     cast(sum(cast(score * 1000000 as hugeint) * case when mrr_minor > 0 then mrr_minor else 0 end) as double)
-    / cast(nullif(sum(case when score is not null and mrr_minor > 0 then mrr_minor end), 0) as double) / 1e6 as mean_by_money
+    / cast(nullif(sum(case when score is not null and mrr_minor > 0 then mrr_minor end), 0) as double) / 1e6 as mean_by_money,
+    count(case when score is not null and mrr_minor > 0 then 1 end) as n_weighed
   from scored
   group by scorecard, mode, snapshot_date, version
 )
@@ -54,7 +55,7 @@ select
   cast(m.n_accounts as bigint) as n_accounts,
   cast(m.n_scored as bigint) as n_scored,
   twelve_digits(m.mean_score) as mean_score,
-  twelve_digits(m.mean_by_money) as mean_by_money
+  of_enough(twelve_digits(m.mean_by_money), m.n_weighed, p.min_cell) as mean_by_money
 from means as m
 cross join meta.params as p
 where m.n_scored >= p.min_cell

@@ -15,11 +15,11 @@ select
   cast(d.n_rows as bigint) as n_rows,
   cast(d.n_churned as bigint) as n_churned,
   cast(d.n_staying as bigint) as n_staying,
-  d.auc,
-  d.other_auc,
-  d.difference,
-  d.difference_low,
-  d.difference_high
+  of_enough(d.auc, least(d.n_churned, d.n_staying), p.min_cell) as auc,
+  of_enough(d.other_auc, least(d.n_churned, d.n_staying), p.min_cell) as other_auc,
+  of_enough(d.difference, least(d.n_churned, d.n_staying), p.min_cell) as difference,
+  of_enough(d.difference_low, least(d.n_churned, d.n_staying), p.min_cell) as difference_low,
+  of_enough(d.difference_high, least(d.n_churned, d.n_staying), p.min_cell) as difference_high
 from validation.scorecard_difference as d
 cross join meta.params as p
 where d.n_churned + d.n_staying >= p.min_cell

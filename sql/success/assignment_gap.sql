@@ -1,9 +1,11 @@
 -- model: marts.assignment_gap
 -- grain: kind, scorecard
 -- depends: marts.account_assignment_gap, scores.account_assignment, spine.account_snapshot, spine.snapshot
+-- params: min_cell
 -- audits: unique(kind, scorecard)
 -- How accounts and scorecards fit at the newest scored snapshot: accounts of each scorecard (kind `assigned`), and those
 -- that marts.account_assignment_gap lists, with their monthly money, of all accounts.
+-- Empty when these are fewer than min_cell, and no money of fewer.
 with newest as (
   select max(snapshot_date) as snapshot_date from spine.snapshot where is_scored
 ),
@@ -28,8 +30,10 @@ select
   c.scorecard,
   count(c.account_id) as n_accounts,
   (select count(*) from present) as n_total,
-  cast(sum(c.mrr_minor) as bigint) as mrr_minor
+  of_enough(cast(sum(c.mrr_minor) as bigint), count(c.account_id), p.min_cell) as mrr_minor
 from kind as k
+cross join meta.params as p
 left join counted as c on c.kind = k.kind
-group by k.kind_no, k.kind, c.scorecard
+where (select count(*) from present) >= p.min_cell
+group by k.kind_no, k.kind, c.scorecard, p.min_cell
 order by k.kind_no, c.scorecard

@@ -92,6 +92,9 @@ create or replace macro normal_tail_middle(r) as
     + 0.14810397642748007459e0) * r + 0.68976733498510000455e0) * r + 1.6763848301838038494e0) * r
     + 2.05319162663775882187e0) * r + 1e0);
 
+-- x where at least `least_count` stand behind it, else null: a figure made of fewer would be somebody's own.
+create or replace macro of_enough(x, n, least_count) as case when n >= least_count then x end;
+
 -- Trino's sequence of integers, both ends included: from unnest(sequence(0, 9)) as t(n).
 create or replace macro sequence(first, last) as generate_series(first, last);
 

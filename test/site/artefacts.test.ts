@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { rowsOf } from "../../observable/src/components/arrow.ts";
 import { sha256File } from "../../pipelines/lib/files.ts";
 import { type ArtefactFile, artefacts, toArrow, writeArtefacts } from "../../pipelines/publish/artefacts.ts";
+import { smallCells } from "./cells.ts";
 import { openFixture } from "./fixture.ts";
 
 let folder: string;
@@ -63,26 +64,51 @@ test("no artefact of the leadership site holds an account, and none a time of th
   }
 });
 
-test("every number of people in an artefact's totals is at least min_cell", async () => {
-  for (const [name, column] of [
-    ["band_month", "n_total"],
-    ["renewal_month", "n_total"],
-    ["renewal_ahead", "n_total"],
-    ["leaver_band", "n_total"],
-    ["band_change", "n_total"],
-    ["cohort_heat", "n_accounts"],
-    ["cohort_retention", "n_accounts"],
-    ["kpi_range", "n_accounts"],
-    ["band_outcome", "n_accounts"],
-    ["band_before", "n_total"],
-    ["band_recovery", "n_accounts"],
-    ["capacity", "n_departures"],
-    ["kept_money", "n_base"],
-  ] as const) {
-    const rows = JSON.parse(await read(`${name}.json`)) as Record<string, number>[];
-    expect(rows.length, name).toBeGreaterThan(0);
-    for (const row of rows) expect(row[column], name).toBeGreaterThanOrEqual(5);
+/** The totals of each table that has rows in a book of this size: an artefact without a row holds nothing to check. */
+const withRows = [
+  "band_month",
+  "renewal_month",
+  "renewal_ahead",
+  "leaver_band",
+  "band_change",
+  "cohort_heat",
+  "cohort_retention",
+  "kpi_range",
+  "band_outcome",
+  "band_before",
+  "band_recovery",
+  "capacity",
+  "kept_money",
+  "archetype",
+  "journey_stage",
+  "random_control",
+] as const;
+
+test("every figure is of min_cell accounts and more, by what each artefact declares of itself", async () => {
+  for (const name of withRows) expect(JSON.parse(await read(`${name}.json`)).length, name).toBeGreaterThan(0);
+  expect(await smallCells(join(folder, "one"), 5)).toEqual([]);
+});
+
+// 250 is more than the fixture's 240 churned accounts and fewer than its 300 or 900: ranks go, shares stay.
+test.each([30, 250])("a book that wants %d accounts in a cell gets no figure of fewer", async (minCell) => {
+  const database = await openFixture({ accounts: 90, minCell });
+  try {
+    await writeArtefacts({ database, folder: join(folder, String(minCell)) });
+  } finally {
+    database.close();
   }
+  expect(await smallCells(join(folder, String(minCell)), minCell)).toEqual([]);
+  const kpis = JSON.parse(await readFile(join(folder, String(minCell), "kpi.json"), "utf8")) as {
+    auc: number | null;
+  }[];
+  expect(kpis.length).toBe(11);
+  expect(kpis.filter(({ auc }) => auc !== null).length).toBe(minCell > 240 ? 0 : 10);
+});
+
+test("the check finds what is too small", async () => {
+  const found = await smallCells(join(folder, "one"), 300);
+  expect(found.join("\n")).toMatch(/^kpi: auc, auc_low, auc_high, crude_auc, late_auc, p, q of 240: /m);
+  expect(found.join("\n")).toMatch(/^band_month: n_total of \d+: /m);
 });
 
 test("Arrow holds dates as milliseconds and no 64-bit integer; reading gives back the rows", async () => {

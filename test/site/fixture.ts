@@ -20,6 +20,8 @@ export interface FixtureOptions {
   readonly label?: string;
   /** No validation result at all: every table of `validation` is empty. */
   readonly withoutValidation?: boolean;
+  /** The least number of accounts in a cell; default 5. */
+  readonly minCell?: number;
 }
 
 /**
@@ -188,14 +190,20 @@ const kpis = [
   ["sso_enabled", "Single sign-on", "not_tested", "0", "Not enough data", "Not known", null, null, null, null],
 ] as const;
 
-function statements({ accounts, title = "Fernbill", label = "", withoutValidation = false }: FixtureOptions): string {
+function statements({
+  accounts,
+  title = "Fernbill",
+  label = "",
+  withoutValidation = false,
+  minCell = 5,
+}: FixtureOptions): string {
   const n = accounts;
   const none = withoutValidation ? "where false" : "";
   return `
 create schema meta; create schema spine; create schema features; create schema scores; create schema validation;
 create table meta.params as select 'fixture' as book, ${literal(title)} as title, date '2026-01-01' as as_of,
   28 as window_days, 30 as gap_days, 90 as horizon_days, 90 as min_tenure_days, 30 as reactivation_grace_days,
-  'week' as score_every, 'month' as validate_every, 'USD' as currency, 'subscription_end' as primary_definition, 5 as min_cell;
+  'week' as score_every, 'month' as validate_every, 'USD' as currency, 'subscription_end' as primary_definition, ${minCell} as min_cell;
 create table meta.release as select repeat('0123456789abcdef', 4) as release_id, date '2026-01-01' as as_of,
   '0.1.0' as assay_version, 'v1.5.5' as duckdb_version, 'c' as config_sha256, 'i' as inputs_sha256;
 create table meta.delivery as select 'd' || i as delivery_id, s.source, s.entity,

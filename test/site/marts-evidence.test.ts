@@ -92,7 +92,7 @@ create table features.account_kpi as select account_id, date '2026-01-01' as sna
   ('a', 2e0), ('b', 4e0), ('c', null), ('d', -1e0), ('in notice', 9e0), ('young', 9e0)) as t (account_id, k);
 create table spine.account_snapshot as select account_id, snapshot_date, case when account_id = 'young' then 89 else 400 end as tenure_days,
   account_id = 'in notice' as in_notice from features.account_kpi;
-create table validation.kpi_decile as select * from (values ('k', 0, 10), ('k', 1, 60), ('k', 2, 30)) as t (kpi, bin, n_rows);
+create table validation.kpi_decile as select * from (values ('k', 0, 10, 5), ('k', 1, 60, 9), ('k', 2, 30, 7)) as t (kpi, bin, n_rows, n_accounts);
 create table validation.kpi_verdict as select 'k' as kpi, 'end' as definition, 'all' as group_kind, 100 as n_accounts;`;
 
   test("shares of today's comparable accounts and of history by range; below the first range is the first range", async () => {

@@ -456,6 +456,8 @@ describe("cohorts", () => {
         columns: accountColumns,
         rows: [
           ...dates.map((d) => paying("a", d, d < "2025" ? 1000 : 1200)),
+          // Paid 2000 and is gone at twelve months: of the money there is 1200 of 3000.
+          paying("b", "2024-02-05", 2000),
           // Pays to the end, but nobody knows how much then: out of both sides of the rate, as unknown is not nothing.
           paying("d", "2024-04-15", 1000),
           paying("d", "2025-05-05", null),
@@ -472,7 +474,13 @@ describe("cohorts", () => {
     const [row, ...others] = await database.query("select * from marts.cohort_retention");
     expect(others).toEqual([]);
     // b ended before its year, c on the very day: an end is exclusive, so neither pays at twelve months.
-    expect(row).toMatchObject({ cohort_from: "2024-01-01", n_accounts: 4, n_kept: 2, kept_rate: 0.5, money_rate: 1.2 });
+    expect(row).toMatchObject({ cohort_from: "2024-01-01", n_accounts: 4, n_kept: 2, kept_rate: 0.5, money_rate: 0.4 });
+    // Of two accounts with known money a rate may be told, of one alone not.
+    await database.run("delete from spine.account_snapshot where account_id = 'b'; drop table marts.cohort_heat");
+    await build("marts.cohort_heat");
+    expect(await database.query("select n_accounts, money_rate from marts.cohort_heat where months = 12")).toEqual([
+      { n_accounts: 4, money_rate: null },
+    ]);
     // Wilson's interval of 2 of 4, from statsmodels' proportion_confint(2, 4, method="wilson").
     expect(row?.rate_low).toBeCloseTo(0.150039, 6);
     expect(row?.rate_high).toBeCloseTo(0.849961, 6);

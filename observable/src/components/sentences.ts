@@ -204,7 +204,7 @@ export function historySentence(fact: ValidationFact | undefined): Sentence {
     return say`No account-month has a complete outcome window yet, so nothing can be tested against leaving.`;
   }
   const { gap_days: gap, horizon_days: horizon } = fact;
-  return say`Tested on ${count(fact.n_rows)} account-months of ${count(fact.n_accounts)} accounts, ${date(fact.first_snapshot)} to ${date(fact.last_snapshot)}; ${count(fact.n_churned)} accounts decided to leave ${[`${gap} to ${gap + horizon}`]} days after one of them (${percent(fact.churn_rate)} of account-months).`;
+  return say`Tested on ${count(fact.n_rows)} account-months of ${count(fact.n_accounts)} accounts, ${date(fact.first_snapshot)} to ${date(fact.last_snapshot)}; ${count(fact.n_churned)} accounts decided to leave ${[`${gap} to ${gap + horizon}`]} days after one of them${fact.churn_rate === null ? [] : say` (${percent(fact.churn_rate)} of account-months)`}.`;
 }
 
 export function kpiSummarySentence(kpis: readonly Kpi[]): Sentence {

@@ -6,7 +6,7 @@ import { pairLine } from "../charts/pair-line.js";
 import { pointsBeside } from "../charts/points-beside.js";
 import { weightOnEvidence } from "../charts/weight.js";
 import { type Column, figure, legend, sqlBlock, tableWithCsv } from "../figure.js";
-import { count, date, missing, monthSpan, onHundred, percent, points, signedPairs, times } from "../format.js";
+import { count, date, missing, monthSpan, onHundred, percent, plural, points, signedPairs, times } from "../format.js";
 import { paragraph, type Sentence, say } from "../prose.js";
 import type { Release, ScorecardKpi, Statement } from "../rows.js";
 import type {
@@ -89,7 +89,9 @@ function facts(card: ScorecardCard): HTMLElement {
       "Known accounts",
       card.n_known === null || card.n_known === 0
         ? "none are listed"
-        : `${count(card.n_known_agree)} of ${count(card.n_known)} listed accounts stand in the band that people expected`,
+        : card.n_known_agree === null
+          ? `${plural(card.n_known, "account")} listed, too few to say how many stand in the band that people expected`
+          : `${count(card.n_known_agree)} of ${count(card.n_known)} listed accounts stand in the band that people expected`,
     ],
   ];
   return section(
