@@ -1,19 +1,26 @@
 -- model: validation.surprise_rate
 -- grain: kind
--- depends: scores.account_score, scores.scorecard, staging.engagement, validation.score_caught, validation.surprise
+-- depends: scores.account_override, scores.account_score, scores.scorecard, staging.engagement, validation.score_caught, validation.surprise
 -- params: as_of
 -- audits: unique(kind)
--- How often the score in force is surprised: green churners among the accounts that left after it had scored them, chronic reds
--- among those that are red now, 95 % Wilson. counted_: without those that people answered away (validation.surprise.is_counted),
--- which leave the denominator too. Meetings: held in the last 180 days, with all accounts and with these.
+-- How often the score in force is surprised, 95 % Wilson: green churners among the accounts that left and had a score by then, chronic
+-- reds among those that are red now, by the scorecard's own bands (a band that a person set does not count). counted_: without those that
+-- people answered away (validation.surprise.is_counted), which leave the denominator too. Meetings: held in the last 180 days, with all
+-- accounts and with these.
 with asked as (
-  select 'green_churner' as kind, count(distinct account_id) as n_asked from validation.score_caught where is_as_was
+  select 'green_churner' as kind, count(distinct account_id) as n_asked
+  from validation.score_caught
+  where is_as_was and score is not null
   union all
   select 'chronic_red', count(*)
   from scores.account_score as a
   inner join scores.scorecard as c on c.scorecard = a.scorecard and c.version = a.version
+  left join scores.account_override as o
+    on o.account_id = a.account_id and o.snapshot_date = a.snapshot_date
+    and o.scorecard = a.scorecard and o.version = a.version
   cross join meta.params as p
-  where a.is_in_force and a.snapshot_date = p.as_of and a.band = json_extract_string(c.bands, '$.list[0].id')
+  where a.is_in_force and a.snapshot_date = p.as_of and a.snapshot_date >= c.created_on
+    and coalesce(o.band_without, a.band) = json_extract_string(c.bands, '$.list[0].id')
 ),
 found as (
   select

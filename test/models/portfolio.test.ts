@@ -39,7 +39,9 @@ create table scores.account_score as
     case when account_id = 'b' then 'green' when account_id = 'r' and snapshot_date >= date '2025-07-07' then 'yellow' else 'red' end as band
   from spine.account_snapshot;
 create table staging.play as select * from (values ('p', date '2025-06-04', 'Rescue call'), ('p', date '2025-06-04', 'Rescue call'), ('s', date '2025-06-10', 'Rescue call'), ('a', date '2026-03-20', ' rescue CALL '))
-  as t (account_id, started_on, play) cross join (select date '2025-01-01' as visible_on, null::date as superseded_on, null::date as ended_on, null::varchar as outcome);
+  as t (account_id, started_on, play) cross join (select date '2025-01-01' as visible_on, null::date as superseded_on, null::varchar as outcome)
+  cross join (select null::date as ended_on);
+update staging.play set ended_on = date '2025-06-11' where account_id = 'p';
 create table validation.definition as select 'd' as definition, true as is_primary, 30 as settle_days;
 create table validation.stratum as select 'p' as account_id, date '2025-06-01' as snapshot_date, 'd' as definition, 1 as stratum where false;
 create table validation.decision as select 'd' as definition, 'q' as account_id, date '2025-06-20' as decided_on, null::date as undone_on, 'notice' as kind;
@@ -47,6 +49,7 @@ create table validation.decision as select 'd' as definition, 'q' as account_id,
 
 describe("what managers read", () => {
   let database: Database;
+  let nodes: readonly Model[];
   const rows = (sql: string) => database.query(sql);
   beforeAll(async () => {
     database = await Database.open({ path: ":memory:" });
@@ -58,9 +61,9 @@ describe("what managers read", () => {
         "- { id: nudge, when: { band: yellow }, steps: [x], due_days: 10 }\n",
       "plays.yaml",
     );
-    const nodes = await portfolioNodes({ site: { owner_bands: true } } as never, plays);
+    nodes = await portfolioNodes({ site: { owner_bands: true } } as never, plays);
     const build = ["account_now", "hierarchy_issue", "hierarchy_member", "hierarchy", "promoter", "response_rate"];
-    for (const name of [...build, "play_case", "play_after", "play", "play_due", "owner_band"]) {
+    for (const name of [...build, "play_case", "play_after", "play_summary", "play", "play_due", "owner_band"]) {
       const { sql } = nodes.find((node) => node.name === `marts.${name}`) as Model;
       await database.run(`create table marts.${name} as ${sql}`);
     }
@@ -166,6 +169,32 @@ describe("what managers read", () => {
     );
     expect(better?.played_rate).toBe(0);
     expect(better?.like_rate).toBeCloseTo((1 / 4 + 1 / 3) / 2, 11);
+  });
+
+  it("tells leadership of plays nothing that is of fewer accounts than a cell may hold", async () => {
+    // Two rows of p on one day are one; a's is written otherwise, and alone: with fewer than two accounts there is nothing to merge it with.
+    expect(await rows("from marts.play_summary")).toEqual([
+      {
+        play: "Rescue call",
+        n_plays: 2,
+        n_accounts: 2,
+        n_last_year: 2,
+        first_month: "2025-06-01",
+        last_month: "2025-06-01",
+        // Only s has not ended: one account.
+        n_open: null,
+        median_days: null,
+        outcomes: null,
+      },
+    ]);
+    await database.run(`insert into staging.play (account_id, started_on, play, visible_on, ended_on, outcome) values
+      ('b', date '2025-07-02', 'Rescue call', date '2025-07-03', date '2025-07-12', 'stayed'), ('q', date '2025-07-05', 'Rescue call', date '2025-07-06', date '2025-07-25', 'stayed'),
+      ('r', date '2025-07-05', 'Rescue call', date '2025-07-06', date '2025-07-25', 'their founder fell ill')`);
+    const { sql } = nodes.find((node) => node.name === "marts.play_summary") as Model;
+    // Ended after 7, 10, 20 and 20 days. One account's own words are never told.
+    expect(await rows(`select n_plays, n_accounts, n_open, median_days, outcomes, last_month from (${sql})`)).toEqual([
+      { n_plays: 5, n_accounts: 5, n_open: null, median_days: 10, outcomes: "stayed 2", last_month: "2025-07-01" },
+    ]);
   });
 
   it("lists for whom a play is due, and which has begun", async () => {

@@ -16,6 +16,8 @@ const accounts: readonly { id: string; isRed: (on: string) => boolean; more?: st
   { id: "green", isRed: () => false, notice: "2024-06-15" },
   { id: "green_too", isRed: () => false, notice: "2024-06-15" },
   { id: "steady", isRed: () => false },
+  // Left without ever having had a score.
+  { id: "unseen", isRed: () => false, notice: "2024-06-15" },
 ];
 const datesOf = ({ more = [], notice }: (typeof accounts)[number]): string[] =>
   [...dates, ...more].filter((on) => notice === undefined || on < "2024-07-15").sort();
@@ -45,6 +47,7 @@ beforeAll(async () => {
   };
   const scores = accounts.flatMap((account) =>
     datesOf(account).map((on) => {
+      if (account.id === "unseen") return `('unseen', '${on}', 'card', 1, true, null, 'unknown')`;
       const band = account.isRed(on) ? "red" : "green";
       return `('${account.id}', '${on}', 'card', 1, true, ${band === "red" ? 10 : 80}, '${band}')`;
     }),
@@ -55,6 +58,9 @@ beforeAll(async () => {
       before: [
         `insert into scores.scorecard values ('card', 1, 'c', 'churn_risk', date '2023-01-01', '{"list":[{"id":"red"},{"id":"green"}]}')`,
         `insert into scores.account_score values ${scores.join(", ")}`,
+        // A person set chronic's band today: the card's own is still red.
+        "update scores.account_score set band = 'green' where account_id = 'chronic' and snapshot_date = date '2024-12-01'",
+        "insert into scores.account_override values ('chronic', date '2024-12-01', 'card', 1, 'green', 'red')",
         `insert into staging.disposition values
           ('green_too', 'green_churner', 'missed', 'Ida', '2024-08-01', 1, 'd', '2024-08-02', null),
           ('green_too', 'green_churner', ' Unforeseeable', 'Bo', '2024-09-01', 2, 'd', '2024-09-02', null),
@@ -121,7 +127,7 @@ describe("surprises", () => {
     );
     const meetings = { n_meetings: 3 };
     expect(rows).toEqual([
-      // Of chronic and fresh.
+      // Of chronic, whatever a person set, and fresh.
       {
         kind: "chronic_red",
         n_asked: 2,
@@ -132,7 +138,7 @@ describe("surprises", () => {
         ...meetings,
         n_meetings_with_them: 2,
       },
-      // Of gone, green and green_too.
+      // Of gone, green and green_too; nothing had been said of unseen.
       {
         kind: "green_churner",
         n_asked: 3,
@@ -185,6 +191,7 @@ it("measures the warning of those that left and, at the same days, of some that 
     ["gone", 45],
     ["green", 0],
     ["green_too", 0],
+    ["unseen", 0],
   ]);
   for (const row of rows.filter(({ is_departure }) => !is_departure)) {
     expect(["back", "brief", "chronic", "fresh", "steady"]).toContain(row.account_id);

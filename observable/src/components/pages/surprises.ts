@@ -31,10 +31,10 @@ export interface PlaySummary {
   readonly play: string;
   readonly n_plays: number;
   readonly n_accounts: number;
-  readonly n_last_year: number;
-  readonly first_on: string;
-  readonly last_on: string;
-  readonly n_open: number;
+  readonly n_last_year: number | null;
+  readonly first_month: string;
+  readonly last_month: string;
+  readonly n_open: number | null;
   readonly median_days: number | null;
   readonly outcomes: string | null;
 }
