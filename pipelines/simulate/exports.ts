@@ -19,6 +19,7 @@ export function exportStatements(
   span: Span,
   folder: string,
   usageFormat: "parquet" | "csv" = "parquet",
+  accountsMonthly = false,
 ): readonly string[] {
   const csv = (name: string, select: string): string =>
     `copy (${select}) to ${literal(join(folder, name))} (format csv, header true, timestampformat '%Y-%m-%dT%H:%M:%S')`;
@@ -32,6 +33,11 @@ export function exportStatements(
       csv(`subscriptions_${day}.csv`, subscriptionsOn(day)),
       csv(`users_${day}.csv`, peopleOn(day)),
     );
+  }
+  // The CRM keeps a dump of every month, so that its stages have a history.
+  for (let month = 1; accountsMonthly && month < span.months; month++) {
+    const day = shift(span.end, -month, -1);
+    if (month !== 4) statements.push(csv(`accounts_${day}.csv`, accountsOn(day)));
   }
   // Ledger and success plans are dumped every week: the last two are there.
   for (const day of [shift(span.end, 0, -8), last]) {
@@ -180,6 +186,7 @@ function accountsOn(day: string): string {
       ${pick(firstWords, h, 0)} || ' ' || ${pick(secondWords, h, 16)} || ${pick(forms, h, 32)} as name,
       created_at,
       -- Owners change: a third of the accounts moved in the last months.
+      ${stageOn(day)} as lifecycle,
       'csm' || cast(1 + (account_no + case when uniform_bits(${h}, 56, 256) < 0.33 and ${date(day)} > date '2026-05-01' then 1 else 0 end) % 9 as varchar) as owner,
       ['US', 'US', 'US', 'CA', 'GB', 'DE', 'FR', 'AU'][1 + account_no % 8] as country,
       uniform_bits(draw('test', account_no, 0), 0, 65536) < 0.0015 as is_test,
@@ -197,8 +204,26 @@ function accountsOn(day: string): string {
     from known
     left join child using (account_no)
     left join enterprise using (nth)
+    left join (
+      select account_no, min(started_on) as first_on, bool_or(ended_on is null or ended_on > ${date(day)}) as is_paying
+      from spell
+      where started_on <= ${date(day)}
+      group by account_no
+    ) as paid using (account_no)
     order by account_id`;
 }
+
+/**
+ * Where the CRM says that an account stands: eight weeks of onboarding (so that no dump that is a month old calls an account of
+ * 90 days new), adopting for the rest of the first year, established from then on.
+ */
+const stageOn = (day: string): string => `case
+        when first_on is null then case when trial_ended_on > ${date(day)} then 'trial' else 'prospect' end
+        when not is_paying then 'former'
+        when ${date(day)} - first_on < 56 then 'onboarding'
+        when ${date(day)} - first_on < 365 then 'adopting'
+        else 'established'
+      end`;
 
 /**
  * Renewals are rows of their own; a row of an annual plan ends with its term, one of a monthly plan when it was cancelled.

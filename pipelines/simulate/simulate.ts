@@ -122,7 +122,8 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       await rm(join(out, "truth.json"), { force: true });
       await rm(join(out, "exports"), { recursive: true, force: true });
       await mkdir(join(out, "exports", "usage"), { recursive: true });
-      for (const statement of exportStatements(span, join(out, "exports"), usageFormat)) await database.run(statement);
+      for (const statement of exportStatements(span, join(out, "exports"), usageFormat, kind === "plain"))
+        await database.run(statement);
       await writeFileAtomic(join(out, "assay.yaml"), bookText(kind, span, usageFormat));
       await writeFileAtomic(join(out, "outcomes.yaml"), outcomesText);
       await writeFileAtomic(join(out, "practice.yaml"), practiceText);

@@ -178,6 +178,36 @@ describe("subscriptions", () => {
   });
 });
 
+describe("accounts", () => {
+  test("say every month at which stage they are, and none is new for longer than eight weeks", async () => {
+    const dumps = `read_csv(${literal(join(plain, "exports", "accounts_*.csv"))}, filename = true)`;
+    // From the end of July 2025 on.
+    expect(await count(`(select distinct filename from ${dumps})`)).toBe(12);
+    const staged = `(
+      select a.lifecycle, cast(regexp_extract(filename, '\\d{4}-\\d{2}-\\d{2}') as date) as on_day, min(s.started_on) as first_on,
+        bool_or(s.ended_on is null or s.ended_on > cast(regexp_extract(filename, '\\d{4}-\\d{2}-\\d{2}') as date)) as is_paying
+      from ${dumps} as a
+      left join subscription as s on s.account_id = a.account_id and s.started_on <= cast(regexp_extract(filename, '\\d{4}-\\d{2}-\\d{2}') as date)
+      group by a.account_id, a.lifecycle, filename
+    )`;
+    expect(
+      await count(`${staged} where lifecycle <> case
+        when first_on is null then lifecycle when not is_paying then 'former' when on_day - first_on < 56 then 'onboarding'
+        when on_day - first_on < 365 then 'adopting' else 'established' end`),
+    ).toBe(0);
+    expect(
+      await database.query(`select lifecycle, count(first_on) > 0 as has_paid from ${staged} group by 1 order by 1`),
+    ).toEqual([
+      { lifecycle: "adopting", has_paid: true },
+      { lifecycle: "established", has_paid: true },
+      { lifecycle: "former", has_paid: true },
+      { lifecycle: "onboarding", has_paid: true },
+      { lifecycle: "prospect", has_paid: false },
+      { lifecycle: "trial", has_paid: false },
+    ]);
+  });
+});
+
 describe("the feeds", () => {
   test("hold no use outside paid time and trials", async () => {
     expect(
