@@ -102,6 +102,11 @@ async function checkLinks(
       problems.push(`${name}: no such anchor: ${address}`);
     }
   }
+  // Whatever else of a tag could name one: srcset, a style, a refresh.
+  for (const [tag] of markup.matchAll(/<[a-z][^>]*>/gi)) {
+    const address = /["'\s(,;=]((?:https?:)?\/\/[a-z0-9][^\s"')]*)/i.exec(decode(tag))?.[1];
+    if (address !== undefined) problems.push(`${name}: ${tag.slice(0, 40)} names another host: ${address}`);
+  }
   return problems;
 }
 
@@ -133,6 +138,11 @@ function checkModule(root: string, file: string, name: string, source: string): 
     /(?<![\w$.])(?:fetch|Worker|EventSource|WebSocket|importScripts)\(\s*["'`]([a-z]+:)?\/\/([^"'`]+)["'`]/g,
   )) {
     problems.push(`${name}: calls another host: ${match[2]}`);
+  }
+  // The site's own modules name no address at all, whatever they would do with it; libraries name some in their comments.
+  if (name.startsWith("_import/") || name.endsWith(".html")) {
+    for (const match of source.matchAll(/\bhttps?:\/\/(?!www\.w3\.org\/)[^\s"'`<>\\]*/gi))
+      problems.push(`${name}: a script names another host: ${match[0]}`);
   }
   return problems;
 }

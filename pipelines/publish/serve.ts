@@ -60,14 +60,15 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("no such page\n");
     return;
   }
-  const path = new URL(request.url ?? "/", "http://localhost").pathname;
+  const { pathname: path, search } = new URL(request.url ?? "/", "http://localhost");
   if (
     file.endsWith(`${sep}index.html`) &&
     !path.endsWith("/") &&
     !path.endsWith("/index") &&
     !path.endsWith("/index.html")
   ) {
-    response.writeHead(308, { location: `${path}/` }).end();
+    // One slash: with two it would name a host.
+    response.writeHead(308, { location: `/${path.replace(/^\/+/, "")}/${search}` }).end();
     return;
   }
   const { size } = await stat(file);

@@ -1,6 +1,19 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  cp,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
@@ -62,15 +75,21 @@ export async function buildSite({ artefacts, out, audience, asOf, log }: BuildSi
     await prepareRoot(work, { artefacts, audience, asOf });
     await runFramework(work, log);
     const dist = join(work, "dist");
-    // Pages of accounts load one file of these each, by the account's id.
-    if (audience === "managers")
-      await cp(join(artefacts, "accounts"), join(dist, "accounts", "data"), { recursive: true });
+    if (audience === "managers") await linkShards(join(artefacts, "accounts"), join(dist, "accounts", "data"));
     await finishPages(dist);
     await setTimes(dist, asOf);
     await rename(dist, out);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** Pages of accounts load one file of these each, by the account's id. They lie on the disk once: a release has them as artefacts already. */
+async function linkShards(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true });
+  // Not every file system has hard links.
+  for (const name of await readdir(from))
+    await link(join(from, name), join(to, name)).catch(() => copyFile(join(from, name), join(to, name)));
 }
 
 const leadershipFiles = (): readonly string[] =>
@@ -109,7 +128,8 @@ export async function preparePageData(
   const listed = new Set(["statement.json", ...leadershipFiles()]);
   await cp(artefacts, data, {
     recursive: true,
-    filter: (path) => path === artefacts || audience === "managers" || listed.has(basename(path)),
+    filter: (path) =>
+      path === artefacts || (audience === "managers" ? basename(path) !== "accounts" : listed.has(basename(path))),
   });
   await writeFile(join(data, "site.json"), `${JSON.stringify({ audience })}\n`);
   for (const name of lookedUp) {

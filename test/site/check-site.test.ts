@@ -84,6 +84,21 @@ test.each([
   ],
   ["an outside font", { "s.css": "@font-face{src:url(https://x.example.org/f.woff2)}" }, /s\.css: names another host/],
   ["a call to another host", { "b.js": 'fetch("https://x.example.org/ping");' }, /b\.js: calls another host/],
+  [
+    "an outside address in single quotes",
+    { "index.html": page("<img src='https://x.example.org/p.png'>") },
+    /<img src=.* names another host: https:\/\/x\.example\.org/,
+  ],
+  [
+    "an outside address in a set of pictures",
+    { "index.html": page('<img srcset="a.png 1x, https://x.example.org/p.png 2x">') },
+    /names another host: https:\/\/x\.example\.org/,
+  ],
+  [
+    "an outside address that a module of ours would make a link of",
+    { "_import/components/p.js": "export const a = `<a href=https://x.example.org>x</a>`;" },
+    /_import\/components\/p\.js: a script names another host: https:\/\/x\.example\.org/,
+  ],
   ["a link that runs a script", { "index.html": page('<a href="javascript:alert(1)">x</a>') }, /a link runs a script/],
   ["NaN in the text", { "index.html": page("<p>kept NaN of 100</p>") }, /index\.html: the text shows NaN/],
   ["undefined in the text", { "index.html": page("<p>kept undefined of 100</p>") }, /the text shows undefined/],

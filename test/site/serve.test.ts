@@ -17,6 +17,7 @@ beforeAll(async () => {
   await writeFile(join(folder, "site", "kpis", "index.html"), "kpis");
   await writeFile(join(folder, "site", "a.arrow"), "arrow");
   await symlink(join(folder, "secret.txt"), join(folder, "site", "link.txt"));
+  await symlink(folder, join(folder, "site", "up"), "dir");
   server = await serveFolder({ folder: join(folder, "site"), port: 0 });
 });
 afterAll(async () => {
@@ -60,6 +61,8 @@ test("pages answer with and without their extension, folders with their index", 
 
 test("a folder without its slash is sent to the one with it, so that its relative links hold", async () => {
   expect(await get("/kpis")).toMatchObject({ status: 308, location: "/kpis/" });
+  expect(await get("/kpis?all.q=red")).toMatchObject({ status: 308, location: "/kpis/?all.q=red" });
+  expect(await get("/.//kpis")).toMatchObject({ status: 308, location: "/kpis/" });
 });
 
 test.each([
@@ -68,6 +71,12 @@ test.each([
   "/kpis/..%2f..%2fsecret.txt",
   "/..%5csecret.txt",
   "/link.txt",
+  "/up/secret.txt",
+  "/%252e%252e/secret.txt",
+  "/.%2e/secret.txt",
+  "/....//secret.txt",
+  "/%2fetc%2fpasswd",
+  "//etc/passwd",
   "/%00",
   "/%",
 ])("nothing outside the folder is served: %s", async (path) => {
