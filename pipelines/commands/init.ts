@@ -328,6 +328,7 @@ function describe(answer: Answer, hasTables: boolean): string {
   const used = new Set(sources.flatMap(({ files }) => files)).size;
   const lines: string[] = [];
   const isWritten = answer.missing.length === 0;
+  const place = answer.file.replace(/\/?assay\.yaml$/, "") || ".";
   lines.push(
     `${isWritten ? `${answer.file} is written: ` : ""}${sources.length} sources out of ${used} of ${answer.files} files`,
   );
@@ -357,27 +358,26 @@ function describe(answer: Answer, hasTables: boolean): string {
   const section = (title: string, list: readonly Finding[]): void => {
     if (list.length === 0) return;
     lines.push("", title);
-    for (const { about, text, samples } of list.slice(0, title === "SURE" ? mostShown : 60)) {
+    for (const { about, text, samples } of list.slice(0, title.startsWith("SURE") ? mostShown : 60)) {
       const shown =
         samples === undefined || samples.length === 0
           ? ""
           : ` (such as ${samples.map((value) => shownValue(value)).join(", ")})`;
       lines.push(row(about, `${text}${shown}`));
     }
-    if (title === "SURE" && list.length > mostShown) lines.push(`  and ${list.length - mostShown} more`);
+    if (title.startsWith("SURE") && list.length > mostShown) lines.push(`  and ${list.length - mostShown} more`);
   };
-  section("SURE", sure);
-  section("GUESSED", guessed);
+  section("SURE: the rows say so", sure);
+  section("GUESSED: likely, and worth a look; each is a line of assay.yaml", guessed);
   if (notPlaced.length > 0) {
-    lines.push("", "NOT PLACED");
+    lines.push("", "NOT PLACED: not read");
     for (const { files, why } of notPlaced) {
       const where = `${shownName(files[0] ?? "")}${files.length > 1 ? ` and ${files.length - 1} more` : ""}`;
       lines.push(`  ${wrap(`${where}: ${oneLine(why)}`, width, "    ")}`);
     }
   }
-  section("TO DECIDE", decide);
-  if (isWritten && hasTables)
-    lines.push("", `next: npx assay refresh ${answer.file.replace(/\/?assay\.yaml$/, "") || "."}`);
+  section("TO DECIDE: a refresh runs without, and knows more with", decide);
+  if (isWritten && hasTables) lines.push("", `next: npx assay refresh ${place}`, `then: npx assay verdicts ${place}`);
   return lines.join("\n");
 }
 

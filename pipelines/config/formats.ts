@@ -93,6 +93,11 @@ export const formats = z.strictObject({
     .min(1)
     .optional()
     .describe("the names of the columns, where the files have no header line"),
+  list: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("of a JSON document that wraps its records: the key of their list, or the path to it, like data.items"),
   skip_lines: z.int().min(0).default(0).describe("lines above the header"),
   skip_rows: z.int().min(0).default(0).describe("rows below the header that are no data"),
   nulls: z.array(z.string()).min(1).default(["", "NULL", "null", "N/A", "\\N"]),

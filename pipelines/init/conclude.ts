@@ -6,7 +6,6 @@ import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import type { Finding } from "./propose.ts";
 import type { Settled } from "./settle.ts";
-import { idOf } from "./tables.ts";
 
 export interface Conclusion {
   readonly currency: string;
@@ -122,7 +121,7 @@ async function chooseCurrency(
   }
   const named = sources.flatMap(({ draft }) =>
     ["mrr_minor", "amount_minor"].flatMap(
-      (name) => /(?:^|[_ ])(eur|usd|gbp|chf)$/i.exec(draft.columns[name]?.from ?? "")?.[1] ?? [],
+      (name) => /(?:^|[^a-z])(eur|usd|gbp|chf)\)?$/i.exec(draft.columns[name]?.from ?? "")?.[1] ?? [],
     ),
   )[0];
   if (named !== undefined) {
@@ -316,6 +315,26 @@ const segmentWords = [
   /country|land/,
 ];
 
+/** Columns with a handful of values that a dump of today knows, best first. */
+async function openSegments(
+  database: Database,
+  sources: readonly Settled[],
+): Promise<readonly { readonly name: string; readonly source: Settled; readonly groups: number }[]> {
+  const found: { name: string; source: Settled; groups: number; rank: number }[] = [];
+  for (const source of ofEntity(sources, "account", "subscription")) {
+    for (const name of Object.keys(source.draft.columns)) {
+      const rank = segmentWords.findIndex((word) => word.test(name));
+      if (rank === -1 || source.immutable.includes(name)) continue;
+      const groups = await database.scalar<number>(
+        `select count(distinct ${quoteIdentifier(name)}) from ${source.view}`,
+      );
+      if (groups !== null && groups !== undefined && groups >= 2 && groups <= 8)
+        found.push({ name, source, groups, rank });
+    }
+  }
+  return found.sort((a, b) => a.rank - b.rank || a.groups - b.groups);
+}
+
 /** A column with a handful of values that is known from an account's start; plans before industries. */
 async function chooseSegments(
   database: Database,
@@ -339,11 +358,20 @@ async function chooseSegments(
   }
   const [best] = candidates.sort((a, b) => a.rank - b.rank || a.groups - b.groups);
   if (best === undefined) {
-    findings.push({
-      level: "guessed",
-      about: "segments",
-      text: "no column with two to eight values that is known from the start: the book is one segment",
-    });
+    const [open] = await openSegments(database, sources);
+    findings.push(
+      open === undefined
+        ? {
+            level: "guessed",
+            about: "segments",
+            text: "no column with two to eight values that is known from the start: the book is one segment",
+          }
+        : {
+            level: "decide",
+            about: "segments",
+            text: `the book is one segment, since no group of accounts is known from the start; ${open.name} of ${open.source.draft.id} has ${open.groups} values: where an account stays what it is, add it to immutable there and write segments: { by: ${open.name} }`,
+          },
+    );
     return null;
   }
   const isTwice = candidates.some(({ name, owner }) => name === best.name && owner !== best.owner);
@@ -406,7 +434,12 @@ async function chooseKpis(
   }
   const ids = preferred.filter((id) => fed.has(id)).slice(0, 22);
   const events = await commonEvents(database, sources);
-  const own = events.map((event) => eventKpi(event, new Set(library.map(({ id }) => id))));
+  const taken = new Set(library.map(({ id }) => id));
+  const own = events.map((event) => {
+    const kpi = eventKpi(event, taken);
+    taken.add(String(kpi.id));
+    return kpi;
+  });
   if (own.length > 0)
     findings.push({
       level: "guessed",
@@ -438,6 +471,12 @@ async function chooseKpis(
 /** Whether at least one row of the exports meets a KPI's filter and holds what it reads. */
 async function isFed(database: Database, sources: readonly Settled[], kpi: KpiDefinition): Promise<boolean> {
   if (kpi.factor === "control") return false;
+  // Seats of one dump say nothing of the past, unless a change of them is a new row.
+  const knowsSeats = ofEntity(sources, "subscription").some(
+    ({ draft, immutable }) =>
+      immutable.includes("seats") || (draft.columns.seats !== undefined && draft.table.files.length > 1),
+  );
+  if (kpi.measure === "per_seat" && !knowsSeats) return false;
   const own = ofEntity(sources, kpi.entity as string, ...(kpi.entity === "usage_event" ? ["usage_daily"] : []));
   const others = kpi.needs.filter((entity) => entity !== kpi.entity && ofEntity(sources, entity).length === 0);
   if (own.length === 0 || others.length > 0) return false;
@@ -485,12 +524,27 @@ async function commonEvents(database: Database, sources: readonly Settled[]): Pr
   return (found[0]?.kinds ?? 0) < 2 || (found[0]?.kinds ?? 0) > 25 ? [] : own.slice(0, 8).map(({ event }) => event);
 }
 
+/** `Report.viewed` as `report_viewed`. */
+function plainId(event: string): string {
+  const word = event
+    .normalize("NFKD")
+    .replaceAll(/[\u0300-\u036f]/g, "")
+    .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "_")
+    .replaceAll(/^[_0-9]+|_+$/g, "")
+    .slice(0, 40)
+    .replace(/_$/, "");
+  return word === "" ? "event" : word;
+}
+
 function eventKpi(event: string, taken: ReadonlySet<string>): Readonly<Record<string, unknown>> {
-  const word = idOf(`x/${event}`).replaceAll(/_+/g, "_").slice(0, 40).replace(/_$/, "");
-  const id = taken.has(`${word}_28d`) ? `${word}_events_28d` : `${word}_28d`;
+  const word = plainId(event);
+  let id = taken.has(`${word}_28d`) ? `${word}_events_28d` : `${word}_28d`;
+  for (let n = 2; taken.has(id); n += 1) id = `${word}_events_${n}_28d`;
   const text =
     event
-      .replaceAll(/[_-]+/g, " ")
+      .replaceAll(/[_.:/-]+/g, " ")
       .replaceAll(/[^\p{L}\p{N} ]/gu, "")
       .trim()
       .slice(0, 40) || word.replaceAll("_", " ");

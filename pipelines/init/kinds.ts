@@ -128,8 +128,8 @@ function numberOf(profile: Profile): NumberWriting | null {
 }
 
 function timeOf(profile: Profile): TimeWriting | null {
-  const { filled } = profile;
-  if (filled === 0) return null;
+  const filled = profile.filled - profile.endlessCount;
+  if (filled <= 0) return null;
   const most = (n: number): boolean => n >= 0.9 * filled;
   const plain = { isDay: false, isZoned: false, isUnsure: false } as const;
   if (most(profile.isoDate + profile.isoTime))
@@ -155,7 +155,7 @@ const one = (formats: readonly string[]): string | readonly string[] =>
   formats.length === 1 ? (formats[0] as string) : formats;
 
 /** The clock times behind dates, as strptime says them; `""` where there is none. */
-function clockOf(rests: readonly string[]): readonly string[] {
+export function clockOf(rests: readonly string[]): readonly string[] {
   const found = rests.map((rest) => {
     if (rest === "") return "";
     const sign = rest.startsWith("T") ? "T" : rest.startsWith(", ") ? ", " : " ";
@@ -214,7 +214,7 @@ function wordTime({ common }: Profile): TimeWriting | null {
 
 /** A name as recognition compares it: letters and digits only, `ü` as `ue`, without the suffix of a custom field. */
 export const plainName = (name: string): string =>
-  squeeze(name.replace(/__c$/i, "").replace(/^(property_|properties[._]|custom_)/i, ""));
+  squeeze(name.replace(/__c$/i, "").replace(/^(property_|properties[._]|custom_|metadata[._])/i, ""));
 
 /** Letters and digits of a name, in lower case. */
 export const squeeze = (name: string): string =>

@@ -1,9 +1,9 @@
 /** What each table of a folder is: a vendor's table, or what its names and values say. */
 import { entityOf } from "../config/entities.ts";
-import { type Kind, type NumberWriting, squeeze } from "./kinds.ts";
-import type { Links, Sample } from "./links.ts";
+import { clockOf as clockFormats, type Kind, type NumberWriting, squeeze } from "./kinds.ts";
+import type { Links, Place, Sample } from "./links.ts";
 import type { Profile } from "./profile.ts";
-import { type Recognised, recognise, type Words } from "./recognise.ts";
+import { columnsByName, type Recognised, recognise, type Words } from "./recognise.ts";
 import type { Table } from "./tables.ts";
 import { alternativesOf, columnFinder, fits, matchVendor, type Vendor, type VendorMatch } from "./vendors.ts";
 
@@ -22,6 +22,7 @@ export interface Mapping {
   readonly value?: string | number | boolean;
   readonly unit?: "s" | "ms" | "us" | "major" | "minor";
   readonly format?: string | readonly string[];
+  readonly clock?: string;
   readonly number?: NumberWriting;
   readonly nulls?: readonly string[];
   readonly map?: Readonly<Record<string, string>>;
@@ -29,6 +30,13 @@ export interface Mapping {
   readonly via?: string;
   readonly type?: string;
 }
+
+/** Where the ids of a table of accounts stand. */
+export const keyPlace = ({ no, columns: { account_id: key } }: Placed): Place => ({
+  table: no,
+  column: key?.from as string,
+  isDomain: key?.take === "domain",
+});
 
 export interface Placed {
   /** Its place among the tables of the folder. */
@@ -84,7 +92,7 @@ export function placeTables(
     else if (better !== undefined)
       unneeded.push({ no, vendor: match, label, why: `the table ${better} says the same better` });
     else {
-      const one = placeByVendor(no, read, match);
+      const one = placeByVendor(no, read, match, words);
       if (one === null) rest.push(no);
       else placed.push(one);
     }
@@ -105,6 +113,10 @@ export function placeTables(
 
 /** Columns of a table whose values are mostly ids of known accounts, subscriptions or users, best first. */
 function accountLike(no: number, others: readonly Placed[], links: Links, reads: readonly Read[]): readonly string[] {
+  const domains = others
+    .filter(({ entity }) => entity === "account")
+    .flatMap((other) => links.of(other.no).filter(({ isDomain }) => isDomain))
+    .map((place) => ({ ...place, weight: 0.7 }));
   const targets = others.flatMap((other) => {
     const column =
       other.entity === "account"
@@ -120,10 +132,13 @@ function accountLike(no: number, others: readonly Placed[], links: Links, reads:
   });
   return links
     .of(no)
-    .filter(({ isDomain, isUnique }) => !isDomain && !isUnique)
+    .filter(({ isDomain, isUnique, isSmall }) => isDomain || !isUnique || !isSmall)
     .map((column) => ({
       column: column.column,
-      share: Math.max(0, ...targets.map((target) => target.weight * links.share(column, target, reads))),
+      share: Math.max(
+        0,
+        ...(column.isDomain ? domains : targets).map((target) => target.weight * links.share(column, target, reads)),
+      ),
     }))
     .filter(({ share }) => share >= 0.4)
     .sort((a, b) => b.share - a.share)
@@ -132,7 +147,10 @@ function accountLike(no: number, others: readonly Placed[], links: Links, reads:
 
 const profileAt = (read: Read, column: string): number => read.profiles.findIndex(({ name }) => name === column);
 
-function placeByVendor(no: number, read: Read, match: VendorMatch): Placed | null {
+/** A field that a company added itself: no vendor's table can name it. */
+const isCustom = (name: string): boolean => /(__c|_c)$|^(custom_|metadata[._])/i.test(name);
+
+function placeByVendor(no: number, read: Read, match: VendorMatch, words: Words): Placed | null {
   const { table } = match;
   const find = columnFinder(read.table.columns);
   const entity = entityOf(table.entity);
@@ -165,6 +183,23 @@ function placeByVendor(no: number, read: Read, match: VendorMatch): Placed | nul
       else columns[name] ??= full;
     }
     if (columns[name] === undefined && empty !== undefined) columns[name] = empty;
+  }
+  const taken = new Set(Object.values(columns).map(({ from }) => from));
+  const custom = read.profiles.filter(({ name }) => isCustom(name) && !taken.has(name));
+  const own = columnsByName(
+    entity.id,
+    {
+      fileName: read.fileName,
+      profiles: custom,
+      kinds: custom.map((profile) => read.kinds[read.profiles.indexOf(profile)] as Kind),
+      accountColumns: [],
+    },
+    words,
+  );
+  for (const [name, column] of Object.entries(own)) {
+    if (columns[name] !== undefined || name.endsWith("_id")) continue;
+    columns[name] = mappingOf(entity.id, name, read, column, guesses, {});
+    guesses.push(`${column}, a field of your own, is read as ${name}`);
   }
   if (entity.columns.some(({ name, required }) => required && columns[name] === undefined)) return null;
   if (entity.oneOf.length > 0 && entity.oneOf.every((name) => columns[name] === undefined)) return null;
@@ -237,7 +272,14 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
   );
   const columns: Record<string, Mapping> = {};
   for (const [name, column] of Object.entries(found.columns))
-    columns[name] = mappingOf(found.entity, name, read, column, guesses, {});
+    columns[name] = mappingOf(
+      found.entity,
+      name,
+      read,
+      column,
+      guesses,
+      found.takes[name] === undefined ? {} : { take: "domain" },
+    );
   for (const [name, value] of Object.entries(found.values)) columns[name] = { value };
   const named = found.columns.account_id;
   const own =
@@ -259,6 +301,33 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
     drop: {},
     guesses,
   };
+}
+
+/** The column with the time of day of a day: of two pairs the one whose name is alike. */
+function clockOf(read: Read, day: string): { readonly column: string; readonly formats: readonly string[] } | null {
+  const isClock = ({ common }: Profile): boolean =>
+    common.length > 0 && common.every((value) => /^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?$/.test(value));
+  const stem = (name: string): string =>
+    squeeze(name).replaceAll(/datum|uhrzeit|zeit|date|time|clock|day|tag|hour|at$|on$/g, "");
+  const clocks = read.profiles.filter(isClock);
+  const days = read.kinds.filter(({ time }) => time?.isDay === true && time.unit === undefined).length;
+  const alike = clocks.filter(({ name }) => stem(name) === stem(day));
+  const found =
+    alike.length === 1 ? alike[0] : alike.length === 0 && clocks.length === 1 && days === 1 ? clocks[0] : undefined;
+  if (found === undefined) return null;
+  const formats = clockFormats(found.common.map((value) => ` ${value}`));
+  return { column: found.name, formats: found.filled < found.rows ? [...formats, ""] : formats };
+}
+
+/** Null where a day and its time are read as they are: 2024-01-31 10:00. */
+function joinedFormats(
+  day: string | readonly string[] | undefined,
+  clocks: readonly string[],
+): string | readonly string[] | null {
+  if (day === undefined && clocks.every((clock) => !clock.includes("%p"))) return null;
+  const days = day === undefined ? ["%Y-%m-%d"] : typeof day === "string" ? [day] : day;
+  const all = days.flatMap((one) => clocks.map((clock) => one + clock));
+  return all.length === 1 ? (all[0] as string) : all;
 }
 
 const localHint = "where they are local write formats: { timezone: Europe/Berlin }, or the zone that they are of";
@@ -283,9 +352,18 @@ export function mappingOf(
   if ((type === "date" || type === "time") && time !== null) {
     if (time.unit !== undefined) mapping.unit = time.unit;
     if (time.format !== undefined) mapping.format = time.format;
+    if (profile.endless.length > 0) mapping.nulls = profile.endless;
+    const clock = time.unit === undefined && time.isDay ? clockOf(read, column) : null;
+    if (clock !== null) {
+      mapping.clock = clock.column;
+      const formats = joinedFormats(time.format, clock.formats);
+      if (formats !== null) mapping.format = formats;
+      else delete mapping.format;
+      guesses.push(`${column} and ${clock.column} are a day and its time of day`);
+    }
     if (time.isUnsure)
       guesses.push(`${column}: day and month could stand the other way round, read as ${String(time.format)}`);
-    const isLocal = type === "time" && time.unit === undefined && !time.isZoned && !time.isDay;
+    const isLocal = type === "time" && time.unit === undefined && !time.isZoned && (!time.isDay || clock !== null);
     if (isLocal && !guesses.some((text) => text.endsWith(localHint)))
       guesses.push(`${column}: times are written without a zone and read as UTC; ${localHint}`);
   }

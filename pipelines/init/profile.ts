@@ -49,6 +49,9 @@ export interface Profile {
   readonly json: number;
   /** Texts that stand for nothing beside the ones that Assay knows. */
   readonly nothings: readonly string[];
+  /** Texts that say of a date that there is none yet (`ongoing`), and how many values they are. */
+  readonly endless: readonly string[];
+  readonly endlessCount: number;
   /** Texts that head a line of sums. */
   readonly sums: readonly string[];
 }
@@ -61,6 +64,37 @@ const mostColumns = 400;
 /** What stands in the line of a spreadsheet that adds up the lines above it. */
 const totals =
   "(grand total|(sub)?[ -]?totals?|sums?|summen?|gesamt(summe|ergebnis)?|zwischensumme|insgesamt|sous-total|somme|totale)( *[:=(].*)?";
+
+/** What people write where an end has no date yet. In a column of anything else these are words like others. */
+const endless = [
+  "open",
+  "open-ended",
+  "open ended",
+  "ongoing",
+  "active",
+  "current",
+  "present",
+  "never",
+  "unlimited",
+  "evergreen",
+  "indefinite",
+  "tbd",
+  "auto-renew",
+  "unbefristet",
+  "laufend",
+  "offen",
+  "aktiv",
+  "nie",
+  "kein",
+  "keine",
+  "keins",
+  "k.a.",
+  "k. a.",
+  "ohne",
+  "bis auf weiteres",
+  "en cours",
+  "indefinido",
+];
 
 /** Texts that mean that nothing is known, beside those that a book knows by default. */
 const nothings = [
@@ -98,15 +132,17 @@ export async function readSample(
 ): Promise<{ readonly rows: number; readonly isWhole: boolean; readonly files: number }> {
   const files = spread(table.files, mostFiles);
   const columns = table.columns.slice(0, mostColumns);
-  const list = columns.map(quoteIdentifier).join(", ");
   await database.run(
     `create or replace table ${name} (${columns.map((column) => `${quoteIdentifier(column)} varchar`).join(", ")})`,
   );
   let rows = 0;
   const share = Math.ceil(mostRows / files.length);
   for (const file of files) {
-    const from = await relation(database, file, columns, scratch);
-    await database.run(`insert into ${name} select ${list} from ${from} limit ${share}`);
+    const inner = new Set(table.inner);
+    const plain = columns.filter((column) => !inner.has(column));
+    const from = await relation(database, file, plain, scratch);
+    const values = columns.map((column) => (inner.has(column) ? insideOf(column, plain) : quoteIdentifier(column)));
+    await database.run(`insert into ${name} select ${values.join(", ")} from ${from} limit ${share}`);
     const now = (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0;
     if (now - rows >= share) {
       rows = now;
@@ -114,6 +150,14 @@ export async function readSample(
     } else rows = now;
   }
   return { rows, isWhole: files.length === table.files.length && rows < mostRows, files: files.length };
+}
+
+/** The value at a path into the JSON text of a column. */
+function insideOf(path: string, columns: readonly string[]): string {
+  const outer = columns.find((column) => path.startsWith(`${column}.`)) as string;
+  const steps = path.slice(outer.length + 1).split(".");
+  const pointer = steps.map((step) => `/${step.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+  return `json_extract_string(try_cast(${quoteIdentifier(outer)} as json), ${literal(pointer)})`;
 }
 
 /** The first, the last, and others between them at equal distances. */
@@ -135,7 +179,8 @@ async function relation(
     const parts = columns.map((column) => {
       const type = typed.find(({ name }) => name === column)?.type;
       const value = quoteIdentifier(column);
-      return `${type === undefined ? "null" : `cast(${value} as varchar)`} as ${value}`;
+      const nested = type !== undefined && /^(struct|map)/i.test(type) ? `to_json(${value})` : value;
+      return `${type === undefined ? "null" : `cast(${nested} as varchar)`} as ${value}`;
     });
     return `(select ${parts.join(", ")} from read_parquet(${literal(file.path)}))`;
   }
@@ -150,6 +195,13 @@ async function relation(
         .join("");
       return `json ->> ${literal(`$${steps}`)} as ${quoteIdentifier(column)}`;
     });
+    if (sniffed.list !== null) {
+      const steps = sniffed.list
+        .split(".")
+        .map((step) => `."${step.replaceAll('"', "")}"`)
+        .join("");
+      return `(select ${values.join(", ")} from (select unnest(json_extract(json, ${literal(`$${steps}[*]`)})) as json from read_json_objects(${literal(path)}, format = 'unstructured', maximum_object_size = ${Math.max(67108864, file.bytes + 1000)})))`;
+    }
     return `(select ${values.join(", ")} from read_json_objects(${literal(path)}, format = '${sniffed.head.startsWith("[") ? "array" : "newline_delimited"}', ${sniffed.head.startsWith("[") ? "" : "ignore_errors = true, "}maximum_object_size = 67108864))`;
   }
   const own = uniqueNames(sniffed.text.columns);
@@ -305,6 +357,8 @@ function profileSelect(table: string, columns: readonly string[]): string {
     ), counted as (
       select no,
         cast(sum(n) as bigint) as filled,
+        list(v order by v) filter (where lower(v) in (${endless.map(literal).join(", ")})) as endless,
+        cast(coalesce(sum(n) filter (where lower(v) in (${endless.map(literal).join(", ")})), 0) as bigint) as endless_count,
         list(v order by v) filter (where length(v) <= 40 and ${matches(totals, "lower(v)")}) as sums,
         count(*) as n_distinct,
         min(v) as low,
@@ -361,6 +415,8 @@ function toProfile(name: string, rows: number, row: Readonly<Record<string, unkn
     domain: n("domain"),
     json: n("json"),
     nothings: list("nothings"),
+    endless: list("endless"),
+    endlessCount: n("endless_count"),
     sums: list("sums"),
   };
 }

@@ -2,14 +2,15 @@
 import { entityOf } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
-import { type Mapping, mappingOf, type Placed, placeTables, type Read } from "./place.ts";
-import { columnsByName, isNearlyUnique, type Words } from "./recognise.ts";
+import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read } from "./place.ts";
+import { columnsByName, isNearlyUnique, namesAccount, type Words } from "./recognise.ts";
 import { chooseHub, type Link, Resolver } from "./resolve.ts";
 import { idOf, type Table } from "./tables.ts";
 import type { Vendor } from "./vendors.ts";
 
 export interface Formats {
   readonly type?: "json";
+  readonly list?: string;
   readonly encoding?: string;
   readonly delimiter?: string;
   readonly skip_lines?: number;
@@ -89,7 +90,7 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
   const isVague = (one: Placed): boolean =>
     one.vendor === null && one.entity === "usage_event" && one.columns.event?.value === "use";
   const wide = [...open, ...all.filter(isVague).map(({ no }) => no)].flatMap(
-    (no) => wideUsage(no, reads[no] as Read, all, links, reads) ?? [],
+    (no) => wideUsage(words, no, reads[no] as Read, all, links, reads) ?? [],
   );
   for (const no of open) {
     if (!wide.some((one) => one.no === no)) notPlaced.push({ files: filesOf(no), why: whyOpen(reads[no] as Read) });
@@ -102,10 +103,14 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
     placed,
     hub:
       hub !== null
-        ? { no: hub.no, column: hub.columns.account_id?.from as string, also: alsoAccounts(placed, hub, links, reads) }
+        ? { no: hub.no, key: keyPlace(hub), also: alsoAccounts(placed, hub, links, reads) }
         : standIn === null
           ? null
-          : { ...standIn, also: [] },
+          : {
+              no: standIn.no,
+              key: { table: standIn.no, column: standIn.column, isDomain: standIn.take === "domain" },
+              also: [],
+            },
     links,
     reads,
     idOf: (no) => ids.get(no) as string,
@@ -170,6 +175,15 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
       immutable: [],
       comment: `Which account an id belongs to: ${source.how}.`,
     });
+  }
+  for (const one of placed) {
+    const isLeft = one.entity === "account" && !chosen.includes(one) && resolver.linkOf(one.no) !== null;
+    const isSaid = notPlaced.some(({ files }) => files[0] === filesOf(one.no)[0]);
+    if (isLeft && !isSaid && !drafts.some(({ table }) => table === one.read.table))
+      notPlaced.push({
+        files: filesOf(one.no),
+        why: `${one.label}: the accounts of ${filesOf(hub?.no ?? one.no)[0]} under other ids, by which no other file goes`,
+      });
   }
   derive(drafts, placed, hub, standIn, words, findings);
   for (const [i, draft] of drafts.entries()) {
@@ -243,7 +257,7 @@ function noteLink(
   findings.push({
     level: isSure ? "sure" : "guessed",
     about: `${id}.account_id`,
-    text: isSure ? text : `${text}; rows of the others are kept, counted and of no account`,
+    text: link.matched === link.values ? text : `${text}; rows of the others are kept, counted and of no account`,
     samples: samplesOf(one.read, column).slice(0, 2),
   });
   if (share < 0.5 && hub !== null) {
@@ -295,13 +309,19 @@ function nameSources(placed: readonly Placed[], hub: Placed | null): ReadonlyMap
   return ids;
 }
 
+interface StandIn {
+  readonly no: number;
+  readonly column: string;
+  readonly take?: "domain";
+}
+
 /** Without a table of accounts: where their ids stand, in the contracts, the users, or the usage itself. */
-function standInFor(placed: readonly Placed[]): { readonly no: number; readonly column: string } | null {
+function standInFor(placed: readonly Placed[]): StandIn | null {
   for (const entity of ["subscription", "user", "usage_event", "usage_daily", "churn_event", "ticket"]) {
     const one = placed.find((candidate) => candidate.entity === entity && candidate.accountColumns.length > 0);
     const column = one?.accountColumns[0];
-    if (one !== undefined && column !== undefined && column.take === undefined)
-      return { no: one.no, column: column.column };
+    if (one !== undefined && column !== undefined)
+      return { no: one.no, column: column.column, ...(column.take === undefined ? {} : { take: column.take }) };
   }
   return null;
 }
@@ -309,15 +329,13 @@ function standInFor(placed: readonly Placed[]): { readonly no: number; readonly 
 /** Tables of other accounts of the hub's kind: the same columns, no id in common, and nothing in them that names accounts of the hub. */
 function alsoAccounts(placed: readonly Placed[], hub: Placed, links: Links, reads: readonly Read[]): readonly Place[] {
   const names = (one: Placed): readonly string[] => Object.keys(one.columns);
-  const hubKey: Place = { table: hub.no, column: hub.columns.account_id?.from as string, isDomain: false };
+  const hubKey = keyPlace(hub);
   return placed.flatMap((one) => {
     if (one.entity !== "account" || one.no === hub.no || one.vendor?.table.table !== hub.vendor?.table.table) return [];
     const shared = names(one).filter((name) => names(hub).includes(name)).length;
     const isAlike = shared >= 0.7 * Math.max(names(one).length, names(hub).length);
     const isLinked = links.of(one.no).some((column) => links.share(column, hubKey, reads) > 0.05);
-    return isAlike && !isLinked
-      ? [{ table: one.no, column: one.columns.account_id?.from as string, isDomain: false }]
-      : [];
+    return isAlike && !isLinked ? [keyPlace(one)] : [];
   });
 }
 
@@ -335,7 +353,7 @@ function chooseRivals(
   const key = (one: Placed, column: string) => ({
     table: one.no,
     column: one.columns[column]?.from ?? "",
-    isDomain: false,
+    isDomain: one.columns[column]?.take === "domain",
   });
   const shared = (a: Placed, b: Placed, column: string): number => {
     const overlap = links.between(key(a, column), key(b, column));
@@ -354,9 +372,8 @@ function chooseRivals(
           `the same accounts as in ${filesOf(hub.no)[0]} (${Math.round(100 * isSame)} % of its ids); that one is read`,
         );
       else if (also.some(({ table }) => table === one.no)) kept.push(one);
-      else if (resolver.linkOf(one.no) !== null)
-        leave(one, "the same accounts under other ids; it serves to join the two systems");
-      else leave(one, `nothing in it says which account of ${filesOf(hub.no)[0]} it is`);
+      else if (resolver.linkOf(one.no) === null)
+        leave(one, `nothing in it says which account of ${filesOf(hub.no)[0]} it is`);
       continue;
     }
     kept.push(one);
@@ -459,6 +476,7 @@ export function formatsOf(read: Read, columns: Readonly<Record<string, Mapping>>
     ...(table.kind === "json" && !table.files.every(({ name }) => /\.(json|jsonl|ndjson)(\.gz|\.zst)?$/i.test(name))
       ? { type: "json" as const }
       : {}),
+    ...(listOf(table) === null ? {} : { list: listOf(table) as string }),
     ...(table.encoding === "utf-8" || table.files.every(({ sniffed }) => sniffed.kind === "parquet")
       ? {}
       : { encoding: table.encoding }),
@@ -468,6 +486,10 @@ export function formatsOf(read: Read, columns: Readonly<Record<string, Mapping>>
   };
 }
 
+/** Where the records of a table stand in its documents. */
+const listOf = ({ files: [first] }: Table): string | null =>
+  first?.sniffed.kind === "json" ? first.sniffed.list : null;
+
 /** Qualtrics writes the questions and their ids below the header. */
 const isQualtrics = ({ table }: Read): boolean =>
   table.files.some(
@@ -476,6 +498,7 @@ const isQualtrics = ({ table }: Read): boolean =>
 
 /** A table with a day, an account and a column a feature: usage by the day, turned from columns into events. */
 function wideUsage(
+  words: Words,
   no: number,
   read: Read,
   placed: readonly Placed[],
@@ -488,13 +511,9 @@ function wideUsage(
   const account = read.profiles.find((profile, i) => {
     const kind = read.kinds[i] as Kind;
     if (!kind.isId || kind.isBoolean || isNearlyUnique(profile)) return false;
-    if (hub === null) return /(account|customer|company|client|org|tenant|workspace|kunde)/i.test(profile.name);
+    if (hub === null) return profile.distinct >= 5 && namesAccount(profile.name, words);
     return (
-      links.share(
-        { table: no, column: profile.name, isDomain: false },
-        { table: hub.no, column: hub.columns.account_id?.from as string, isDomain: false },
-        reads,
-      ) >= 0.5
+      links.share({ table: no, column: profile.name, isDomain: keyPlace(hub).isDomain }, keyPlace(hub), reads) >= 0.5
     );
   });
   if (account === undefined) return null;
@@ -504,6 +523,7 @@ function wideUsage(
       kind.isInteger &&
       !kind.isBoolean &&
       kind.time === null &&
+      profile.distinct > 1 &&
       profile.name !== account.name &&
       !/(id|key|nr|no|year|month|jahr|monat)$/i.test(profile.name)
     );
@@ -565,20 +585,34 @@ function derive(
   drafts: Draft[],
   placed: readonly Placed[],
   hub: Placed | null,
-  standIn: { readonly no: number; readonly column: string } | null,
+  standIn: StandIn | null,
   words: Words,
   findings: Finding[],
 ): void {
   if (hub === null && standIn !== null && !drafts.some(({ entity }) => entity === "account")) {
     const one = placed.find(({ no }) => no === standIn.no) as Placed;
     const base = draftOf(one, "accounts", {});
+    const named = columnsByName(
+      "account",
+      { fileName: one.read.fileName, profiles: one.read.profiles, kinds: one.read.kinds, accountColumns: [] },
+      words,
+    );
+    const told = Object.fromEntries(
+      ["name", "owner", "country"].flatMap((name) => {
+        const from = named[name];
+        return one.entity !== "subscription" || from === undefined || from === standIn.column ? [] : [[name, { from }]];
+      }),
+    );
     drafts.unshift({
       ...base,
       entity: "account",
       label: "accounts",
-      columns: { account_id: { from: standIn.column } },
+      columns: {
+        account_id: { from: standIn.column, ...(standIn.take === undefined ? {} : { take: standIn.take }) },
+        ...told,
+      },
       vendorKey: [],
-      immutable: [],
+      immutable: ["name", "country"].filter((name) => told[name] !== undefined),
       comment: "No file lists the accounts: every id in this one is an account.",
     });
     findings.push({

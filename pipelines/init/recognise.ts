@@ -54,6 +54,8 @@ export interface Recognised {
   /** Column of the entity -> column of the file; `event` and `kind` may be absent where one value stands for all rows. */
   readonly columns: Readonly<Record<string, string>>;
   readonly values: Readonly<Record<string, string>>;
+  /** Columns of the entity of which only the domain counts. */
+  readonly takes: Readonly<Record<string, "domain">>;
   readonly score: number;
   /** Another entity that fits almost as well. */
   readonly rival: string | null;
@@ -119,6 +121,7 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
   const entity = entityOf(entityId);
   const columns: Record<string, string> = {};
   const values: Record<string, string> = {};
+  const takes: Record<string, "domain"> = {};
   const used = new Set<string>();
   const byValues: string[] = [];
   const file = squeezeFile(seen.fileName);
@@ -133,6 +136,15 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
       continue;
     }
     if (!required) continue;
+    // Companies that are known by their website alone.
+    const site = entityId === "account" && isNamed ? siteOf(seen, used) : null;
+    if (site !== null) {
+      columns.account_id = site;
+      used.add(site);
+      takes.account_id = "domain";
+      score += 0.5;
+      continue;
+    }
     const constant = constants[entityId]?.find(
       ([column, pattern]) => column === name && pattern.test(seen.fileName.toLowerCase()),
     );
@@ -152,7 +164,9 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
     }
     values[name] = constant[2];
   }
+  if (columns.account_id !== undefined && seen.accountColumns.includes(columns.account_id)) score += 1;
   if (entityId === "account" && !isAccount(columns, seen, isNamed)) return null;
+  if (entityId === "usage_event" && isMailing(columns.event, seen)) return null;
   if (entityId === "user" && !isKey(columns.user_id, seen)) return null;
   if (entityId === "usage_daily" && columns.n_events === undefined && columns.n_users === undefined) return null;
   if (entityId === "usage_event" && values.event === "use" && columns.user_id === undefined && !/event|log/.test(file))
@@ -165,7 +179,24 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
   if (!isMarked) return null;
   if (entityId === "account_key") return null;
   score -= strangers(entityId, seen, columns);
-  return { entity: entityId, columns, values, score, rival: null, isNamed, byValues };
+  return { entity: entityId, columns, values, takes, score, rival: null, isNamed, byValues };
+}
+
+/** A column with another website in every row. */
+function siteOf(seen: Seen, used: ReadonlySet<string>): string | null {
+  const found = seen.profiles.filter(
+    (profile, i) => (seen.kinds[i] as Kind).isDomain && isNearlyUnique(profile) && !used.has(profile.name),
+  );
+  return found.length === 1 ? (found[0] as Profile).name : null;
+}
+
+/** What happened to mails is no use of a product. */
+function isMailing(column: string | undefined, seen: Seen): boolean {
+  const values = seen.profiles.find(({ name }) => name === column)?.common ?? [];
+  return (
+    values.length > 0 &&
+    values.filter((value) => /e-?mail|newsletter|unsubscribe/i.test(value)).length >= 0.8 * values.length
+  );
 }
 
 /** The one column that holds a few texts over and over, and is named by nothing else that usage has. */
@@ -227,9 +258,10 @@ function shortName(name: string): string {
 
 /** The columns of an entity that a table has by their names, whether or not it has all that the entity needs. */
 export function columnsByName(entityId: string, seen: Seen, words: Words): Readonly<Record<string, string>> {
-  const own = words.get(entityId) as EntityWords;
+  const own = words.get(entityId);
   const used = new Set<string>();
   const columns: Record<string, string> = {};
+  if (own === undefined) return columns;
   for (const { name } of entityOf(entityId).columns) {
     const found = findColumn(entityId, name, own, seen, used, true);
     if (found === null) continue;
@@ -273,17 +305,56 @@ function findColumn(
     const at = seen.profiles.findIndex((profile, i) => shortName(profile.name) === wanted && isFit(i));
     if (at !== -1 && wanted !== "id") return { column: (seen.profiles[at] as Profile).name };
   }
+  // `Account: Start Date` and `period.start_date`: what stands behind the last colon or dot, where that says enough.
+  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
+    if (common.has(wanted) || vague.has(wanted)) continue;
+    const at = seen.profiles.findIndex((profile, i) => innerName(profile.name) === wanted && isFit(i));
+    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
+  }
   const pattern = idPatterns[name];
   const byPattern =
     pattern === undefined
       ? -1
-      : seen.profiles.findIndex((profile, i) => pattern.test(plainName(profile.name)) && isFit(i));
+      : seen.profiles.findIndex(
+          (profile, i) =>
+            (pattern.test(plainName(profile.name)) || pattern.test(innerName(profile.name) ?? "")) && isFit(i),
+        );
   if (byPattern !== -1) return { column: (seen.profiles[byPattern] as Profile).name };
   if (name === "account_id" && entityId !== "account") {
     const known = seen.accountColumns.find((column) => !used.has(column));
     if (known !== undefined) return { column: known };
   }
   return null;
+}
+
+/** Words that mean something only with what stands before them. */
+const vague = new Set([
+  "number",
+  "no",
+  "key",
+  "label",
+  "at",
+  "on",
+  "end",
+  "start",
+  "to",
+  "from",
+  "by",
+  "value",
+  "score",
+]);
+
+/** The last part of a name of several; null of a plain one. */
+function innerName(name: string): string | null {
+  const parts = name.split(/[.:] ?/);
+  return parts.length < 2 ? null : shortName(parts.at(-1) as string);
+}
+
+/** Whether a column's name says that its values are accounts. */
+export function namesAccount(column: string, words: Words): boolean {
+  const names = words.get("subscription")?.columns.account_id ?? [];
+  const pattern = idPatterns.account_id as RegExp;
+  return [plainName(column), innerName(column) ?? ""].some((name) => names.includes(name) || pattern.test(name));
 }
 
 const isIdName = (name: string): boolean => /(^|_| )(id|uid|uuid|key|no\.?|nr\.?|number)$/i.test(name);

@@ -1,6 +1,6 @@
 /** Which account each table's rows belong to: directly, through another source, or through ids that two systems share. */
 import type { Links, Place } from "./links.ts";
-import type { Mapping, Placed, Read } from "./place.ts";
+import { keyPlace, type Mapping, type Placed, type Read } from "./place.ts";
 
 /** How a table names its accounts, and how far that reaches. */
 export interface Link {
@@ -25,7 +25,7 @@ export interface KeySource {
 /** Where the ids of the book's accounts stand; `also`: tables of other accounts of the same kind, such as those of another region. */
 export interface Hub {
   readonly no: number;
-  readonly column: string;
+  readonly key: Place;
   readonly also: readonly Place[];
 }
 
@@ -54,7 +54,10 @@ export function chooseHub(placed: readonly Placed[], links: Links, reads: readon
       // Its own key, and the columns that hold the ids of other systems.
       const keys = links
         .of(one.no)
-        .filter(({ isUnique, isDomain, column }) => !isDomain && (isUnique || column === one.columns.account_id?.from));
+        .filter(
+          ({ isUnique, isDomain, column }) =>
+            isDomain === keyPlace(one).isDomain && (isUnique || column === keyPlace(one).column),
+        );
       const users = placed.filter(
         (other) =>
           other.no !== one.no &&
@@ -112,7 +115,13 @@ export class Resolver {
     const named = one.accountColumns.map(({ column, take }) => ({ column, isDomain: take === "domain" }));
     if (hub === null) return this.#byName(one);
     if (hub.no === no)
-      return { mapping: { from: hub.column }, values: 0, matched: 0, how: "its own id", isNamed: true };
+      return {
+        mapping: { from: hub.key.column, ...(hub.key.isDomain ? { take: "domain" as const } : {}) },
+        values: 0,
+        matched: 0,
+        how: "its own id",
+        isNamed: true,
+      };
     const candidates = this.#links
       .of(no)
       .map((column) => ({
@@ -177,9 +186,7 @@ export class Resolver {
 
   #targets(no: number): readonly Target[] {
     const hub = this.#hub as Hub;
-    const targets: Target[] = [
-      { place: { table: hub.no, column: hub.column, isDomain: false }, kind: "hub", no: hub.no },
-    ];
+    const targets: Target[] = [{ place: hub.key, kind: "hub", no: hub.no }];
     for (const other of this.#placed) {
       if (other.no === no) continue;
       const key = other.columns[sourceKeys[other.entity] ?? ""];
@@ -191,7 +198,8 @@ export class Resolver {
         });
       if (other.entity !== "account" && other.entity !== "user") continue;
       for (const column of this.#links.of(other.no)) {
-        const isHubKey = other.no === hub.no && column.column === hub.column;
+        const isHubKey =
+          other.no === hub.no && column.column === hub.key.column && column.isDomain === hub.key.isDomain;
         const isAddress = column.isDomain || /mail/i.test(column.column);
         if (isHubKey || (column.column === key?.from && !column.isDomain)) continue;
         // Of users only their addresses: other columns of theirs repeat.

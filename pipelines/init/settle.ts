@@ -68,6 +68,9 @@ const keysOf: Readonly<Record<string, readonly (readonly string[])[]>> = {
   account_key: [["source_id", "account_id"]],
 };
 
+const listed = (names: readonly string[]): string =>
+  names.length === 1 ? (names[0] as string) : `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+
 /** What a person needs to hear of a table's repeats. */
 const counted = (n: number, one: string, several: string): string => `${n} ${n === 1 ? one : several}`;
 
@@ -155,7 +158,7 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
     findings.push({
       level: "decide",
       about: `${draft.id}.immutable`,
-      text: `is a change of ${open.join(", ")} a new row? Then add them to immutable, and they count from a contract's start; until then from the day of a delivery on, since today's plan must not explain last year`,
+      text: `when ${listed(open)} of a contract changes, does the export write a new row? If so, add ${open.length === 1 ? "it" : "them"} to immutable, to know ${open.length === 1 ? "it" : "them"} from the contract's start; if the old row is written over, leave it: the value of today says nothing of last year`,
     });
   return {
     draft,

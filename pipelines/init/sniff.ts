@@ -20,7 +20,14 @@ export interface TextShape {
 
 export type Sniffed =
   | { readonly kind: "csv"; readonly compression: Compression; readonly encoding: Encoding; readonly text: TextShape }
-  | { readonly kind: "json"; readonly compression: Compression; readonly encoding: Encoding; readonly head: string }
+  | {
+      readonly kind: "json";
+      readonly compression: Compression;
+      readonly encoding: Encoding;
+      readonly head: string;
+      /** Of a document that wraps its records: the path to their list. */
+      readonly list: string | null;
+    }
   | { readonly kind: "parquet" }
   /** Not a table that Assay reads; `why` follows the file's name in a sentence. */
   | { readonly kind: "other"; readonly why: string };
@@ -153,11 +160,47 @@ export function sniffText(head: Uint8Array, compression: Compression, encoding: 
   const start = text.trimStart();
   if (/^(<\?xml|<!doctype|<html|\{\\rtf)/i.test(start)) return { kind: "other", why: "is a document, no table" };
   if (/^\{\s*["}]/.test(start) || /^\[\s*[{[\]]/.test(start))
-    return { kind: "json", compression, encoding, head: start };
+    return { kind: "json", compression, encoding, head: start, list: listIn(start) };
   const shape = textShape(text, head.length >= headBytes);
   return typeof shape === "string"
     ? { kind: "other", why: shape }
     : { kind: "csv", compression, encoding, text: shape };
+}
+
+/** Where the longest list of objects stands in a document that is one object; null of records a line, and of a list. */
+function listIn(head: string): string | null {
+  if (!head.startsWith("{")) return null;
+  const [first = "", second = ""] = head.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const isObject = (line: string): boolean => {
+    try {
+      return typeof JSON.parse(line) === "object";
+    } catch {
+      return false;
+    }
+  };
+  if (isObject(first) && second.startsWith("{")) return null;
+  const keys: (string | null)[] = [];
+  const found: { readonly path: string; length: number }[] = [];
+  let text = "";
+  let start = 0;
+  for (const { 0: token, index } of head.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+    if (token.startsWith('"')) text = token.slice(1, -1);
+    else if (token === ":") keys[keys.length - 1] = text;
+    else if (token === "{" || token === "[") {
+      // Inside a list nothing is a list of records.
+      const isOutside = keys.length > 0 && keys.length < 4 && !keys.includes(null);
+      if (token === "[" && isOutside && /^\[\s*\{/.test(head.slice(index, index + 200))) {
+        found.push({ path: keys.join("."), length: head.length - index });
+        start = index;
+      }
+      keys.push(null);
+    } else {
+      keys.pop();
+      const last = found.at(-1);
+      if (token === "]" && last?.path === keys.join(".")) last.length = index - start;
+    }
+  }
+  return found.sort((a, b) => b.length - a.length)[0]?.path ?? null;
 }
 
 const delimiters = [",", ";", "\t", "|"] as const;
@@ -217,7 +260,10 @@ const looksLikeData = (text: string): boolean =>
 function looksLikeHeader(names: readonly string[], rows: readonly (readonly string[])[]): boolean {
   const given = names.filter((name) => name !== "");
   const data = given.filter(looksLikeData).length;
-  if (data > Math.max(1, given.length / 10) || given.some((name) => name.length > 120 || /[.!?] [A-Z]/.test(name)))
+  if (
+    data > Math.max(1, given.length / 10) ||
+    given.some((name) => name.length > 120 || (name.length > 40 && /[.!?] [A-Z]/.test(name)))
+  )
     return false;
   if (data === 0) return true;
   return !rows.slice(0, 20).some((row) => row.filter((value) => looksLikeData(value.trim())).length === data);

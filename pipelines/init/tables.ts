@@ -1,6 +1,7 @@
 /** Which files of a folder belong together: one table each, as dated dumps, monthly parts or a single file. */
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
+import { ListCut } from "../lib/list-cut.ts";
 import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Encoding, Sniffed } from "./sniff.ts";
 import { pathsOf } from "./sniff.ts";
@@ -14,6 +15,8 @@ export interface ExportFile {
   readonly sniffed: Exclude<Sniffed, { kind: "other" }>;
   /** The columns of a text or the paths of JSON records; of Parquet they come from the engine. */
   readonly columns: readonly string[];
+  /** Paths into columns that hold JSON objects: `groups.company`. */
+  readonly inner: readonly string[];
 }
 
 /** Files of one kind, with the same columns and names that differ in digits only. */
@@ -30,6 +33,8 @@ export interface Table {
   readonly delimiter: string | null;
   readonly skipLines: number;
   readonly columns: readonly string[];
+  /** Those of `columns` that are paths into JSON texts of others. */
+  readonly inner: readonly string[];
   /** Of files that would belong here but lack columns: how many names all of them share. */
   readonly hasOtherHeaders: boolean;
 }
@@ -64,7 +69,7 @@ export function columnsOf(sniffed: Exclude<Sniffed, { kind: "other" }>): readonl
   if (sniffed.kind === "parquet") return [];
   if (sniffed.kind === "csv") return sniffed.text.columns;
   const paths = new Set<string>();
-  for (const text of recordTexts(sniffed.head)) {
+  for (const text of recordTexts(sniffed.head, sniffed.list)) {
     try {
       for (const path of pathsOf(JSON.parse(text))) paths.add(path);
     } catch {
@@ -74,8 +79,30 @@ export function columnsOf(sniffed: Exclude<Sniffed, { kind: "other" }>): readonl
   return paths.size === 0 ? "holds no JSON records: expected one object a line, or a list of objects" : [...paths];
 }
 
+/** At most so many values are looked for inside JSON texts. */
+const mostInner = 40;
+
+/** The paths of single values inside the columns whose texts are JSON objects; `rows`: some of the records. */
+export function innerOf(columns: readonly string[], rows: readonly (readonly (string | null)[])[]): readonly string[] {
+  const found = columns.flatMap((column, i) => {
+    const texts = rows.flatMap((row) => row[i]?.trim() || []).slice(0, 200);
+    if (column === "" || texts.length === 0 || !texts.every((text) => text.startsWith("{"))) return [];
+    const paths = new Set<string>();
+    for (const text of texts) {
+      try {
+        for (const path of pathsOf(JSON.parse(text))) paths.add(`${column}.${path}`);
+      } catch {
+        return [];
+      }
+    }
+    return [...paths];
+  });
+  return found.filter((path) => !columns.includes(path)).slice(0, mostInner);
+}
+
 /** The first objects of JSON lines or of a list, each as its text. */
-function recordTexts(head: string): readonly string[] {
+function recordTexts(whole: string, list: string | null): readonly string[] {
+  const head = list === null ? whole : new ListCut(list).push(Buffer.from(whole)).toString("utf8");
   if (!head.startsWith("["))
     return head
       .split(/\r?\n/)
@@ -120,7 +147,8 @@ function stemOf(name: string): string {
     .replace(new RegExp(alone(namedMonth), "giu"), "#")
     .replace(/(?<![\dA-Za-z])\d{4}[-_/]\d{2}(?!\d)/g, "#")
     .replace(/(?<![\dA-Za-z])(part|q|kw|w|v|chunk|page|batch|p)?[-_]?\d+(?![\dA-Za-z])/gi, "#")
-    .replace(/([._-])\(#\)|\s*\(#\)/g, "#");
+    .replace(/([._-])\(#\)|\s*\(#\)/g, "#")
+    .replace(/#+/g, "#");
 }
 
 const headerOf = (file: ExportFile): string =>
@@ -157,9 +185,10 @@ export function groupTables(files: readonly ExportFile[]): readonly Table[] {
     const [first] = members as [ExportFile];
     const glob = members.length === 1 ? escapeGlob(first.name) : isWhole ? globOf(stem, members) : "";
     const shared = [...new Set(first.columns)].filter((name) => members.every((file) => file.columns.includes(name)));
-    const columns = firstOfCase(
+    const plain = firstOfCase(
       first.sniffed.kind === "json" ? [...new Set(members.flatMap((file) => file.columns))] : shared,
     );
+    const columns = firstOfCase([...plain, ...new Set(members.flatMap((file) => file.inner))]);
     const { sniffed } = first;
     return {
       id: freeId(stem, ids),
@@ -171,6 +200,7 @@ export function groupTables(files: readonly ExportFile[]): readonly Table[] {
       delimiter: sniffed.kind === "csv" ? sniffed.text.delimiter : null,
       skipLines: sniffed.kind === "csv" ? sniffed.text.skipLines : 0,
       columns,
+      inner: columns.slice(plain.length),
       hasOtherHeaders,
     };
   });

@@ -191,7 +191,10 @@ async function* through(file: NodeJS.ReadableStream, unpack: NodeJS.ReadWriteStr
   }
 }
 
-/** Node has zstd of its own from 22.15 on; before that it takes a slower one. */
+/** Node has zstd of its own from 22.15 on, which checks a file's checksum, too. */
+export const hasOwnZstd = "createZstdDecompress" in zlib;
+
+/** Before that it takes a slower one. */
 async function* unzstd(file: NodeJS.ReadableStream): AsyncGenerator<Buffer> {
   const { createZstdDecompress } = zlib as unknown as { createZstdDecompress?: () => NodeJS.ReadWriteStream };
   if (createZstdDecompress !== undefined) {

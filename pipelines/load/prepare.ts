@@ -7,6 +7,7 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import type { Formats } from "../config/formats.ts";
 import { refusedError } from "../lib/errors.ts";
+import { ListCut } from "../lib/list-cut.ts";
 import { decoderOf, type FileKind, maxLineOf, unpacked } from "./bytes.ts";
 import { CsvScan, type Flaw, JsonScan } from "./scan.ts";
 
@@ -42,7 +43,8 @@ export async function prepare(options: {
   const { path, shown, kind, formats, copy } = options;
   const maxLine = maxLineOf(formats);
   const quote = formats.quote ?? '"';
-  const needsCopy = kind.encoding !== "utf-8" || (kind.type === "json" && kind.mark > 0);
+  const cut = kind.type === "json" && formats.list !== undefined ? new ListCut(formats.list) : null;
+  const needsCopy = kind.encoding !== "utf-8" || (kind.type === "json" && (kind.mark > 0 || cut !== null));
   const decoder = kind.encoding === "utf-8" ? null : decoderOf(kind.encoding, true);
   // What is packed would be unpacked once more by the engine, on one thread.
   const isPacked = kind.compression !== "none";
@@ -73,7 +75,9 @@ export async function prepare(options: {
       maxLine,
     });
   };
-  const take = async (bytes: Buffer): Promise<void> => {
+  const take = async (all: Buffer): Promise<void> => {
+    const bytes = cut === null ? all : cut.push(all);
+    if ((cut?.found ?? 0) > 1) throw listError(shown, formats, "more than one");
     if (bytes.length === 0) return;
     first?.push(bytes);
     scan ??= begin(bytes);
@@ -105,6 +109,7 @@ export async function prepare(options: {
   } finally {
     out?.destroy();
   }
+  if (cut?.found === 0) throw listError(shown, formats, "none");
   const hasCopy = (out as WriteStream | null) !== null;
   const done = scan as CsvScan | JsonScan | null;
   const flaw = done?.end() ?? null;
@@ -127,6 +132,9 @@ export async function prepare(options: {
   }
   return hasCopy ? { path: copy, compression: "none", ...facts } : { path, compression: kind.compression, ...facts };
 }
+
+const listError = (shown: string, { list }: Formats, found: string): Error =>
+  refusedError(`${shown}: expected one JSON document with a list at ${list}, as formats.list says, found ${found}`);
 
 function decode(
   decoder: TextDecoder,

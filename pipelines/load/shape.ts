@@ -4,7 +4,7 @@ import type { Formats } from "../config/formats.ts";
 import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type FileKind, kindOf, maxLineOf } from "./bytes.ts";
+import { type FileKind, hasOwnZstd, kindOf, maxLineOf } from "./bytes.ts";
 import { delimiterOf, type Prepared, prepare, splitRecord } from "./prepare.ts";
 import { pointer, targetsOf } from "./reading.ts";
 
@@ -37,10 +37,27 @@ export async function lookAt(
   const kind = await kindOf(path, shown, formats);
   try {
     if (kind.type === "parquet") return await parquetShape(database, path);
+    if (kind.compression === "zstd" && !hasOwnZstd) await checkZstd(database, path, shown);
     const prepared = await prepare({ path, shown, kind, formats, copy });
     return kind.type === "csv" ? textShape(prepared, formats) : await jsonShape(database, prepared, source);
   } catch (error) {
     throw unreadable(shown, error);
+  }
+}
+
+/** The engine knows a checksum that is wrong; whatever else it finds is told better later. */
+async function checkZstd(database: Database, path: string, shown: string): Promise<void> {
+  try {
+    await database.run(
+      `create or replace temp table zstd_line as select count(*) as n from read_csv(${literal(path)}, auto_detect = false, header = false, delim = '\u0001',
+         quote = '', escape = '', columns = {'line': 'varchar'}, compression = 'zstd', ignore_errors = true)`,
+    );
+  } catch (error) {
+    if (/checksum/i.test(String(error)))
+      throw refusedError(
+        `${shown}: cannot be read: it is cut short or damaged, its checksum is that of other bytes`,
+        "fetch it again",
+      );
   }
 }
 

@@ -79,6 +79,8 @@ const empty: Profile = {
   domain: 0,
   json: 0,
   nothings: [],
+  endless: [],
+  endlessCount: 0,
   sums: [],
 };
 
@@ -123,6 +125,7 @@ const file = (name: string, columns: readonly string[]): ExportFile => ({
   bytes: 1,
   modifiedMs: 0,
   columns,
+  inner: [],
   sniffed: {
     kind: "csv",
     compression: "none",
