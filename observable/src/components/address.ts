@@ -8,8 +8,11 @@ import { html } from "htl";
 export interface AddressState<Value extends string = string> {
   readonly get: () => Value;
   readonly set: (value: Value) => void;
-  /** Called when the value may have changed: by `set`, by another control of the same name, by going back. */
-  readonly listen: (changed: () => void) => void;
+  /**
+   * Called when the value may have changed: by `set`, by another control of the same name, by going back; until `part`,
+   * which shows the value, has been taken off the page.
+   */
+  readonly listen: (changed: () => void, part: Node) => void;
 }
 
 /** Nobody types more into a filter; a longer value in a link is not a filter. */
@@ -50,9 +53,13 @@ export function addressState<Value extends string>(
       history.replaceState(history.state, "", `${location.pathname}${query}${location.hash}`);
       window.dispatchEvent(new Event(changedEvent));
     },
-    listen: (changed) => {
-      window.addEventListener(changedEvent, changed);
-      window.addEventListener("popstate", changed);
+    listen: (changed, part) => {
+      const events = [changedEvent, "popstate"] as const;
+      const heard = (): void => {
+        if (part.isConnected) changed();
+        else for (const event of events) window.removeEventListener(event, heard);
+      };
+      for (const event of events) window.addEventListener(event, heard);
     },
   };
 }
@@ -78,7 +85,7 @@ export function choice<Value extends string>(options: {
     shown.replaceChildren(render(value));
   };
   select.onchange = () => state.set(select.value as Value);
-  state.listen(show);
+  state.listen(show, shown);
   show();
   return html`<div class="choice"><label><span>${label}</span>${select}</label>${shown}</div>` as HTMLElement;
 }

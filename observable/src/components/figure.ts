@@ -10,6 +10,7 @@
 
 import { html } from "htl";
 import { addressState } from "./address.js";
+import { plural } from "./format.js";
 import type { Statement } from "./rows.js";
 
 export interface Column<Row> {
@@ -84,12 +85,12 @@ export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
       ? null
       : folded(
           "sql",
-          "SQL",
-          sql.map((s) => statementBlock(`${s.model} (one row per ${s.grain})`, s.sql)),
+          ["SQL", ` of ${title}`],
+          sql.map((s) => statementBlock(statementTitle(s), s.sql)),
         ),
   ];
-  const drawn = html`<figure class="report-figure" id=${id}>
-    <figcaption><span class="figure-title">${title} ${anchor(id)}</span>${
+  const drawn = html`<figure class="report-figure" id=${id} aria-labelledby=${`${id}-title`}>
+    <figcaption>${anchor(id, title)}<span class="figure-title" id=${`${id}-title`} role="heading" aria-level="2">${title}</span>${
       subtitle === undefined ? null : html`<span class="figure-subtitle">${subtitle}</span>`
     }</figcaption>
     ${legend ?? null}
@@ -107,35 +108,53 @@ export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
   return drawn;
 }
 
-/** The mark beside a title that is a link to it; its sign is in the style, so that the title's text stays the title. */
-export const anchor = (id: string): HTMLElement =>
-  html`<a class="anchor" href=${`#${id}`} aria-label="Link to this part"></a>` as HTMLElement;
+/** The mark before a title that is a link to it; its sign is in the style, so that the title's text stays the title. */
+export const anchor = (id: string, title: string): HTMLElement =>
+  html`<a class="anchor" href=${`#${id}`} aria-label=${`Link to ${title}`}></a>` as HTMLElement;
+
+/** Titles of figures under a heading of the page come a level below it. */
+export function lowerTitles(part: ParentNode): void {
+  for (const title of part.querySelectorAll(".figure-title")) title.setAttribute("aria-level", "3");
+}
+
+let hasMoved = false;
 
 /**
- * A link to a part of a page that a script makes: the browser looks for it before it is there. It is brought into view
- * while the charts above it take their sizes, until the reader moves or two seconds have passed.
+ * A link to a part of a page that a script makes: the browser looks for it before it is there. It is marked, and brought
+ * into view while the charts above it take their sizes, until the reader moves or two seconds have passed. What is drawn
+ * anew after that stays where it is.
  */
 export function goToIfWanted(part: HTMLElement): void {
-  if (location.hash.length < 2 || location.hash.slice(1) !== part.id) return;
+  if (hasMoved || location.hash.length < 2 || location.hash.slice(1) !== part.id) return;
+  part.classList.add("wanted");
+  window.addEventListener("hashchange", () => part.classList.remove("wanted"), { once: true });
   const show = (): void => {
     if (part.isConnected) part.scrollIntoView();
   };
   const observer = new ResizeObserver(show);
   observer.observe(document.body);
-  const stop = (): void => observer.disconnect();
+  const stop = (): void => {
+    hasMoved = true;
+    observer.disconnect();
+  };
   for (const moved of ["wheel", "touchstart", "keydown", "pointerdown"])
     window.addEventListener(moved, stop, { once: true, passive: true });
   setTimeout(stop, 2000);
   requestAnimationFrame(show);
 }
 
-/** A part that opens on demand and is made when it first opens: most readers never ask. */
+/**
+ * A part that opens on demand and is made when it first opens: most readers never ask. What every chart of a page has
+ * says to those who hear it which chart it is of.
+ */
 function folded(
   className: string,
-  summary: string,
+  [summary, of]: readonly [string, string],
   content: Iterable<Node> | (() => Iterable<Node>),
 ): HTMLDetailsElement {
-  const details = html`<details class=${className}><summary>${summary}</summary></details>` as HTMLDetailsElement;
+  const spoken = of === "" ? null : html`<span class="only-spoken">${of}</span>`;
+  const details =
+    html`<details class=${className}><summary>${summary}${spoken}</summary></details>` as HTMLDetailsElement;
   let isMade = false;
   details.addEventListener("toggle", () => {
     if (isMade || !details.open) return;
@@ -184,6 +203,13 @@ const compare = (a: string | number | null, b: string | number | null): number =
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en");
 };
 
+/** The first column names the row, unless it counts; a text of several lines gets the room to be read. */
+const cell = (content: string | Node, isNumber: boolean, isFirst: boolean): Node => {
+  if (isNumber) return html`<td class="number">${content}</td>` as Node;
+  if (isFirst) return html`<th scope="row">${content}</th>` as Node;
+  return html`<td class=${typeof content === "string" && content.length > 48 ? "long" : ""}>${content}</td>` as Node;
+};
+
 /** More rows than a reader scrolls through; the rest on demand, so that ten thousand rows do not stop the browser. */
 const atFirst = 300;
 
@@ -201,7 +227,7 @@ export function tableWithCsv<Row>(options: {
   readonly search?: boolean;
 }): HTMLElement {
   if (options.folded !== true) return html`<div class="data-table">${tableParts(options)}</div>` as HTMLElement;
-  const details = folded("data-table", "Numbers in this chart", () => tableParts(options));
+  const details = folded("data-table", ["Numbers in this chart", `: ${options.label}`], () => tableParts(options));
   const wanted = new URLSearchParams(location.search);
   if (wanted.has(`${options.name}.q`) || wanted.has(`${options.name}.sort`)) details.open = true;
   return details;
@@ -257,13 +283,12 @@ function tableParts<Row>(options: {
     }
     const first = isWhole ? shown : shown.slice(0, atFirst);
     rest.hidden = first.length === shown.length;
-    rest.textContent = `Show all ${shown.length} rows`;
+    rest.textContent = `Show all ${plural(shown.length, "row")}`;
     body.replaceChildren(
       ...(first.length === 0
         ? [html`<tr><td colspan=${columns.length}>No row matches.</td></tr>` as Node]
         : first.map(
-            (row) =>
-              html`<tr>${columns.map((c) => html`<td class=${c.isNumber ? "number" : ""}>${c.text(row)}</td>`)}</tr>` as Node,
+            (row) => html`<tr>${columns.map((c, i) => cell(c.text(row), c.isNumber === true, i === 0))}</tr>` as Node,
           )),
     );
   };
@@ -278,10 +303,11 @@ function tableParts<Row>(options: {
     clearTimeout(typed);
     typed = setTimeout(() => words.set(filter.value.trim()), 120);
   };
-  const save = html`<button type="button" class="save">Save as CSV</button>` as HTMLButtonElement;
+  const save =
+    html`<button type="button" class="save">Save as CSV<span class="only-spoken">: ${label}</span></button>` as HTMLButtonElement;
   save.onclick = () => download(name, toCsv(rows, columns));
   // A long table scrolls inside its frame: its length is said, so that nobody takes the first rows for all of them.
-  const length = rows.length > 12 ? html`<span class="length">${rows.length} rows</span>` : null;
+  const length = rows.length > 12 ? html`<span class="length">${plural(rows.length, "row")}</span>` : null;
   let last: string | null = null;
   const refill = (): void => {
     const now = `${words.get()}\n${order.get()}`;
@@ -289,11 +315,12 @@ function tableParts<Row>(options: {
     last = now;
     fill();
   };
-  words.listen(refill);
+  words.listen(refill, body);
   refill();
   return [
     html`<div class="table-tools">${length}${search || words.get() !== "" ? filter : null}${rest}${save}</div>`,
-    html`<div class="table-scroll" role="region" tabindex="0" aria-label=${label}><table>
+    html`<div class=${`table-scroll${rows.length <= 16 ? " short" : ""}`} role="group" tabindex="0" aria-label=${label}><table>
+      <caption><span class="only-spoken">${label}</span></caption>
       <thead><tr>${heads}</tr></thead>${body}
     </table></div>`,
   ];
@@ -310,10 +337,15 @@ export const legend = (
 
 /** The SQL behind a number, folded, with a button that copies it. */
 export const sqlBlock = (title: string, text: string): HTMLElement =>
-  folded("sql", title, () => [statementBlock(title, text)]);
+  folded("sql", [title, ""], () => [statementBlock(title, text)]);
+
+/** What a statement makes: its table and what a row of it stands for. */
+export const statementTitle = ({ model, grain }: Statement): string =>
+  `${model} (${grain === "one row" ? grain : `one row per ${grain}`})`;
 
 function statementBlock(title: string, text: string): HTMLElement {
-  const copy = html`<button type="button" class="save">Copy</button>` as HTMLButtonElement;
+  const copy =
+    html`<button type="button" class="save">Copy<span class="only-spoken"> ${title}</span></button>` as HTMLButtonElement;
   const said = html`<span class="length" role="status"></span>` as HTMLElement;
   copy.onclick = async () => {
     try {

@@ -63,7 +63,7 @@ export function filtered<Row>(
       ),
     );
   };
-  for (const { state } of bound) state.listen(show);
+  for (const { state } of bound) state.listen(show, shown);
   show();
   return html`<div><div class="filters">${bound.map(
     ({ filter, select }) => html`<label><span>${filter.label}</span>${select}</label>`,

@@ -18,11 +18,16 @@ export function say(strings: TemplateStringsArray, ...values: readonly (string |
 export const plain = (sentence: Sentence): string =>
   sentence.map((part) => (typeof part === "string" ? part : part.fact)).join("");
 
-/** Text nodes only: whatever a label holds is shown, never parsed. */
+/** Text nodes only: whatever a label holds is shown, never parsed. A short fact ("7.2 %") is not broken over two lines. */
+export const marked = (sentence: Sentence): readonly (string | Node)[] =>
+  sentence.map((part) =>
+    typeof part === "string"
+      ? part
+      : (html`<strong class=${part.fact.length <= 20 ? "fact" : ""}>${part.fact}</strong>` as Node),
+  );
+
 export const paragraph = (sentence: Sentence, className = ""): HTMLElement =>
-  html`<p class=${className}>${sentence.map((part) =>
-    typeof part === "string" ? part : html`<strong>${part.fact}</strong>`,
-  )}</p>` as HTMLElement;
+  html`<p class=${className}>${marked(sentence)}</p>` as HTMLElement;
 
 /** "red, yellow and green". */
 export function list(items: readonly string[]): string {

@@ -121,8 +121,8 @@ function groups(kpis: readonly Kpi[], domain: readonly [number, number]): HTMLEl
         : drawn.map((group) => groupSection(group, sortKpis(wanted, order.get()), { domain, labels }))),
     );
   };
-  words.listen(fill);
-  order.listen(fill);
+  words.listen(fill, shown);
+  order.listen(fill, shown);
   fill();
   return html`<div><div class="controls" role="search">${input}${select}${found}</div>${shown}</div>` as HTMLElement;
 }

@@ -1,8 +1,8 @@
 // Parts that several pages use.
 
 import { html } from "htl";
-import { anchor, goToIfWanted, slug, sqlBlock } from "../figure.js";
-import { paragraph, type Sentence } from "../prose.js";
+import { anchor, goToIfWanted, lowerTitles, slug, sqlBlock, statementTitle } from "../figure.js";
+import { marked, paragraph, type Sentence } from "../prose.js";
 import type { Statement } from "../rows.js";
 
 /** Sentences with the question that each answers in front. */
@@ -16,7 +16,8 @@ export function section(title: string, ...children: readonly (Node | string | nu
   // A figure in it may have the same name.
   const id = `section-${slug(title)}`;
   const part =
-    html`<section class="report-section" id=${id}><h2>${title} ${anchor(id)}</h2>${children}</section>` as HTMLElement;
+    html`<section class="report-section" id=${id}>${anchor(id, title)}<h2>${title}</h2>${children}</section>` as HTMLElement;
+  lowerTitles(part);
   goToIfWanted(part);
   return part;
 }
@@ -31,7 +32,7 @@ export function sqlSection(statements: readonly Statement[], models: readonly st
   return section(
     "The SQL behind this page",
     html`<p class="note-line">Each statement runs as it is on the release's warehouse; <code>compiled/</code> of the release holds them with everything they read.</p>` as Node,
-    ...shown.map((s) => sqlBlock(`${s.model} (one row per ${s.grain})`, s.sql)),
+    ...shown.map((s) => sqlBlock(statementTitle(s), s.sql)),
   );
 }
 
@@ -42,7 +43,5 @@ export const finding = (sentence: Sentence): { readonly note?: Node } =>
   sentence.length === 0
     ? {}
     : {
-        note: html`<span class="finding">${sentence.map((part) =>
-          typeof part === "string" ? part : html`<strong>${part.fact}</strong>`,
-        )}</span>` as Node,
+        note: html`<span class="finding">${marked(sentence)}</span>` as Node,
       };
