@@ -1,7 +1,7 @@
 import { usageError } from "../lib/errors.ts";
+import { dateInWords } from "../lib/words.ts";
 import { groupVerdicts, powerSentence, type ReportRow } from "../validation/report.ts";
 import { heldEnough } from "../validation/rhythm.ts";
-import { dateInWords } from "../validation/sentences.ts";
 import type { Database, Row } from "../warehouse/database.ts";
 import { type BookOptions, type Context, openRelease } from "./context.ts";
 import { wrap } from "./table.ts";

@@ -1,4 +1,5 @@
 /** What the tables of practice say, in sentences: each with its n and its interval, none of a cause. */
+import { dateInWords } from "../lib/words.ts";
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
 
@@ -18,10 +19,11 @@ export const tellStep: Step = {
     "marts.outcome_summary",
     "marts.usage_cluster",
     "marts.usage_cluster_fact",
+    "scores.scorecard",
   ],
   params: [],
   produces: ["marts.practice_sentence"],
-  version: "1",
+  version: "2",
   run: tell,
 };
 
@@ -47,7 +49,13 @@ async function tell({ query, run }: StepContext): Promise<void> {
       await query<Split>("select * from marts.funnel_split order by has_used desc"),
     ),
     ...stageSentences(await query<Stage>("select * from marts.journey_stage where churn_rate is not null")),
-    ...assignmentSentences(await query<Gap>("select * from marts.assignment_gap order by kind_no, scorecard")),
+    ...assignmentSentences(
+      await query<Gap>(`
+select g.*, c.label from marts.assignment_gap as g
+left join (select scorecard, arg_max(label, version) as label from scores.scorecard group by scorecard) as c
+  on c.scorecard = g.scorecard
+order by g.kind_no, g.scorecard`),
+    ),
   ];
   await run("create table marts.practice_sentence (topic varchar, place_no integer, sentence varchar)");
   const values = rows.map(([topic, sentence], i) => `(${literal(topic)}, ${i + 1}, ${literal(sentence)})`);
@@ -94,7 +102,7 @@ export function clusterSentences(
   if (fact.k === null)
     return [["clusters", `Accounts are not put into groups of use: ${fact.reason ?? "there is not enough to go by"}.`]];
   const said: string[] = [
-    `By their use on ${fact.fitted_on}, ${count(fact.n_accounts)} accounts fall into ${fact.k} groups that resamples find again (adjusted Rand index ${fact.stability?.toFixed(2)}; 1 is the same grouping). ${
+    `By their use on ${fact.fitted_on === null ? "a day that is not known" : dateInWords(fact.fitted_on)}, ${count(fact.n_accounts)} accounts fall into ${fact.k} groups that resamples find again (adjusted Rand index ${fact.stability?.toFixed(2)}; 1 is the same grouping). ${
       (fact.separation ?? 0) < 0.5
         ? `They blend into each other (separation ${fact.separation?.toFixed(2)} of 1)`
         : `They stand apart (separation ${fact.separation?.toFixed(2)} of 1)`
@@ -321,6 +329,8 @@ export function stageSentences(rows: readonly Stage[]): readonly (readonly ["sta
 interface Gap {
   readonly kind: string;
   readonly scorecard: string | null;
+  /** What the scorecard is called. */
+  readonly label: string | null;
   readonly n_accounts: number;
   readonly n_total: number;
 }
@@ -343,7 +353,7 @@ export function assignmentSentences(rows: readonly Gap[]): readonly (readonly ["
       "assignment",
       gaps.length > 0
         ? `Of ${one(total, "account")} ${gaps.join(", ")}.`
-        : `Each of ${one(total, "account")} has one scorecard (${cards.map(({ scorecard, n_accounts }) => `${scorecard} ${count(n_accounts)}`).join(", ")}); none meets the conditions of several${cards.length > 1 ? ", and none went to another stage without another scorecard" : ""}.`,
+        : `Each of ${one(total, "account")} has one scorecard (${cards.map(({ label, n_accounts }) => `"${label}" ${count(n_accounts)}`).join(", ")}); none meets the conditions of several${cards.length > 1 ? ", and none went to another stage without another scorecard" : ""}.`,
     ],
   ];
 }

@@ -77,7 +77,7 @@ export const adviseOnKpis: Step = {
   ],
   params: ["as_of", "gap_days", "horizon_days"],
   produces: ["validation.kpi_count_curve", "validation.model_test", "validation.suggested_weight"],
-  version: "1",
+  version: "2",
   async run(context) {
     const panel = await buildPanel(context, mostKpis);
     if ("why" in panel) {

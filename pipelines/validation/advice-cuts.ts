@@ -2,6 +2,7 @@
  * Cut-offs that history suggests: gates found on earlier rows and looked at once on later ones, and tiers of points
  * (docs/method.md, "Gates and thresholds").
  */
+import { dateInWords } from "../lib/words.ts";
 import type { Step, StepContext } from "../models/model.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
 import { dropRanked, rankSubjects } from "./advice-rank.ts";
@@ -115,7 +116,7 @@ export const adviseOnCuts: Step = {
   ],
   params: ["gap_days", "horizon_days"],
   produces: ["validation.gate_finding", "validation.suggested_threshold"],
-  version: "1",
+  version: "2",
   async run(context) {
     const parts = await layCuts(context);
     if ("why" in parts) {
@@ -239,8 +240,8 @@ order by s.kpi, s.side, s.threshold`);
     const trained = Math.max(0, ...candidates.map(({ churned }) => churned));
     const sentence =
       trained < 50
-        ? `Not enough data: ${trained} of 50 churned accounts with a known outcome before ${heldFrom}.`
-        : `No threshold is failed by a fifth of the account-months or fewer and more often before leaving (${accounts(trained)} before ${heldFrom}).`;
+        ? `Not enough data: ${trained} of 50 churned accounts with a known outcome before ${dateInWords(heldFrom)}.`
+        : `No threshold is failed by a fifth of the account-months or fewer and more often before leaving (${accounts(trained)} before ${dateInWords(heldFrom)}).`;
     await writeGates(context, [{ state: trained < 50 ? "cannot tell" : "none", sentence }]);
     return;
   }

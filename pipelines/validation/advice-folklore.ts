@@ -4,7 +4,7 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
-import { type Card, cardName, cardsInForce } from "./advice-cards.ts";
+import { type Card, cardsInForce, cardTitle } from "./advice-cards.ts";
 import { comparisonColumns, dropRanked, pairedDifference, rankSubjects, readRanked } from "./advice-rank.ts";
 import { differenceSentence } from "./advice-words.ts";
 import { twelveDigits, writeTable } from "./tables.ts";
@@ -45,7 +45,7 @@ export const adviseOnFolklore: Step = {
   ],
   params: ["as_of"],
   produces: ["validation.folklore"],
-  version: "1",
+  version: "2",
   async run(context) {
     const rows: Row[] = [];
     for (const card of await cardsInForce(context.query)) rows.push(...(await tryCard(context, card)));
@@ -85,19 +85,19 @@ where w.${of.replace(" and ", " and w.")} and w.share > 0`);
       rows.push({
         test: trial.test,
         ...head,
-        sentence: `${cardName(card)} adds points up: it has no weights to divide otherwise.`,
+        sentence: `${cardTitle(card)} adds points up: it has no weights to divide otherwise.`,
       });
     } else if (absent.length > 0) {
       rows.push({
         test: trial.test,
         ...head,
-        sentence: `${cardName(card)} ${trial.missing(absent[0] as string)}: there is nothing to compare.`,
+        sentence: `${cardTitle(card)} ${trial.missing(absent[0] as string)}: there is nothing to compare.`,
       });
     } else if (trial.test === "half_and_half" && Math.abs(partOf(places, "side", "proactive") - 50) < 0.5) {
       rows.push({
         test: trial.test,
         ...head,
-        sentence: `${cardName(card)} is half proactive and half reactive already.`,
+        sentence: `${cardTitle(card)} is half proactive and half reactive already.`,
       });
     } else tried.push(trial);
   }
@@ -150,11 +150,11 @@ ${tried
     const words =
       test === "half_and_half"
         ? ([
-            `The KPIs of ${cardName(card)}, half proactive and half reactive,`,
+            `The KPIs of ${cardTitle(card)}, half proactive and half reactive,`,
             `its own ${share(first)} to ${share(second)}`,
           ] as const)
         : ([
-            `The objective KPIs of ${cardName(card)} alone`,
+            `The objective KPIs of ${cardTitle(card)} alone`,
             `its sentiment alone (${share(second)} of 100 points)`,
           ] as const);
     const churned = Math.min(a?.n_churned ?? 0, b?.n_churned ?? 0);
@@ -173,7 +173,7 @@ ${tried
       n_accounts: Math.min(a?.n_accounts ?? 0, b?.n_accounts ?? 0),
       sentence:
         churned < 50
-          ? `Not enough data: ${churned} of 50 churned accounts since ${cardName(card)} was made can be compared.`
+          ? `Not enough data: ${churned} of 50 churned accounts since ${cardTitle(card)} was made can be compared.`
           : differenceSentence(words[0], words[1], found, churned),
     });
   }

@@ -4,7 +4,7 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
-import { type Card, cardName, cardsInForce } from "./advice-cards.ts";
+import { type Card, cardsInForce, cardTitle } from "./advice-cards.ts";
 import { humilitySentence } from "./advice-words.ts";
 import { doubleLiteral, twelveDigits } from "./tables.ts";
 
@@ -70,7 +70,7 @@ export const adviseOnWeights: Step = {
   ],
   params: ["as_of", "horizon_days"],
   produces: ["validation.weight_humility"],
-  version: "1",
+  version: "2",
   async run(context) {
     await context.run(`create table validation.weight_humility (${columns})`);
     for (const card of await cardsInForce(context.query)) await humbleCard(context, card);
@@ -89,8 +89,8 @@ async function humbleCard(context: StepContext, card: Card): Promise<void> {
     `select part_no, cast(share as double) as share from scores.scorecard_weight where ${of} and share > 0 order by part_no`,
   );
   if (card.combine !== "weighted_mean")
-    return say(`${cardName(card)} adds points up: it has no weights to draw others for.`);
-  if (parts.length < 2) return say(`${cardName(card)} has ${parts.length} KPI with weight: nothing to weigh.`);
+    return say(`${cardTitle(card)} adds points up: it has no weights to draw others for.`);
+  if (parts.length < 2) return say(`${cardTitle(card)} has ${parts.length} KPI with weight: nothing to weigh.`);
   const names = parts.map((_, k) => String(k + 1));
   const pivot = (where: string): string => `
 select account_id, snapshot_date, ${parts
@@ -114,7 +114,7 @@ where s.y is not null and s.snapshot_date >= date ${literal(card.created_on)} or
     params?.horizon_days ?? 0,
   );
   if (dates.length === 0)
-    return say(`${cardName(card)} is younger than every complete outcome window: no weighting can be tried.`);
+    return say(`${cardTitle(card)} is younger than every complete outcome window: no weighting can be tried.`);
   const inDates = `snapshot_date in (${dates.map((day) => `date ${literal(day)}`).join(", ")})`;
   await run(`
 create or replace temp table humble_row as
@@ -300,7 +300,7 @@ select count(*) as n, count(case when is_kept then 1 end) as n_kept,
 from humble_auc`);
   if (found === undefined) return drop();
   const sentence = humilitySentence({
-    card: cardName(card),
+    card: cardTitle(card),
     kpis: parts.length,
     n: found.n,
     kept: found.n_kept,

@@ -1,4 +1,5 @@
 /** Sentences of advice: each with its n and its interval, and no more than that. Pure. */
+import { dateInWords } from "../lib/words.ts";
 import type { PairedDifference } from "./advice-rank.ts";
 
 const count = (n: number): string => n.toLocaleString("en-US");
@@ -37,7 +38,7 @@ export function curveSummary(found: {
   readonly to: string;
 }): string {
   const { suggested, sets, nCandidates, churned, from, to } = found;
-  const where = `${accounts(churned)}, account-months of ${from} to ${to}, which no model had seen`;
+  const where = `${accounts(churned)}, account-months of ${dateInWords(from)} to ${dateInWords(to)}, which no model had seen`;
   const pool = `${nCandidates} KPI${nCandidates === 1 ? "" : "s"} with an early warning`;
   if (suggested === 0) {
     return `Of ${pool} none is shown to add to what age, size and segment say (${where}).`;
@@ -89,7 +90,7 @@ export function gateSentence(found: {
 }): string {
   const { label, side, threshold, state, n_churned, n_churned_failing, heldFrom, heldTo, pHolm } = found;
   const gate = `${label} ${side === "at_most" ? "at most" : "at least"} ${shown(threshold)}`;
-  const when = `held-out account-months of ${heldFrom} to ${heldTo}`;
+  const when = `held-out account-months of ${dateInWords(heldFrom)} to ${dateInWords(heldTo)}`;
   if (state === "cannot tell") {
     return `${gate}: cannot tell; ${accounts(n_churned)} (30 are needed), ${n_churned_failing} of them on that side (10), in ${when}.`;
   }
@@ -128,8 +129,8 @@ export function tierSentence(found: {
   const { later_rate: l, later_rate_low: ll, later_rate_high: lh } = found;
   const later =
     l === null || ll === null || lh === null
-      ? `nobody from ${found.laterFrom} on`
-      : `${interval(l, ll, lh)} from ${found.laterFrom} on, out of time (${accounts(found.laterChurned)})`;
+      ? `nobody from ${dateInWords(found.laterFrom)} on`
+      : `${interval(l, ll, lh)} from ${dateInWords(found.laterFrom)} on, out of time (${accounts(found.laterChurned)})`;
   return tiers === 1
     ? `No cut separates: neighbouring values do not differ by more than chance. ${then}; ${later}.`
     : `${values}: ${points} points; ${then}; ${later}.`;

@@ -1,4 +1,5 @@
 /** Reads validation.kpi_statistic, applies the rules and writes validation.kpi_verdict and validation.kpi_test. */
+import { dateInWords } from "../lib/words.ts";
 import type { Step, StepContext } from "../models/model.ts";
 import type { Query, Row } from "../warehouse/database.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
@@ -24,7 +25,7 @@ import {
   strengthOf,
   type Tested,
 } from "./rules.ts";
-import { dateInWords, labelOf, leakSentence, lowerFirst, sentenceOf, smallPrintOf, type Wording } from "./sentences.ts";
+import { labelOf, leakSentence, lowerFirst, sentenceOf, smallPrintOf, type Wording } from "./sentences.ts";
 import { type ColumnTypes, twelveDigits, writeTable } from "./tables.ts";
 
 interface KpiInput extends Statistics {

@@ -1,4 +1,5 @@
 /** What readers see of a verdict: a label, a sentence and the small print. */
+import { dateInWords } from "../lib/words.ts";
 import {
   boundsOf,
   type Decision,
@@ -63,13 +64,6 @@ const shortOf = (share: number | null): string =>
   share === null ? "not known" : String(Math.floor(100 * share + 1e-9));
 
 export const count = (value: number): string => value.toLocaleString("en-US");
-
-/** A date within a sentence: 1 March 2025. */
-export function dateInWords(iso: string): string {
-  const months = "January February March April May June July August September October November December".split(" ");
-  const [year, month, day] = iso.split("-").map(Number) as [number, number, number];
-  return `${day} ${months[month - 1]} ${year}`;
-}
 
 /** Pairs of 100 that the KPI sorts: 100 (1/2 + |A - 1/2|). */
 export const sorted = (auc: number | null): string => (auc === null ? "not known" : pairs(0.5 + Math.abs(auc - 0.5)));

@@ -172,8 +172,8 @@ describe("with 900 accounts", () => {
       "sentiment",
       "under_three",
     ]);
-    expect(rows[0]?.sentence).toBe("card@1 has no reactive KPI: there is nothing to compare.");
-    expect(rows[3]?.sentence).toBe("card@1 has no sentiment KPI: there is nothing to compare.");
+    expect(rows[0]?.sentence).toBe('"Card" has no reactive KPI: there is nothing to compare.');
+    expect(rows[3]?.sentence).toBe('"Card" has no sentiment KPI: there is nothing to compare.');
     expect(rows[1]?.sentence).toMatch(/of 100 pairs/);
   });
 

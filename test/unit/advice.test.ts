@@ -189,17 +189,17 @@ describe("sentences", () => {
       "These 3 sets are equivalent, within one standard error: a + b; a + c; a + d.",
     );
     expect(curveSummary({ ...found, suggested: 0, sets: [] })).toBe(
-      "Of 4 KPIs with an early warning none is shown to add to what age, size and segment say (200 churned accounts, account-months of 2025-01-01 to 2025-06-01, which no model had seen).",
+      "Of 4 KPIs with an early warning none is shown to add to what age, size and segment say (200 churned accounts, account-months of 1 January 2025 to 1 June 2025, which no model had seen).",
     );
   });
 
   it("say that history cannot rank weightings below 100 churned accounts", () => {
-    const found = { card: "card@1", kpis: 3, n: 2002, kept: 1001, isCurrentKept: true };
+    const found = { card: '"Card"', kpis: 3, n: 2002, kept: 1001, isCurrentKept: true };
     expect(humilitySentence({ ...found, churned: 99 })).toMatch(
       /^History cannot rank weightings: 99 churned accounts;/,
     );
     expect(humilitySentence({ ...found, churned: 100 })).toBe(
-      "1,001 of 2,002 weightings of the 3 KPIs of card@1 (50 %) rank leavers as well as the best of them, as far as can be told; the card's own is one of these (100 churned accounts).",
+      '1,001 of 2,002 weightings of the 3 KPIs of "Card" (50 %) rank leavers as well as the best of them, as far as can be told; the card\'s own is one of these (100 churned accounts).',
     );
   });
 
@@ -220,11 +220,11 @@ describe("sentences", () => {
       heldTo: "2026-02-01",
     };
     expect(gateSentence({ ...found, state: "holds", pHolm: 0.0004 })).toBe(
-      "Invoices sent at most 2: 20 % (15-26) left later, of the others 5.0 % (4.0-6.0); left more often than like accounts (one-sided p < .001 after Holm; 90 churned accounts, 30 on that side; held-out account-months of 2025-05-01 to 2026-02-01).",
+      "Invoices sent at most 2: 20 % (15-26) left later, of the others 5.0 % (4.0-6.0); left more often than like accounts (one-sided p < .001 after Holm; 90 churned accounts, 30 on that side; held-out account-months of 1 May 2025 to 1 February 2026).",
     );
     expect(gateSentence({ ...found, state: "does not hold", pHolm: 0.3 })).toContain("not shown to leave more often");
     expect(gateSentence({ ...found, state: "cannot tell", pHolm: null, n_churned_failing: 4 })).toBe(
-      "Invoices sent at most 2: cannot tell; 90 churned accounts (30 are needed), 4 of them on that side (10), in held-out account-months of 2025-05-01 to 2026-02-01.",
+      "Invoices sent at most 2: cannot tell; 90 churned accounts (30 are needed), 4 of them on that side (10), in held-out account-months of 1 May 2025 to 1 February 2026.",
     );
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { dateInWords } from "../../pipelines/lib/words.ts";
 import { type Decision, decide, type Evidence } from "../../pipelines/validation/rules.ts";
 import {
-  dateInWords,
   inHundred,
   labelOf,
   lowerFirst,
