@@ -140,7 +140,8 @@ export class Resolver {
         const share = this.#share(column, target);
         const isOwnKey = this.#isKeyOf(one, column.column);
         // The key of a fact's rows is no id of an account, whatever its numbers happen to equal.
-        if (isOwnKey && one.entity !== "account" && one.entity !== "user" && target.kind === "hub") continue;
+        const isRowKey = isOwnKey && !column.isDomain && one.entity !== "account" && one.entity !== "user";
+        if (isRowKey && target.kind === "hub") continue;
         if (share < (column.isDomain ? 0.15 : 0.3)) continue;
         const score =
           share +
