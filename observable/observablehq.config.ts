@@ -102,7 +102,13 @@ const header = ({ path }: { readonly path: string }): string => `<div class="mas
 </div>
 <script type="module" src="/components/masthead.js"></script>`;
 
-const footer = `<p>Data to ${escapeHtml(frame.asOf)}. Release ${escapeHtml(frame.releaseId.slice(0, 12))}. Associations at a stated
+/** 1 July 2026. */
+const inWords = (iso: string): string =>
+  iso === ""
+    ? "an unknown day"
+    : new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" }).format(new Date(iso));
+
+const footer = `<p>Data to ${inWords(frame.asOf)}. Release ${escapeHtml(frame.releaseId.slice(0, 12))}. Associations at a stated
 lead time, never causes. ${
   isForManagers
     ? "For account managers: customers are named here; do not pass it on."

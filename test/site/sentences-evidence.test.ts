@@ -110,7 +110,7 @@ describe("one KPI", () => {
     const far = [0.11, 0.1, 0.12, 0.06, 0.05, 0.07];
     const near = [0.07, 0.05, 0.09, 0.06, 0.05, 0.07];
     expect(text(kpis.cutSentence([cut(0.6, near), cut(0.22, far)]))).toBe(
-      "Flagging at most 5 marks 22 % of account-months and holds 30 % (25 % to 35 %) of those that led to leaving. Of the flagged 11 % left (10 % to 12 %), of the others 6.0 % (5.0 % to 7.0 %). Counted from 1 Feb 2025 on; which side to flag was read off the months before.",
+      "Flagging at most 5 marks 22 % of account-months and holds 30 % (25 % to 35 %) of those that led to leaving. Of the flagged 11 % left (10 % to 12 %), of the others 6.0 % (5.0 % to 7.0 %). Counted from 1 February 2025 on; which side to flag was read off the months before.",
     );
     expect(text(kpis.cutSentence([cut(0.2, near, false)]))).toMatch(
       /; the two intervals overlap\. Counted on all of history, which also chose the side/,
@@ -190,7 +190,7 @@ describe("one KPI", () => {
         ]),
       ),
     ).toBe(
-      "In the week of 13 Jan 2025 90 % of accounts had a value; the lowest was 40 % (week of 6 Jan 2025). The volume of the rows that feed it stepped up in Jan 2025.",
+      "In the week of 13 January 2025 90 % of accounts had a value; the lowest was 40 % (week of 6 January 2025). The volume of the rows that feed it stepped up in Jan 2025.",
     );
     expect(kpis.badgesInWords("exploratory, new, odd_one")).toEqual([
       "under 100 churned accounts: exploratory",
@@ -281,9 +281,9 @@ describe("scorecards", () => {
     );
     const signed = { validated_on: "2026-01-15", validated_by: "cs", valid_until: "2026-07-15" };
     expect(text(cards.signOffSentence(signed, new Date("2026-07-14T12:00:00Z")))).toBe(
-      "Signed on 15 Jan 2026 by cs, valid until 15 Jul 2026.",
+      "Signed on 15 January 2026 by cs, valid until 15 July 2026.",
     );
-    expect(text(cards.signOffSentence(signed, new Date("2026-07-15T00:00:00Z")))).toContain("expired on 15 Jul 2026");
+    expect(text(cards.signOffSentence(signed, new Date("2026-07-15T00:00:00Z")))).toContain("expired on 15 July 2026");
     expect(text(cards.signOffSentence({ ...signed, validated_on: null }, new Date()))).toBe(
       "Nobody has signed this version.",
     );
@@ -361,7 +361,7 @@ describe("scorecards", () => {
     const drift = (snapshot_date: string, is_alarm: boolean) =>
       ({ snapshot_date, reference_on: "2025-01-01", psi: 0.2, bar: 0.1, is_alarm }) as ScorecardDrift;
     expect(text(cards.scoreDriftSentence([drift("2025-03-01", false), drift("2025-02-01", true)]))).toBe(
-      "On 1 Mar 2025 scores lay as on 1 Jan 2025, as far as can be told; at 1 of 2 readings they did not. Moved scores are no failure of the score.",
+      "On 1 March 2025 scores lay as on 1 January 2025, as far as can be told; at 1 of 2 readings they did not. Moved scores are no failure of the score.",
     );
     expect(cards.scoreDriftSentence([])).toEqual([]);
   });
@@ -436,7 +436,9 @@ describe("definitions, data, advice, answers", () => {
     expect(text(evidence.volumeSentence([week("usage", "2025-01-06", null)]))).toMatch(/^No source stepped/);
     expect(
       text(evidence.volumeSentence([week("usage", "2025-01-06", "down"), week("tickets", "2025-02-03", "up")])),
-    ).toContain("2 times; last: tickets up in the week of 3 Feb 2025 and usage down in the week of 6 Jan 2025.");
+    ).toContain(
+      "2 times; last: tickets up in the week of 3 February 2025 and usage down in the week of 6 January 2025.",
+    );
     expect(text(evidence.volumeSentence([]))).toMatch(/^No source has a whole week/);
   });
 

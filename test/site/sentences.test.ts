@@ -61,13 +61,13 @@ describe("home", () => {
   test("kept: both years, one year, no money, nothing", () => {
     const say = (...rows: ReturnType<typeof year>[]) => plain(sentences.keptSentence(rows, release));
     expect(say(year(0, 0.87, 1.04, 0.82), year(1, 0.89, 1.07, 0.84))).toBe(
-      "In the year to 1 Jan 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; a year earlier 89, 107 and 84.",
+      "In the year to 1 January 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; a year earlier 89, 107 and 84.",
     );
     expect(say(year(0, 0.87, 1.04, 0.82, 3))).toBe(
-      "In the year to 1 Jan 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of the first two.",
+      "In the year to 1 January 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of the first two.",
     );
     expect(say(year(0, null, null, 0.82, 100), year(1, 0.89, 1.07, 0.84))).toBe(
-      "In the year to 1 Jan 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered; a year earlier 84 of 100 customers.",
+      "In the year to 1 January 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered; a year earlier 84 of 100 customers.",
     );
     expect(say()).toBe(
       "What was kept over 12 months is not known: the data does not reach back to 5 customers who paid a year ago.",
@@ -166,7 +166,7 @@ describe("home", () => {
     // What has expired is judged by the reader's day, not by the release's.
     const signed = { ...card, valid_until: "2026-01-01" };
     expect(signOffSentence([signed], new Date("2025-12-31T23:00:00Z"))).toEqual([]);
-    expect(plain(signOffSentence([signed], new Date("2026-01-01T00:00:00Z")))).toContain("expired on 1 Jan 2026");
+    expect(plain(signOffSentence([signed], new Date("2026-01-01T00:00:00Z")))).toContain("expired on 1 January 2026");
   });
 
   test("change counts scored moves only, by the order of the bands", () => {
@@ -186,7 +186,7 @@ describe("home", () => {
       move("unknown", "red", 99, 1, 7),
     ];
     expect(plain(sentences.changeSentence(rows, release))).toBe(
-      "Since 1 Dec 2025, 4 of 93 accounts moved to a riskier band and 9 to a healthier one, under one scorecard version.",
+      "Since 1 December 2025, 4 of 93 accounts moved to a riskier band and 9 to a healthier one, under one scorecard version.",
     );
     expect(plain(sentences.changeSentence([], release))).toContain("is not known");
   });
@@ -214,16 +214,18 @@ describe("home", () => {
           today,
         ),
       ),
-    ).toBe("Data to 1 Jan 2026, 4 days ago. The oldest source is tickets: it ends on 12 Dec 2025, 19 days behind.");
+    ).toBe(
+      "Data to 1 January 2026, 4 days ago. The oldest source is tickets: it ends on 12 December 2025, 19 days behind.",
+    );
     expect(
       plain(sentences.dataSentence([source("usage", "2025-12-31")], release, new Date("2026-01-01T08:00:00Z"))),
-    ).toBe("Data to 1 Jan 2026. The oldest source is usage: it ends on 31 Dec 2025.");
+    ).toBe("Data to 1 January 2026. The oldest source is usage: it ends on 31 December 2025.");
     expect(plain(sentences.dataSentence([source("accounts", null)], release, today))).toContain(
       "none can be called old",
     );
     const stale = source("usage", "2025-12-31", true, "source usage is thin: 3 rows");
     expect(plain(sentences.dataSentence([stale], release, today))).toMatch(
-      /31 Dec 2025\. Source usage is thin: 3 rows\.$/,
+      /31 December 2025\. Source usage is thin: 3 rows\.$/,
     );
   });
 });

@@ -237,7 +237,7 @@ test("what expires is judged by the reader's day", async () => {
   expect(await page.locator(".answers").innerText()).not.toContain("expired");
   await page.clock.setFixedTime(new Date("2023-07-01T12:00:00Z"));
   await open(page, `${url}index.html`);
-  expect(await page.locator(".answers").innerText()).toContain("expired on 1 Jul 2023: it is due again");
+  expect(await page.locator(".answers").innerText()).toContain("expired on 1 July 2023: it is due again");
   await context.close();
 });
 

@@ -70,12 +70,19 @@ export const toDate = (iso: string): Date => new Date(`${iso.slice(0, 10)}T00:00
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 
-/** 3 Oct 2025. */
-export function date(iso: string | null | undefined): string {
+const fullMonths = "January February March April May June July August September October November December".split(" ");
+
+const dayOf = (iso: string | null | undefined, names: readonly string[]): string => {
   if (iso === null || iso === undefined || iso === "") return "no date";
   const d = toDate(iso);
-  return `${d.getUTCDate()} ${months[d.getUTCMonth()]} ${d.getUTCFullYear()}`;
-}
+  return `${d.getUTCDate()} ${names[d.getUTCMonth()]} ${d.getUTCFullYear()}`;
+};
+
+/** 3 October 2025: in sentences. */
+export const date = (iso: string | null | undefined): string => dayOf(iso, fullMonths);
+
+/** 3 Oct 2025: in tables. */
+export const shortDate = (iso: string | null | undefined): string => dayOf(iso, months);
 
 /** Oct 2025. */
 export function month(iso: string): string {

@@ -4,7 +4,7 @@ import { accountHistory, type ScorePoint } from "../charts/account-history.js";
 import { courseMap } from "../charts/course-map.js";
 import { type Column, figure, legend, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
-import { count, date, money, percent, plural, points } from "../format.js";
+import { count, date, money, percent, plural, points, shortDate } from "../format.js";
 import { accountHref, bandMark, outside, outsideLine, shownMoney, shownScore, signed } from "../managers.js";
 import { list, paragraph, plain, say } from "../prose.js";
 import type { Band, Release } from "../rows.js";
@@ -289,7 +289,7 @@ function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountDa
   const first = scored[0];
   const last = scored.at(-1);
   const columns: readonly Column<(typeof rows)[number]>[] = [
-    { name: "Date", text: (r) => date(r.on), value: (r) => r.on },
+    { name: "Date", text: (r) => shortDate(r.on), value: (r) => r.on },
     {
       name: "Score",
       text: (r) => (r.score === null ? `no score: ${points(r.low)} to ${points(r.high)}` : points(r.score)),
@@ -378,15 +378,15 @@ function flags(rows: readonly Flag[]): Node {
       { name: "Flag", text: (r) => outside(r.label, 80), value: (r) => r.label },
       { name: "Kind", text: (r) => r.kind },
       { name: "When", text: (r) => outside(r.words, 80), value: (r) => r.words },
-      { name: "Since", text: (r) => date(r.since), value: (r) => r.since },
+      { name: "Since", text: (r) => shortDate(r.since), value: (r) => r.since },
       {
         name: "Until",
         text: (r) =>
           r.until === null
             ? r.snoozed === null
               ? "raised"
-              : `raised, snoozed until ${date(r.snoozed)}`
-            : date(r.until),
+              : `raised, snoozed until ${shortDate(r.snoozed)}`
+            : shortDate(r.until),
         value: (r) => r.until,
       },
       {
@@ -445,10 +445,10 @@ function milestones(a: AccountDetail, data: AccountData): Node {
       rows,
       columns: [
         { name: "Milestone", text: (r) => outside(r.milestone, 80), value: (r) => r.milestone },
-        { name: "Expected on", text: (r) => date(r.expected_on), value: (r) => r.expected_on },
+        { name: "Expected on", text: (r) => shortDate(r.expected_on), value: (r) => r.expected_on },
         {
           name: "Passed on",
-          text: (r) => (r.reached_on === null ? "open" : date(r.reached_on)),
+          text: (r) => (r.reached_on === null ? "open" : shortDate(r.reached_on)),
           value: (r) => r.reached_on,
         },
         {
@@ -480,7 +480,7 @@ function timeline(a: AccountDetail, release: Release): readonly Node[] {
         label: "What happened",
         rows: shown,
         columns: [
-          { name: "Date", text: (r) => date(r.on), value: (r) => r.on },
+          { name: "Date", text: (r) => shortDate(r.on), value: (r) => r.on },
           { name: "Kind", text: (r) => outside(r.kind, 40), value: (r) => r.kind },
           {
             name: "What",

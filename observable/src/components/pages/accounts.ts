@@ -3,7 +3,7 @@ import { bandStyles, styleOf } from "../bands.js";
 import { portfolioMap } from "../charts/portfolio-map.js";
 import { type Column, figure, legend, tableWithCsv } from "../figure.js";
 import { type Filter, filtered } from "../filters.js";
-import { count, date, money, percent, plural, points } from "../format.js";
+import { count, date, money, percent, plural, points, shortDate } from "../format.js";
 import {
   type AccountGroup,
   accountHref,
@@ -126,7 +126,7 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
       isNumber: true,
     },
     { name: "Flags", text: (r) => outside(r.flags, 120), value: (r) => r.flags },
-    { name: "Renews on", text: (r) => (r.renews_on === null ? "" : date(r.renews_on)), value: (r) => r.renews_on },
+    { name: "Renews on", text: (r) => (r.renews_on === null ? "" : shortDate(r.renews_on)), value: (r) => r.renews_on },
     {
       name: "Paid so far",
       text: (r) => (r.paid_minor === null ? "" : money(r.paid_minor, currency)),
@@ -241,7 +241,7 @@ function promoters(data: AccountsData, release: Release): readonly Node[] {
           { name: "Account", text: (r) => accountLink(r, "accounts/"), value: (r) => r.name ?? r.account_id },
           { name: "Person", text: (r) => outside(r.user_id, 40), value: (r) => r.user_id },
           { name: "Answer", text: (r) => `${points(r.score)}, ${r.kind}`, value: (r) => r.score, isNumber: true },
-          { name: "On", text: (r) => date(r.answered_on), value: (r) => r.answered_on },
+          { name: "On", text: (r) => shortDate(r.answered_on), value: (r) => r.answered_on },
           {
             name: "A month",
             text: (r) => shownMoney(r.mrr_minor, release.currency),

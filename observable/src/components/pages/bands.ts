@@ -11,7 +11,7 @@ import { migration } from "../charts/migration.js";
 import { scoreOverTime } from "../charts/score-over-time.js";
 import { weightOnEvidence } from "../charts/weight.js";
 import { type Column, figure, legend, tableWithCsv } from "../figure.js";
-import { count, date, inMajor, missing, money, onHundred, percent, points } from "../format.js";
+import { count, date, inMajor, missing, money, onHundred, percent, points, shortDate } from "../format.js";
 import { paragraph, plain } from "../prose.js";
 import type {
   Band,
@@ -426,7 +426,7 @@ function timeFigure(page: Context, card: Scorecard): HTMLElement {
     .map((r) => ({ on: r.snapshot_date, label: `v${r.version}` }));
   const notes = noteMarks(page.note, [...new Set(rows.map((r) => r.snapshot_date))].sort());
   const columns: readonly Column<BandMonth>[] = [
-    { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
+    { name: "Date", text: (r) => shortDate(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Band", text: (r) => styleOf(styles, r.band).name },
     { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
     {
@@ -457,7 +457,7 @@ function meanFigure(page: Context, card: Scorecard): HTMLElement | null {
   const [first, last] = [rows[0], rows.at(-1)];
   if (first === undefined || last === undefined || rows.length < 2) return null;
   const columns: readonly Column<ScoreMonth>[] = [
-    { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
+    { name: "Date", text: (r) => shortDate(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Version", text: (r) => String(r.version), value: (r) => r.version, isNumber: true },
     { name: "Mean score", text: (r) => points(r.mean_score), value: (r) => r.mean_score, isNumber: true },
     { name: "Weighted by money", text: (r) => points(r.mean_by_money), value: (r) => r.mean_by_money, isNumber: true },

@@ -1,7 +1,7 @@
 import { html } from "htl";
 import { volumes } from "../charts/volumes.js";
 import { type Column, figure, tableWithCsv } from "../figure.js";
-import { count, date, daysBetween, missing, percent, plural } from "../format.js";
+import { count, daysBetween, missing, percent, plural, shortDate } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
 import type { KpiQuality, SourceContract, SourceWeek } from "../rows-evidence.js";
@@ -93,7 +93,7 @@ function volumeFigure(rows: readonly SourceWeek[]): HTMLElement {
       rows,
       columns: [
         { name: "Source", text: (r) => r.source },
-        { name: "Week of", text: (r) => date(r.week), value: (r) => r.week },
+        { name: "Week of", text: (r) => shortDate(r.week), value: (r) => r.week },
         { name: "Rows", text: (r) => count(r.n_rows), value: (r) => r.n_rows, isNumber: true },
         {
           name: "Usual",
@@ -119,11 +119,12 @@ function qualitySection(rows: readonly KpiQuality[]): HTMLElement {
     },
     {
       name: "Lowest week",
-      text: (r) => (r.coverage_lowest === null ? missing : `${percent(r.coverage_lowest)}, ${date(r.lowest_week)}`),
+      text: (r) =>
+        r.coverage_lowest === null ? missing : `${percent(r.coverage_lowest)}, ${shortDate(r.lowest_week)}`,
       value: (r) => r.coverage_lowest,
       isNumber: true,
     },
-    { name: "Last row", text: (r) => date(r.last_on), value: (r) => r.last_on },
+    { name: "Last row", text: (r) => shortDate(r.last_on), value: (r) => r.last_on },
     {
       name: "Longest gap, days",
       text: (r) =>
@@ -131,14 +132,14 @@ function qualitySection(rows: readonly KpiQuality[]): HTMLElement {
           ? missing
           : r.longest_gap_days === 0
             ? "0"
-            : `${count(r.longest_gap_days)}, from ${date(r.gap_from)}`,
+            : `${count(r.longest_gap_days)}, from ${shortDate(r.gap_from)}`,
       value: (r) => r.longest_gap_days,
       isNumber: true,
     },
     {
       name: "Steps in volume",
       text: (r) =>
-        r.n_steps === null ? missing : r.n_steps === 0 ? "0" : `${count(r.n_steps)}, last ${date(r.last_step)}`,
+        r.n_steps === null ? missing : r.n_steps === 0 ? "0" : `${count(r.n_steps)}, last ${shortDate(r.last_step)}`,
       value: (r) => r.n_steps,
       isNumber: true,
     },
@@ -159,8 +160,8 @@ function sourceTable(rows: readonly DataSource[], contracts: readonly SourceCont
   const columns: readonly Column<DataSource>[] = [
     { name: "Source", text: (r) => r.source },
     { name: "Holds", text: (r) => r.entity.replaceAll("_", " ") },
-    { name: "First row", text: (r) => date(r.first_day), value: (r) => r.first_day },
-    { name: "Last row", text: (r) => date(r.last_day), value: (r) => r.last_day },
+    { name: "First row", text: (r) => shortDate(r.first_day), value: (r) => r.first_day },
+    { name: "Last row", text: (r) => shortDate(r.last_day), value: (r) => r.last_day },
     {
       name: "Days behind",
       text: (r) => (r.last_day === null ? "no date" : count(Math.max(0, daysBetween(r.last_day, release.as_of) - 1))),
@@ -199,9 +200,9 @@ const rejectColumns: readonly Column<Reject>[] = [
 const deliveryColumns: readonly Column<Delivery>[] = [
   { name: "File", text: (r) => r.file },
   { name: "Source", text: (r) => r.source },
-  { name: "Delivered", text: (r) => date(r.delivered_on), value: (r) => r.delivered_on },
-  { name: "First row", text: (r) => date(r.first_day), value: (r) => r.first_day },
-  { name: "Last row", text: (r) => date(r.last_day), value: (r) => r.last_day },
+  { name: "Delivered", text: (r) => shortDate(r.delivered_on), value: (r) => r.delivered_on },
+  { name: "First row", text: (r) => shortDate(r.first_day), value: (r) => r.first_day },
+  { name: "Last row", text: (r) => shortDate(r.last_day), value: (r) => r.last_day },
   { name: "Rows read", text: (r) => count(r.rows_read), value: (r) => r.rows_read, isNumber: true },
   { name: "Set aside", text: (r) => count(r.rows_rejected), value: (r) => r.rows_rejected, isNumber: true },
   { name: "SHA-256", text: (r) => r.sha256_start },

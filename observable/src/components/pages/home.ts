@@ -4,7 +4,7 @@ import { type BandShare, bandsOverTime } from "../charts/bands-over-time.js";
 import { leavers } from "../charts/leavers.js";
 import { renewals } from "../charts/renewals.js";
 import { type Column, figure, legend } from "../figure.js";
-import { count, date, inMajor, money, monthSpan, percent, plural } from "../format.js";
+import { count, date, inMajor, money, monthSpan, percent, plural, shortDate } from "../format.js";
 import { plain } from "../prose.js";
 import type {
   Band,
@@ -126,7 +126,7 @@ function moneyFigure(data: HomeData, styles: Styles, release: Release): HTMLElem
   const notes = noteMarks(data.note, dates);
   const below = [notes.words, plain(coloursCaveat(data.scorecard_state, data.scorecard))].filter(Boolean).join(" ");
   const columns: readonly Column<BandMonth>[] = [
-    { name: "Date", text: (r) => date(r.snapshot_date), value: (r) => r.snapshot_date },
+    { name: "Date", text: (r) => shortDate(r.snapshot_date), value: (r) => r.snapshot_date },
     { name: "Band", text: (r) => styleOf(styles, r.band).name },
     { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
     {

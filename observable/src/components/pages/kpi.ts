@@ -18,6 +18,7 @@ import {
   percentTick,
   plural,
   points,
+  shortDate,
 } from "../format.js";
 import { paragraph, type Sentence } from "../prose.js";
 import type { Kpi, KpiRange, KpiSegment, Release, Statement } from "../rows.js";
@@ -362,7 +363,7 @@ function looksFigure({ looks }: KpiDetail, kpi: Kpi): HTMLElement | null {
     ...finding(looksSentence(kpi, looks)),
     table: {
       name: `${kpi.kpi}-looks`,
-      rows: ordered.map((l) => ({ ...l, label: date(l.look_on) })),
+      rows: ordered.map((l) => ({ ...l, label: shortDate(l.look_on) })),
       columns: [
         ...pairColumns<(typeof ordered)[number] & { readonly label: string }>("As of"),
         { name: "Verdict", text: (l) => l.verdict_label },
@@ -458,7 +459,7 @@ function weeksFigure({ weeks }: KpiDetail, kpi: Kpi): HTMLElement | null {
       name: `${kpi.kpi}-coverage`,
       rows,
       columns: [
-        { name: "Week of", text: (r) => date(r.week), value: (r) => r.week },
+        { name: "Week of", text: (r) => shortDate(r.week), value: (r) => r.week },
         { name: "Accounts", text: (r) => count(r.n_accounts), value: (r) => r.n_accounts, isNumber: true },
         { name: "With a value", text: (r) => percent(r.coverage), value: (r) => r.coverage, isNumber: true },
         {

@@ -1,7 +1,7 @@
 import { html } from "htl";
 import { type RateRow, rateRows } from "../charts/rate-rows.js";
 import { type Column, figure } from "../figure.js";
-import { count, date, missing, percent } from "../format.js";
+import { count, date, missing, percent, shortDate } from "../format.js";
 import { paragraph } from "../prose.js";
 import type { Release, Statement } from "../rows.js";
 import { caption, section, sqlSection, statementsOf } from "./parts.js";
@@ -365,7 +365,7 @@ function funnelFigure(data: PracticeData): HTMLElement {
       columns: [
         {
           name: "Trials from",
-          text: (r) => (r.cohort_from === null ? "all" : date(text(r.cohort_from))),
+          text: (r) => (r.cohort_from === null ? "all" : shortDate(text(r.cohort_from))),
           value: (r) => text(r.cohort_from),
         },
         words("Step", "step"),

@@ -3,7 +3,7 @@ import { actionGroups } from "../bands.js";
 import { around, intervals } from "../charts/intervals.js";
 import { weightOnEvidence } from "../charts/weight.js";
 import { type Column, figure, legend, tableWithCsv } from "../figure.js";
-import { count, date, missing, points, signedPairs } from "../format.js";
+import { count, missing, points, shortDate, signedPairs } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { ScorecardState, Statement, WeightOnEvidence } from "../rows.js";
 import type { ScorecardTest, ScorecardVersion } from "../rows-evidence.js";
@@ -165,13 +165,13 @@ function versions(cards: readonly ScorecardVersion[]): HTMLElement {
       columns: [
         { name: "Scorecard", text: (c) => c.label },
         { name: "Version", text: (c) => String(c.version), value: (c) => c.version, isNumber: true },
-        { name: "Made on", text: (c) => date(c.created_on), value: (c) => c.created_on },
-        { name: "In force from", text: (c) => date(c.in_force_from), value: (c) => c.in_force_from },
+        { name: "Made on", text: (c) => shortDate(c.created_on), value: (c) => c.created_on },
+        { name: "In force from", text: (c) => shortDate(c.in_force_from), value: (c) => c.in_force_from },
         {
           name: "Signed",
-          text: (c) => (c.validated_on === null ? "no" : `${date(c.validated_on)}, ${c.validated_by ?? ""}`),
+          text: (c) => (c.validated_on === null ? "no" : `${shortDate(c.validated_on)}, ${c.validated_by ?? ""}`),
         },
-        { name: "Valid until", text: (c) => (c.valid_until === null ? "" : date(c.valid_until)) },
+        { name: "Valid until", text: (c) => (c.valid_until === null ? "" : shortDate(c.valid_until)) },
       ],
     }),
   );

@@ -3,7 +3,7 @@ import { bandStyles } from "../bands.js";
 import { playAfter } from "../charts/play-after.js";
 import { type Column, figure, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
-import { count, date, missing, percent, plural, points } from "../format.js";
+import { count, missing, percent, plural, points, shortDate } from "../format.js";
 import {
   accountLink,
   bandMark,
@@ -98,9 +98,13 @@ function list(rows: readonly Surprise[], kind: string, data: SurprisesData, rele
   const columns: readonly Column<Surprise>[] = [
     { name: "Account", text: (r) => accountLink(r, ""), value: (r) => r.name ?? r.account_id },
     { name: "Id", text: (r) => outside(r.account_id, 40), value: (r) => r.account_id },
-    { name: kind === "green_churner" ? "Scored on" : "Red since", text: (r) => date(r.since), value: (r) => r.since },
+    {
+      name: kind === "green_churner" ? "Scored on" : "Red since",
+      text: (r) => shortDate(r.since),
+      value: (r) => r.since,
+    },
     ...(kind === "green_churner"
-      ? [{ name: "Decided on", text: (r: Surprise) => date(r.decided_on), value: (r: Surprise) => r.decided_on }]
+      ? [{ name: "Decided on", text: (r: Surprise) => shortDate(r.decided_on), value: (r: Surprise) => r.decided_on }]
       : []),
     { name: "Score then", text: (r) => points(r.score_then), value: (r) => r.score_then, isNumber: true },
     { name: "Band", text: (r) => bandMark(styles, r.band), value: (r) => r.band },

@@ -2,7 +2,7 @@ import { html } from "htl";
 import { bandStyles } from "../bands.js";
 import { type Column, tableWithCsv } from "../figure.js";
 import { type Filter, filtered } from "../filters.js";
-import { count, date, money, percent, plural } from "../format.js";
+import { count, date, money, percent, plural, shortDate } from "../format.js";
 import {
   accountLink,
   bandMark,
@@ -134,7 +134,7 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
       "The next date on which the contract known today ends or renews.",
       renewing,
       [
-        { name: "Renews on", text: (r) => date(r.renews_on), value: (r) => r.renews_on },
+        { name: "Renews on", text: (r) => shortDate(r.renews_on), value: (r) => r.renews_on },
         { name: "Notice", text: (r) => (r.in_notice ? "given" : ""), value: (r) => (r.in_notice ? "given" : "") },
       ],
     )}
@@ -150,7 +150,7 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
               { name: "Account", text: (r) => accountLink(r, ""), value: (r) => r.name ?? r.account_id },
               { name: "Id", text: (r) => outside(r.account_id, 40), value: (r) => r.account_id },
               { name: "Play", text: (r) => labels.get(r.play) ?? r.play, value: (r) => labels.get(r.play) ?? r.play },
-              { name: "Due on", text: (r) => date(r.due_on), value: (r) => r.due_on },
+              { name: "Due on", text: (r) => shortDate(r.due_on), value: (r) => r.due_on },
               { name: "State", text: (r) => r.state, value: (r) => r.state },
               { name: "Band", text: (r) => bandMark(styles, r.band), value: (r) => r.band },
               {
