@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Book, readBook } from "../config/book.ts";
 import type { Log } from "../lib/log.ts";
-import { type Release, readCurrentRelease } from "../publish/release.ts";
+import { openCurrent, type Release } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 
@@ -42,8 +42,14 @@ export async function openRelease(
   options: BookOptions,
 ): Promise<OpenBook & { readonly release: Release; readonly database: Database }> {
   const { book, state } = await openBook(context, name, options);
-  const release = await readCurrentRelease(state, book.book, name);
-  const database = await Database.open({
+  return openCurrent(state, book.book, name, async (release) => {
+    const database = await openWarehouse(state, release);
+    return { book, state, release, database };
+  });
+}
+
+const openWarehouse = (state: string, release: Release): Promise<Database> =>
+  Database.open({
     path: join(release.folder, "warehouse.duckdb"),
     readOnly: true,
     allowedDirectories: [release.folder, join(state, "store")],
@@ -59,5 +65,3 @@ export async function openRelease(
         }),
     ],
   });
-  return { book, state, release, database };
-}

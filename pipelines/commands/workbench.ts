@@ -6,8 +6,8 @@ import { usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import { silentLog } from "../lib/log.ts";
 import { sortNodes } from "../models/graph.ts";
-import { runNodes } from "../models/run.ts";
-import { type Release, readCurrentRelease } from "../publish/release.ts";
+import { type Runner, runNodes } from "../models/run.ts";
+import { openCurrent, type Release } from "../publish/release.ts";
 import { scoreNodes } from "../scores/compile.ts";
 import { draftOf, readDraft } from "../scores/draft.ts";
 import type { Bounding } from "../scores/reach.ts";
@@ -23,6 +23,8 @@ export interface Workbench {
   readonly book: Book;
   readonly release: Release;
   readonly database: Database;
+  /** The catalog that holds the release's own tables. */
+  readonly catalog: string;
   /** The KPIs of the release and those that the book lists without an export. */
   readonly kpis: readonly string[];
   /** What the release's definitions say of the values of its KPIs; a `cap` is not kept. */
@@ -31,16 +33,21 @@ export interface Workbench {
   readonly tables: ReadonlySet<string>;
 }
 
+/** As much of it as scores are built and ranked with. */
+export type Bench = Pick<Workbench, "book" | "catalog" | "kpis" | "tables"> & { readonly database: Runner };
+
 export async function openWorkbench(context: Context, name: string, options: BookOptions): Promise<Workbench> {
   const { book, state } = await openBook(context, name, options);
-  const release = await readCurrentRelease(state, book.book, name);
-  const database = await Database.open({
-    path: ":memory:",
-    allowedDirectories: [release.folder],
-    prepare: [`attach ${literal(join(release.folder, "warehouse.duckdb"))} as release (read_only)`],
-    ...(book.threads === undefined ? {} : { threads: book.threads }),
-    ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
-  });
+  const { release, database } = await openCurrent(state, book.book, name, async (release) => ({
+    release,
+    database: await Database.open({
+      path: ":memory:",
+      allowedDirectories: [release.folder],
+      prepare: [`attach ${literal(join(release.folder, "warehouse.duckdb"))} as release (read_only)`],
+      ...(book.threads === undefined ? {} : { threads: book.threads }),
+      ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
+    }),
+  }));
   try {
     await database.run(await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8"));
     const found = await database.query<{ layer: string; name: string }>(
@@ -68,6 +75,7 @@ export async function openWorkbench(context: Context, name: string, options: Boo
       book,
       release,
       database,
+      catalog: "release",
       kpis: [...new Set([...definitions.map(({ id }) => id), ...listed])],
       definitions,
       tables: new Set(found.map(({ layer, name: table }) => `${layer}.${table}`)),
@@ -97,13 +105,13 @@ export async function readDraftFile(context: Context, bench: Workbench, file: st
  * `snapshot_date`; scores that look back at earlier ones (points by slope) need those too.
  */
 export async function buildScores(
-  { book, database, kpis, tables }: Workbench,
+  { book, database, catalog, kpis, tables }: Bench,
   cards: readonly AppliedScorecard[],
   dates = "true",
 ): Promise<void> {
   await database.run("drop schema if exists scores cascade");
   await database.run(
-    `create or replace view spine.account_snapshot as select * from release.spine.account_snapshot where ${dates}`,
+    `create or replace view spine.account_snapshot as select * from ${catalog}.spine.account_snapshot where ${dates}`,
   );
   const computed = await database.query<{ id: string }>("select id from features.kpi_definition");
   const known = kpis.filter((kpi) => computed.some(({ id }) => id === kpi));

@@ -163,14 +163,40 @@ export async function listReleases(state: string): Promise<readonly Release[]> {
   const root = join(state, "releases");
   if (!existsSync(root)) return [];
   const names = (await readdir(root)).filter((name) => existsSync(join(root, name, "manifest.json"))).sort();
-  return Promise.all(names.map((name) => readRelease(join(root, name))));
+  const found = await Promise.all(
+    names.map((name) =>
+      readRelease(join(root, name)).catch((error: NodeJS.ErrnoException) => {
+        // Pruned since it was listed.
+        if (error.code === "ENOENT") return null;
+        throw error;
+      }),
+    ),
+  );
+  return found.filter((release) => release !== null);
 }
 
-/** What `current` points at, or null before the first release. */
+/**
+ * What `current` points at, or null before the first release. A refresh that publishes meanwhile may prune the release that was just
+ * named: then `current` names another one.
+ */
 export async function findCurrentRelease(state: string): Promise<Release | null> {
+  for (let before = await currentName(state); before !== null; ) {
+    try {
+      return await readRelease(join(state, "releases", before));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      const name = await currentName(state);
+      if (name === before) return null;
+      before = name;
+    }
+  }
+  return null;
+}
+
+/** The name of the release that `current` points at, whether it is there or not. */
+export async function currentName(state: string): Promise<string | null> {
   try {
-    const target = await readlink(join(state, "current"));
-    return await readRelease(join(state, "releases", basename(target)));
+    return basename(await readlink(join(state, "current")));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return null;
@@ -182,6 +208,23 @@ export async function findCurrentRelease(state: string): Promise<Release | null>
   }
 }
 
+/** Opens the current release: where a refresh pruned it before it was open, the one that came after it. */
+export async function openCurrent<T>(
+  state: string,
+  book: string,
+  named: string,
+  open: (release: Release) => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    const release = await readCurrentRelease(state, book, named);
+    try {
+      return await open(release);
+    } catch (error) {
+      if (basename(release.folder) === (await currentName(state))) throw error;
+    }
+  }
+}
+
 /** The same, where having none is the user's error (exit 2); `named` is what the user called the book by. */
 export async function readCurrentRelease(state: string, book: string, named: string = book): Promise<Release> {
   const release = await findCurrentRelease(state);
@@ -190,13 +233,22 @@ export async function readCurrentRelease(state: string, book: string, named: str
   return release;
 }
 
+/** Takes a release away by one rename, so that none is ever half there; what a kill leaves of it lies among the builds, and is swept. */
+async function removeRelease(state: string, name: string): Promise<void> {
+  const aside = join(state, "builds", `${name}.pruned`);
+  await mkdir(join(state, "builds"), { recursive: true });
+  await rm(aside, { recursive: true, force: true });
+  await rename(join(state, "releases", name), aside);
+  await rm(aside, { recursive: true, force: true });
+}
+
 /** Removes every release but the current one, and returns their names: none of them may be gone back to. */
 export async function removeOtherReleases(state: string): Promise<readonly string[]> {
   const current = await findCurrentRelease(state);
   const root = join(state, "releases");
   const names = existsSync(root) ? await readdir(root) : [];
   const others = names.filter((name) => current !== null && name !== basename(current.folder)).sort();
-  for (const name of others) await rm(join(root, name), { recursive: true, force: true });
+  for (const name of others) await removeRelease(state, name);
   return others;
 }
 
@@ -259,7 +311,7 @@ export async function sweep(state: string, keep: number, runningBuild: string): 
   const releases = await listReleases(state);
   for (const release of releases.slice(0, Math.max(0, releases.length - keep))) {
     if (release.folder === current?.folder || basename(release.folder) === basename(runningBuild)) continue;
-    await rm(release.folder, { recursive: true, force: true });
+    await removeRelease(state, basename(release.folder));
   }
   const builds = join(state, "builds");
   if (existsSync(builds)) {

@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
+import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
@@ -42,6 +41,21 @@ export async function findSiteFile(folder: string, url: string): Promise<string 
   return null;
 }
 
+/** The file, open: from then on a refresh may prune the release that it belongs to. One that did so before is asked for in the next. */
+async function openSiteFile(
+  folder: string,
+  url: string,
+): Promise<{ readonly file: string; readonly handle: FileHandle } | null> {
+  for (let before = await realpath(folder); ; ) {
+    const file = await findSiteFile(folder, url);
+    const handle = file === null ? null : await open(file).catch(() => null);
+    if (file !== null && handle !== null) return { file, handle };
+    const root = await realpath(folder);
+    if (root === before) return null;
+    before = root;
+  }
+}
+
 /** A page of another host whose name was pointed at this machine must not read the report. */
 const isLocal = (host: string | undefined): boolean =>
   host !== undefined && /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/i.test(host);
@@ -55,11 +69,12 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     response.writeHead(405, { allow: "GET, HEAD" }).end();
     return;
   }
-  const file = await findSiteFile(folder, request.url ?? "/");
-  if (file === null) {
+  const opened = await openSiteFile(folder, request.url ?? "/");
+  if (opened === null) {
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("no such page\n");
     return;
   }
+  const { file, handle } = opened;
   const { pathname: path, search } = new URL(request.url ?? "/", "http://localhost");
   if (
     file.endsWith(`${sep}index.html`) &&
@@ -68,10 +83,11 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     !path.endsWith("/index.html")
   ) {
     // One slash: with two it would name a host.
+    await handle.close();
     response.writeHead(308, { location: `/${path.replace(/^\/+/, "")}/${search}` }).end();
     return;
   }
-  const { size } = await stat(file);
+  const { size } = await handle.stat();
   response.writeHead(200, {
     "content-type": types[extname(file)] ?? "application/octet-stream",
     "content-length": size,
@@ -79,9 +95,12 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   });
-  if (request.method === "HEAD") response.end();
-  else
-    createReadStream(file)
+  if (request.method === "HEAD") {
+    await handle.close();
+    response.end();
+  } else
+    handle
+      .createReadStream()
       .on("error", () => response.destroy())
       .pipe(response);
 }

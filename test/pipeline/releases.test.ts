@@ -11,12 +11,20 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Context } from "../../pipelines/commands/context.ts";
+import { type Context, openRelease } from "../../pipelines/commands/context.ts";
 import { doctor } from "../../pipelines/commands/doctor.ts";
 import { rollback } from "../../pipelines/commands/rollback.ts";
 import { sha256 } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
-import { pointCurrentAt } from "../../pipelines/publish/release.ts";
+import {
+  findCurrentRelease,
+  listReleases,
+  openCurrent,
+  pointCurrentAt,
+  type Release,
+  sweep,
+} from "../../pipelines/publish/release.ts";
+import { serveFolder } from "../../pipelines/publish/serve.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { holdLock } from "../../pipelines/warehouse/lock.ts";
 import { assay } from "./assay.ts";
@@ -38,7 +46,7 @@ async function makeRelease(runId: string, facts: { readonly as_of_given?: boolea
   const folder = join(state, "releases", runId);
   for (const name of ["artefacts", "site"]) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, "artefacts", "kpi.json"), "[]");
-  writeFileSync(join(folder, "site", "index.html"), "<p>");
+  writeFileSync(join(folder, "site", "index.html"), runId);
   const database = await Database.open({ path: join(folder, "warehouse.duckdb") });
   await database.run(`create schema meta; create table meta.release as select '${sha256(runId)}' as release_id`);
   database.close();
@@ -50,6 +58,7 @@ async function makeRelease(runId: string, facts: { readonly as_of_given?: boolea
       release_id: sha256(runId),
       as_of: day,
       built_at: `${day}T04:00:00.000Z`,
+      store: { usage_event: [], account_day: [], user_day: [] },
       artefacts: [{ name: "kpi", file: "kpi.json", rows: 0, sha256: sha256("[]"), schema: [] }],
       ...facts,
     }),
@@ -130,6 +139,72 @@ describe("rollback", () => {
       lock.release();
     }
     expect(current()).toBe("releases/20260303T040000Z-cccccccc");
+  });
+});
+
+describe("readers", () => {
+  test("find one whole release, while others are published and pruned under them", async () => {
+    let isDone = false;
+    const server = await serveFolder({ folder: join(state, "current", "site"), port: 0 });
+    const seen = { opened: new Set<string>(), served: new Set<string>(), listed: 0 };
+    const reading = async (): Promise<void> => {
+      while (!isDone) {
+        const { release, database } = await openRelease(context(), book, {});
+        const id = await database.scalar("select release_id from meta.release");
+        database.close();
+        expect(id).toBe(release.manifest.release_id);
+        seen.opened.add(release.manifest.run_id);
+      }
+    };
+    const browsing = async (): Promise<void> => {
+      while (!isDone) {
+        const response = await fetch(server.url);
+        expect(response.status).toBe(200);
+        seen.served.add(await response.text());
+      }
+    };
+    const listing = async (): Promise<void> => {
+      while (!isDone) {
+        seen.listed += (await listReleases(state)).length;
+        expect(await findCurrentRelease(state)).not.toBeNull();
+      }
+    };
+    const publishing = async (): Promise<void> => {
+      for (let n = 10; n < 22; n += 1) {
+        const runId = `202604${String(n)}T040000Z-dddddddd`;
+        await makeRelease(runId);
+        await pointCurrentAt(state, runId);
+        await sweep(state, 1, "");
+      }
+    };
+    const readers = [reading(), browsing(), listing()];
+    try {
+      await publishing();
+    } finally {
+      isDone = true;
+      await Promise.all(readers);
+      await server.close();
+    }
+    expect(readdirSync(join(state, "releases"))).toHaveLength(1);
+    expect(readdirSync(join(state, "builds"))).toEqual([]);
+    expect(seen.opened.size).toBeGreaterThan(3);
+    expect(seen.served.size).toBeGreaterThan(3);
+    expect(seen.listed).toBeGreaterThan(3);
+  });
+
+  test("open the next release when theirs is pruned before it is open; what is wrong with one that stays is said", async () => {
+    const open = async (release: Release): Promise<string> => {
+      if (release.manifest.run_id.startsWith("20260303")) {
+        await makeRelease("20260304T040000Z-dddddddd");
+        await pointCurrentAt(state, "20260304T040000Z-dddddddd");
+        await sweep(state, 1, "");
+      }
+      readdirSync(release.folder);
+      return release.manifest.run_id;
+    };
+    expect(await openCurrent(state, "mine", "mine", open)).toBe("20260304T040000Z-dddddddd");
+    const failing = openCurrent(state, "mine", "mine", () => Promise.reject(new Error("damaged")));
+    await expect(failing).rejects.toThrow("damaged");
   });
 });
 
