@@ -214,7 +214,7 @@ export async function readBacktest(bench: Workbench, options: BacktestOptions): 
     `select s.scorecard, s.version, s.created_on, s.is_assigned, s.purpose, m.is_current
      from release.scores.scorecard as s
      inner join marts.scorecard as m on m.scorecard = s.scorecard and m.version = s.version
-     order by m.is_current desc, s.assign_order nulls last, s.scorecard, s.version desc`,
+     order by m.is_current desc, m.is_for_all desc, s.assign_order nulls last, s.scorecard, s.version desc`,
   );
   const shown = pick(versions, options.scorecard, bench.book.book);
   const naive = versions.find(({ scorecard }) => scorecard === "naive_baseline") ?? null;

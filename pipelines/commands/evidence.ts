@@ -144,7 +144,7 @@ const demoCapacity = 25;
 export async function readEvidenceReport(bench: Workbench): Promise<EvidenceReport | null> {
   const { query } = bench.database;
   const [made] = await query<{ version: number; in_force: string | null }>(
-    `select max(version) as version, (select scorecard || '@' || version from marts.scorecard where is_current order by assign_order limit 1) as in_force
+    `select max(version) as version, (select scorecard || '@' || version from marts.scorecard where is_current order by is_for_all desc, assign_order limit 1) as in_force
      from release.scores.scorecard where scorecard = 'evidence' having count(*) > 0`,
   );
   if (made === undefined) return null;

@@ -179,7 +179,7 @@ export const artefacts: readonly Artefact[] = [
   table("renewal_quarter", "quarter_from", { n_accounts: "row" }),
   table("score_distribution", "scorecard, version, place_no", { n_total: "row" }),
   table("score_month", "scorecard, mode, snapshot_date, version", { n_scored: "row" }),
-  table("scorecard", "is_assigned desc, assign_order, scorecard, version", {}),
+  table("scorecard", "is_assigned desc, is_for_all desc, assign_order, scorecard, version", {}),
   table("scorecard_calibration", "scorecard, version, period", { n_accounts: "row" }),
   {
     // Known accounts are few, and whoever listed them knows which: how many agree is said of min_cell and more.
@@ -195,6 +195,11 @@ export const artefacts: readonly Artefact[] = [
   }),
   table("scorecard_drift", "scorecard, version, snapshot_date", { n_reference: "row", n_accounts: "row" }),
   table("scorecard_kpi", "scorecard, version, points desc, kpi", {}),
+  table("scorecard_left_out", "scorecard, version, kpi", {
+    n_accounts: "row",
+    n_churned: ["auc_with", "auc_without", ...around("difference")],
+    n_staying: ["auc_with", "auc_without", ...around("difference")],
+  }),
   {
     // Which accounts a finding is about is for `assay audit`.
     ...table("scorecard_lint", "", {}),

@@ -4,7 +4,8 @@
 -- params: as_of
 -- audits: not_null(scorecard, version, label, sign_off); unique(scorecard, version)
 -- What each version's file says. `is_current`: assigned, and the version in force at as_of. `sign_off` at as_of: none, valid,
--- or expired (valid_until is the first day on which it holds no longer).
+-- or expired (valid_until is the first day on which it holds no longer). `is_for_all`: without conditions, so that it is for everybody whom
+-- no card before it takes: of several in force the one to show first.
 with placed as (
   select
     s.*,
@@ -30,6 +31,7 @@ select
   in_force_from,
   is_assigned,
   assign_order,
+  json_extract(definition, '$.applies_to') is null as is_for_all,
   combine,
   cast(scale_from as double) as scale_from,
   cast(scale_to as double) as scale_to,
@@ -41,4 +43,4 @@ select
   valid_until,
   case when validated_on is null then 'none' when valid_until <= as_of then 'expired' else 'valid' end as sign_off
 from placed
-order by is_assigned desc, assign_order, scorecard, version
+order by is_assigned desc, is_for_all desc, assign_order, scorecard, version

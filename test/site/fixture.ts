@@ -78,10 +78,7 @@ async function addPractice(database: Database): Promise<void> {
     create table if not exists validation.stratum as
       select row_number() over () as observation_no, dense_rank() over (order by account_id) as account_no, account_id, snapshot_date, definition,
         1 as stratum, y
-      from validation.outcome;
-    create table practice_scorecard as select * from scores.scorecard;
-    create or replace table scores.scorecard as select *, '{}' as definition from practice_scorecard;
-    drop table practice_scorecard`);
+      from validation.outcome`);
   const nodes = await successNodes(
     {
       knows_outcome: true,
@@ -237,7 +234,7 @@ create table scores.scorecard as select * from (values
   as c (scorecard, version, label, purpose, created_on, in_force_from, is_assigned)
   cross join (select 'weighted_mean' as combine, 0.0 as scale_from, 100.0 as scale_to, 0.6 as coverage_floor,
    '{"edge":"upper","list":[{"id":"red","to":30},{"id":"yellow","to":70},{"id":"green","to":100}]}' as bands, 1 as assign_order, null::varchar as description, null::varchar as owner,
-   'red up to 30, yellow up to 70, green above' as bands_in_words, 'x' as definition_sha256,
+   'red up to 30, yellow up to 70, green above' as bands_in_words, 'x' as definition_sha256, '{}' as definition,
    date '2023-01-01' as validated_on, 'cs-operations' as validated_by, date '2023-07-01' as valid_until) as d;
 create table scores.scorecard_weight as select *, 'more is better' as points_in_words from (values
   ('freshsuccess_40_30_30', 1, 'usage', 'logins_28d', 40.0), ('freshsuccess_40_30_30', 1, 'support', 'open_tickets', 30.0),
