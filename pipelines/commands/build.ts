@@ -36,6 +36,7 @@ import {
   notesOnExports,
   notesOnHandWritten,
   notesOnImmutable,
+  notesOnKnownAt,
   notesOnKpis,
   notesOnTruncation,
   notesOnUnfilled,
@@ -330,6 +331,7 @@ export const notesOn = async (
 ): Promise<readonly string[]> => [
   ...(await notesOnExports(database, load)),
   ...(await notesOnHandWritten(database)),
+  ...notesOnKnownAt(book),
   ...(await notesOnImmutable(database, book)),
   ...(await notesOnKpis(database)),
   ...(await notesOnUnfilled(database, definitions.kpis.kpis, definitions.kpis.inputs)),

@@ -62,6 +62,13 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
     }
   }
   notes.push(...(await notesOnIdentities(database)));
+  const unrated = await database.query<{ source: string; currency: string; why: string; n: number }>(
+    "select source, currency, why, n_rows as n from staging.money_without_rate order by source, currency",
+  );
+  for (const { source, currency, why, n } of unrated)
+    notes.push(
+      `source ${source}: ${n} ${n === 1 ? "amount" : "amounts"} in ${currency} ${n === 1 ? "is" : "are"} not known, ${why}: see staging.money_without_rate`,
+    );
   const checks = await database.query<{ what: string; n: number; examples: string | null }>(
     `select what, n, examples from validation.data_check where n > 0 order by "check"`,
   );
@@ -89,6 +96,23 @@ async function notesOnIdentities(database: Database): Promise<readonly string[]>
     return why === "ambiguous"
       ? `source ${source}: ${ids} could belong to several accounts and belong to none, such as ${example} (${candidates}): see out/unmatched_ids.csv`
       : `source ${source}: ${ids} lead to no account, such as ${example}: see out/unmatched_ids.csv`;
+  });
+}
+
+/** Names by which systems call the time of a row's last change. */
+const lastChange =
+  /^(_?fivetran_synced|system_?modstamp|(last_?)?(modified|updated|changed)(_?(at|on|date|time))?|update_?time|geaendert_am)$/i;
+
+/** A time of the last change says when a row was last written, not when it first came: a KPI by it would know the future. */
+export function notesOnKnownAt(book: Book): readonly string[] {
+  return Object.entries(book.sources).flatMap(([id, { columns }]) => {
+    const mapping = columns.known_at;
+    const from = typeof mapping === "string" ? mapping : mapping?.from;
+    return from !== undefined && lastChange.test(from)
+      ? [
+          `source ${id}: known_at is read from ${from}, which systems write anew at every change; where it does, leave known_at out and write latency_days`,
+        ]
+      : [];
   });
 }
 

@@ -1,9 +1,10 @@
 /** Money of other currencies in the currency of the book, by the rate of the row's own day. */
 import type { Book } from "../config/book.ts";
 import { minorDigits } from "../config/currency.ts";
-import type { Entity } from "../config/entities.ts";
+import { type Entity, entities } from "../config/entities.ts";
 import type { Model } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
+import { eventTime } from "./delivery.ts";
 
 /** The column of an entity that holds an amount in the row's `currency`; null where it has none. */
 export const moneyOf = (entity: Entity): string | null =>
@@ -45,6 +46,48 @@ export const rateJoin = (book: Book, day: string): string => `
     and rated.currency <> ${literal(book.currency)}
     and ${day} >= rated.from_on
     and ${day} < rated.to_on`;
+
+/** `staging.money_without_rate`: why amounts are not known, by the currency that they are in; rows as delivered. */
+export function moneyWithoutRate(book: Book): Model {
+  const own = [...entities.values()].filter((entity) => moneyOf(entity) !== null);
+  const parts = own.map((entity) => {
+    const day = `cast(${eventTime(entity, "given.")} as date)`;
+    return `select
+    ${literal(entity.id)} as entity,
+    given._source as source,
+    upper(trim(given.currency)) as currency,
+    ${day} as day
+  from raw.${entity.id} as given${rateJoin(book, day)}
+  where given.${moneyOf(entity)} is not null
+    and upper(trim(given.currency)) <> ${literal(book.currency)}
+    and rated.rate is null`;
+  });
+  return {
+    kind: "table",
+    name: "staging.money_without_rate",
+    grain: ["entity", "source", "currency"],
+    depends: [...own.map(({ id }) => `raw.${id}`), "staging.rate"],
+    params: [],
+    audits: [],
+    portable: false,
+    sql: `with unrated as (
+  ${parts.join("\n  union all\n  ")}
+)
+select
+  entity,
+  source,
+  currency,
+  case
+    when currency not in (select currency from staging.rate) then 'no rate of this currency'
+    else 'no rate of this currency on that day'
+  end as why,
+  count(*) as n_rows,
+  min(day) as first_on,
+  max(day) as last_on
+from unrated
+group by entity, source, currency`,
+  };
+}
 
 /**
  * The amount of a row of raw.* named `given` in the minor units of the book's currency, rounded to the nearest; null in another currency

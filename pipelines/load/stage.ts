@@ -14,7 +14,7 @@ import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts
 import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
 import { accountIdentity, identityJoin, unmatchedIds, viaOf } from "./identities.ts";
-import { convertedMoney, moneyOf, rateJoin, ratePeriod } from "./money.ts";
+import { convertedMoney, moneyOf, moneyWithoutRate, rateJoin, ratePeriod } from "./money.ts";
 import { rangeDay } from "./range.ts";
 import { keyOf, targetsOf } from "./reading.ts";
 import { keyText } from "./repeats.ts";
@@ -46,6 +46,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
     arrivalTable(load),
     rangeDay(book, load.deliveries),
     ratePeriod,
+    moneyWithoutRate(book),
     accountIdentity(book),
     unmatchedIds(book),
     sourceRepeats(book, load),

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { notesOnImmutable, notesOnKpis, notesOnUnfilled } from "../../pipelines/commands/findings.ts";
+import { notesOnImmutable, notesOnKnownAt, notesOnKpis, notesOnUnfilled } from "../../pipelines/commands/findings.ts";
 import { type Book, bookSchema } from "../../pipelines/config/book.ts";
 import { kpiSchema } from "../../pipelines/config/kpi.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
@@ -27,6 +27,17 @@ const book = (sources: Record<string, unknown>): Book => ({
 });
 
 const snapshot = { mode: "snapshot", delivered: "first_seen" };
+
+it("a time of the last change is no time of arrival", () => {
+  const usage = (known_at: unknown): Book =>
+    book({ usage: { entity: "usage_event", files: "u.csv", columns: { known_at } } });
+  for (const from of ["LastModifiedDate", "updated_at", "_fivetran_synced", "SystemModstamp"])
+    expect(notesOnKnownAt(usage(from))).toEqual([
+      `source usage: known_at is read from ${from}, which systems write anew at every change; where it does, leave known_at out and write latency_days`,
+    ]);
+  for (const from of ["loaded_at", "server_upload_time", { from: "ts", unit: "s" }])
+    expect(notesOnKnownAt(usage(from))).toEqual([]);
+});
 
 describe("notes on immutable columns", () => {
   it("names a column that changed, not one that was unknown at first", async () => {

@@ -16,6 +16,7 @@ const nodes = [
   "staging.account_identity",
   "staging.range_day",
   "staging.rate",
+  "staging.money_without_rate",
   "staging.invoice",
   "staging.subscription",
 ];
@@ -90,6 +91,34 @@ describe("an amount of another currency", () => {
       { account_id: "b", amount_minor: 1148952220670, currency: "EUR" },
       { account_id: "c", amount_minor: null, currency: "EUR" },
       { account_id: "d", amount_minor: 1481481, currency: "EUR" },
+    ]);
+  });
+
+  it("that is not known has a reason that can be asked for", async () => {
+    const rows = await staged(
+      "invoices: { entity: invoice, files: i.csv }\nrates: { entity: rate, files: r.csv }",
+      { "i.csv": invoices, "r.csv": rates },
+      "select entity, source, currency, why, n_rows, first_on, last_on from staging.money_without_rate order by currency",
+    );
+    expect(rows).toEqual([
+      {
+        entity: "invoice",
+        source: "invoices",
+        currency: "GBP",
+        why: "no rate of this currency",
+        n_rows: 1,
+        first_on: "2024-01-05",
+        last_on: "2024-01-05",
+      },
+      {
+        entity: "invoice",
+        source: "invoices",
+        currency: "USD",
+        why: "no rate of this currency on that day",
+        n_rows: 1,
+        first_on: "2023-12-31",
+        last_on: "2023-12-31",
+      },
     ]);
   });
 
