@@ -67,7 +67,7 @@ describe("one KPI", () => {
   test("periods: how many on the side of the whole, how many clear of a coin toss", () => {
     const periods = [0.4, 0.48, 0.52].map((auc) => ({ auc, auc_low: auc - 0.05, auc_high: auc + 0.05 }) as KpiPeriod);
     expect(text(kpis.periodSentence({ n_periods: 3, n_periods_same: 2 } as Kpi, periods))).toMatch(
-      /^In 2 of 3 periods the estimate lies on the side of the whole; in 1 the interval keeps clear/,
+      /^In 2 of 3 periods the estimate points the way that all of history does; in 1 the interval keeps clear/,
     );
     expect(kpis.periodSentence({ n_periods: 1, n_periods_same: 1 } as Kpi, periods.slice(0, 1))).toEqual([]);
   });
@@ -190,7 +190,7 @@ describe("one KPI", () => {
         ]),
       ),
     ).toBe(
-      "In the week of 13 January 2025 90 % of accounts had a value; the lowest was 40 % (week of 6 January 2025). The volume of the rows that feed it stepped up in Jan 2025.",
+      "In the week of 13 January 2025, 90 % of accounts had a value; the lowest was 40 % (week of 6 January 2025). The volume of the rows that feed it stepped up in Jan 2025.",
     );
     expect(kpis.badgesInWords("exploratory, new, odd_one")).toEqual([
       "under 100 churned accounts: exploratory",
@@ -398,7 +398,7 @@ describe("definitions, data, advice, answers", () => {
   } as LabelDefinition;
   test("definitions of leaving: alone, and beside another", () => {
     expect(text(evidence.labelsSentence([definition], []))).toBe(
-      "This report goes by paid_end (the last paid period ended without another): 240 of 900 accounts left by it. The book has no other definition to compare it with; whether a verdict hangs on it is not known.",
+      "In this report an account has left when the last paid period ended without another (paid_end): 240 of 900 accounts did. The book has no other definition to compare it with; whether a verdict hangs on it is not known.",
     );
     const agreement = {
       definition: "paid_end",

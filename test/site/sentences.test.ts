@@ -18,6 +18,7 @@ import type { KpiRange, Release, Scorecard } from "../../observable/src/componen
 import { findEntries } from "../../observable/src/components/search.ts";
 import * as sentences from "../../observable/src/components/sentences.ts";
 import {
+  besideStayersSentence,
   capacitySentence,
   colourBeforeSentence,
   coloursCaveat,
@@ -97,9 +98,11 @@ describe("home", () => {
           release,
         ),
       ),
-    ).toBe("$190k of monthly revenue (12 accounts) comes up for renewal in 90 days: $31.0k red, $9.5k not scored.");
+    ).toBe(
+      "$190k of monthly revenue (12 accounts) comes up for renewal in the next 90 days: $31.0k red, $9.5k not scored.",
+    );
     expect(plain(sentences.aheadSentence([row("red", 2, 0), row("green", 10, 0)], styles, release))).toBe(
-      "12 accounts come up for renewal in 90 days: 2 red, 0 not scored.",
+      "12 accounts come up for renewal in the next 90 days: 2 red, 0 not scored.",
     );
     expect(plain(sentences.aheadSentence([], styles, release))).toContain("Fewer than 5 renewals are known");
   });
@@ -251,6 +254,12 @@ test("colours before leaving, a list's catch and renewals by band say no more th
     "25 % of 80 customers were red 30 days before they decided to leave, against 25 % of like customers that stayed; at the last reading before the decision it was 75 % against 25 %.",
   );
   expect(plain(colourBeforeSentence([], styles, 30))).toContain("is not known");
+  expect(plain(besideStayersSentence(rows, styles, 30))).toBe(
+    " Over all years, 25 % of 80 leavers were red then, and 25 % of like customers that stayed.",
+  );
+  // Where nobody stands beside the leavers, or the day was not looked at, nothing is said.
+  expect(besideStayersSentence(rows.slice(0, 2), styles, 30)).toEqual([]);
+  expect(besideStayersSentence(rows, styles, 45)).toEqual([]);
   const caught = {
     scorecard: "s",
     version: 2,

@@ -66,6 +66,25 @@ export function colourBeforeSentence(rows: readonly BandBefore[], styles: readon
   ];
 }
 
+/** How many like customers that stayed had the colour too: without it, a count of red leavers says nothing. */
+export function besideStayersSentence(
+  rows: readonly BandBefore[],
+  styles: readonly BandStyle[],
+  days: number,
+): Sentence {
+  const riskiest = styleOf(styles, styles[0]?.band ?? "red");
+  const at = rows.filter((r) => r.days_before === days);
+  const share = (isDeparture: boolean): number | null => {
+    const mine = at.filter((r) => r.is_departure === isDeparture);
+    const total = mine[0]?.n_total;
+    return total === undefined ? null : (mine.find((r) => r.band === riskiest.band)?.n_cases ?? 0) / total;
+  };
+  const [left, stayed] = [share(true), share(false)];
+  const n = at.find((r) => r.is_departure)?.n_total;
+  if (left === null || stayed === null || n === undefined) return [];
+  return say` Over all years, ${percent(left)} of ${count(n)} leavers were ${[riskiest.name]} then, and ${percent(stayed)} of like customers that stayed.`;
+}
+
 export function capacitySentence(
   rows: readonly Capacity[],
   simple: readonly Capacity[],
@@ -148,7 +167,7 @@ export function noteMarks(
   const shown = notes.filter(({ noted_on: on }) => on > first && on <= last).slice(-9);
   return {
     marks: shown.map(({ noted_on }, i) => ({ on: noted_on, label: String(i + 1) })),
-    words: shown.map(({ noted_on, label }, i) => `${i + 1}: ${label}, ${date(noted_on)}.`).join(" "),
+    words: shown.map(({ noted_on, label }, i) => `${i + 1}, ${date(noted_on)}: ${label}.`).join(" "),
   };
 }
 

@@ -16,8 +16,8 @@ import type {
 const types: Readonly<Record<string, string>> = {
   subscription_end: "the last paid period ended without another",
   event: "an export records the cancellation",
-  inactivity: "no use for a number of days",
-  account_flag: "a mark on the account",
+  inactivity: "nobody used the product for a number of days",
+  account_flag: "the account carries a mark that says so",
 };
 
 export const definitionInWords = (type: string): string => types[type] ?? type.replaceAll("_", " ");
@@ -29,7 +29,7 @@ export function labelsSentence(
 ): Sentence {
   const primary = definitions.find(({ is_primary }) => is_primary);
   if (primary === undefined) return say`No definition of leaving names enough accounts to say anything.`;
-  const head = say`This report goes by ${primary.definition} (${[definitionInWords(primary.type)]}): ${count(primary.n_churned)} of ${count(primary.n_accounts)} accounts left by it.`;
+  const head = say`In this report an account has left when ${definitionInWords(primary.type)} (${[primary.definition]}): ${count(primary.n_churned)} of ${count(primary.n_accounts)} accounts did.`;
   const others = agreement.filter(({ definition }) => definition === primary.definition);
   if (others.length === 0)
     return [

@@ -68,7 +68,7 @@ export function periodSentence(kpi: Kpi, periods: readonly KpiPeriod[]): Sentenc
   const known = periods.filter(({ auc }) => auc !== null);
   if (kpi.n_periods === null || kpi.n_periods_same === null || known.length < 2) return [];
   const clear = known.filter(({ auc_low, auc_high }) => (auc_low ?? 0) > 0.5 || (auc_high ?? 1) < 0.5).length;
-  return say`In ${count(kpi.n_periods_same)} of ${plural(kpi.n_periods, "period")} the estimate lies on the side of the whole; in ${count(clear)} the interval keeps clear of a coin toss. One period holds few leavers: intervals are wide, and one that crosses 50 is no change.`;
+  return say`In ${count(kpi.n_periods_same)} of ${plural(kpi.n_periods, "period")} the estimate points the way that all of history does; in ${count(clear)} the interval keeps clear of a coin toss. One period holds few leavers: intervals are wide, and one that crosses 50 is no change.`;
 }
 
 /**
@@ -226,7 +226,7 @@ export function coverageSentence(
   const low = [...weeks].sort((a, b) => a.coverage - b.coverage || a.week.localeCompare(b.week))[0] as typeof last;
   const steps = weeks.filter(({ step }) => step !== null);
   return [
-    ...say`In the week of ${date(last.week)} ${percent(last.coverage)} of accounts had a value; the lowest was ${percent(low.coverage)} (week of ${date(low.week)}).`,
+    ...say`In the week of ${date(last.week)}, ${percent(last.coverage)} of accounts had a value; the lowest was ${percent(low.coverage)} (week of ${date(low.week)}).`,
     ...(steps.length === 0
       ? say` The rows that feed it arrived without a step in volume.`
       : say` The volume of the rows that feed it stepped ${list(steps.slice(-4).map(({ step, week }) => `${step} in ${month(week)}`))}.`),

@@ -82,8 +82,8 @@ export function aheadSentence(
   const of = (band: string): RenewalAhead | undefined => rows.find((row) => row.band === band);
   const head =
     total > 0
-      ? say`${money(total, release.currency)} of monthly revenue (${plural(n, "account")}) comes up for renewal in 90 days`
-      : say`${plural(n, "account")} come up for renewal in 90 days`;
+      ? say`${money(total, release.currency)} of monthly revenue (${plural(n, "account")}) comes up for renewal in the next 90 days`
+      : say`${plural(n, "account")} come up for renewal in the next 90 days`;
   if (!isScored) return [...head, "; no scorecard is assigned, so they have no colour."];
   return [
     ...head,

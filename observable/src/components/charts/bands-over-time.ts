@@ -51,7 +51,7 @@ export function bandsOverTime(
     width,
     height: narrow ? 240 : 300,
     marginLeft: 44,
-    marginRight: brief ? 60 : 112,
+    marginRight: brief ? 60 : 128,
     marginTop: 24,
     style: chartStyle,
     y: { domain: [0, 1], label: `↑ of all ${what}`, grid: true, ticks: 5, tickFormat: percentTick },

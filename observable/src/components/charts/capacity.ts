@@ -45,7 +45,9 @@ export function capacityCurve(
       label: "accounts on each month's list",
       labelAnchor: "center",
       labelArrow: "none",
-      ticks: sizes.filter((size) => [5, 10, 25, 50, 100, 200, 500, 1000].includes(size) || size === at),
+      ticks: sizes.filter(
+        (size) => (narrow ? [5, 25, 100, 500] : [5, 10, 25, 50, 100, 200, 500, 1000]).includes(size) || size === at,
+      ),
       tickFormat: (n: number) => count(n),
     },
     y: {

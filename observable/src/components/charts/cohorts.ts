@@ -61,8 +61,7 @@ export function cohortHeat(
             x: "months",
             y: cohortName,
             text: (d) => String(Math.round((d[measure] as number) * 100)),
-            fill: (d) =>
-              shade(d[measure] as number, low) > 0.55 ? "var(--theme-background)" : "var(--theme-foreground)",
+            fill: "var(--theme-foreground)",
             fontSize: 11,
           }),
       Plot.tip(
@@ -80,6 +79,6 @@ export function cohortHeat(
   });
 }
 
-/** 0.08 at the lowest share drawn, 1 at everything kept and above. */
+/** 0.06 at the lowest share drawn, 0.54 at everything kept and above: no shade is too strong for the number on it. */
 const shade = (rate: number, low: number): number =>
-  Math.max(0.08, Math.min(1, 0.08 + (0.92 * (rate - low)) / Math.max(1e-9, 1 - low)));
+  Math.max(0.06, Math.min(0.54, 0.06 + (0.48 * (rate - low)) / Math.max(1e-9, 1 - low)));

@@ -75,7 +75,7 @@ export function colourBefore(
           x: "days_before",
           y: (d) => (d.from + d.to) / 2,
           text: (d) => String(Math.round(100 * d.share)),
-          fill: (d) => (d.band === "no_snapshot" ? "currentColor" : "#14181d"),
+          fill: "var(--on-band)",
           fontSize: narrow ? 10 : 11,
         },
       ),

@@ -1,11 +1,30 @@
 // What the charts share: margins that fit a phone, labels that fit their margin, the coin-toss axis.
 
+import * as Plot from "@observablehq/plot";
+
 export const isNarrow = (width: number): boolean => width < 480;
 
 /** Cuts a label at about the characters that fit a margin; the whole text is in the tip and the table. */
 export function fitLabel(text: string, margin: number): string {
   const most = Math.max(6, Math.floor((margin - 12) / 6.4));
   return text.length <= most ? text : `${text.slice(0, most - 1).trimEnd()}…`;
+}
+
+/** The labels of rows: on a phone over two lines, so that more of them can be read. */
+export function rowLabels(
+  ids: readonly string[],
+  labels: readonly string[],
+  margin: number,
+  width: number,
+): Plot.Markish {
+  const lines = isNarrow(width) ? 2 : 1;
+  const shown = new Map(ids.map((id, i) => [id, fitLabel(labels[i] ?? "", lines * margin)]));
+  return Plot.axisY(ids, {
+    label: null,
+    tickSize: 0,
+    lineWidth: lines === 1 ? 100 : (margin - 14) / 12,
+    text: (id: string) => shown.get(id) ?? "",
+  });
 }
 
 /** A left margin for labels of these lengths: never more than 40 % of the width. */

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { chartStyle, fitLabel, isNarrow, labelMargin } from "./frame.js";
+import { chartStyle, fitLabel, isNarrow, labelMargin, rowLabels } from "./frame.js";
 
 export interface IntervalRow {
   readonly label: string;
@@ -45,8 +45,7 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
   const top = isTight ? 44 : 28;
   const ids = rows.map((_, i) => String(i));
   const id = (_: IntervalRow, i: number): string => String(i);
-  const names = new Map(rows.map((d, i) => [String(i), fitLabel(d.label, marginLeft)]));
-  const step = rows.length > 40 ? 19 : 25;
+  const step = rows.length > 40 ? 19 : narrow ? 29 : 25;
   return Plot.plot({
     width,
     height: top + 30 + step * rows.length,
@@ -56,14 +55,14 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
     marginBottom: 26,
     style: chartStyle,
     x: { domain: [...domain], label: null, ticks: narrow ? 3 : 5, grid: true, insetLeft: 4, insetRight: 4 },
-    y: {
-      domain: ids,
-      type: "band",
-      label: null,
-      tickSize: 0,
-      tickFormat: (i: string) => names.get(i) ?? "",
-    },
+    y: { domain: ids, type: "band", axis: null },
     marks: [
+      rowLabels(
+        ids,
+        rows.map(({ label }) => label),
+        marginLeft,
+        width,
+      ),
       band === undefined ? null : Plot.rect([0], { x1: band[0], x2: band[1], fill: "currentColor", fillOpacity: 0.07 }),
       Plot.ruleX([origin], { stroke: "currentColor", strokeOpacity: 0.6 }),
       Plot.text([`← ${ends[0]}`], { frameAnchor: "top-left", dy: isTight ? -34 : -18, textAnchor: "start" }),

@@ -39,7 +39,8 @@ export function leavers(
     marks: [
       Plot.text(series, {
         y: "name",
-        text: (d) => fitLabel(d.name, width),
+        // On a phone without what it is made of, which the page says in words.
+        text: (d) => fitLabel(narrow ? d.name.replace(/:.*$/, "") : d.name, width),
         frameAnchor: "left",
         textAnchor: "start",
         dy: -(band / 2) + 12,

@@ -42,7 +42,7 @@ export function migration(
         x: (d) => name(d.to_band),
         y: (d) => name(d.from_band),
         fill: (d) => styleOf(styles, d.to_band).colour,
-        fillOpacity: (d) => 0.12 + 0.6 * d.share,
+        fillOpacity: (d) => 0.08 + 0.34 * d.share,
         stroke: (d) => (d.from_band === d.to_band ? "currentColor" : "none"),
       }),
       Plot.text(cells, {

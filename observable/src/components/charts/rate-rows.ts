@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { percent, percentTick } from "../format.js";
-import { chartStyle, fitLabel, isNarrow, labelMargin } from "./frame.js";
+import { chartStyle, isNarrow, labelMargin, rateTop, rowLabels } from "./frame.js";
 
 export interface RateRow {
   readonly label: string;
@@ -17,12 +17,13 @@ export interface RateRow {
   readonly isHollow?: boolean;
 }
 
-/** Shares with their intervals, a row each, on one axis from 0 to 100 %. */
+/** Shares with their intervals, a row each, on one axis from 0: to 100 %, or where all lie low, to a little above them. */
 export function rateRows(
   rows: readonly RateRow[],
   { width, label }: { readonly width: number; readonly label: string },
 ): Node {
   const narrow = isNarrow(width);
+  const top = rateTop(rows.map(({ high }) => high));
   const marginLeft = labelMargin(
     rows.map((row) => row.label),
     width,
@@ -32,21 +33,27 @@ export function rateRows(
   const colour = (row: RateRow): string => row.colour ?? "var(--accent)";
   return Plot.plot({
     width,
-    height: 60 + 26 * rows.length,
+    height: 60 + (narrow ? 30 : 26) * rows.length,
     marginLeft,
     marginRight: narrow ? 48 : 120,
     marginTop: 10,
     marginBottom: 36,
     style: chartStyle,
-    x: { domain: [0, 1], label: `${label} →`, grid: true, ticks: narrow ? 3 : 5, tickFormat: percentTick },
-    y: {
-      domain: ids,
-      type: "band",
-      label: null,
-      tickSize: 0,
-      tickFormat: (i: string) => fitLabel(rows[Number(i)]?.label ?? "", marginLeft),
+    x: {
+      domain: [0, top > 0.4 ? 1 : top],
+      label: `${label} →`,
+      grid: true,
+      ticks: narrow ? 3 : 5,
+      tickFormat: percentTick,
     },
+    y: { domain: ids, type: "band", axis: null },
     marks: [
+      rowLabels(
+        ids,
+        rows.map((row) => row.label),
+        marginLeft,
+        width,
+      ),
       Plot.ruleX([0]),
       Plot.ruleY(rows, { y: id, x1: "low", x2: "high", stroke: colour, strokeWidth: 2.5, strokeLinecap: "round" }),
       Plot.dot(rows, {

@@ -21,7 +21,8 @@ import {
   signed,
 } from "../managers.js";
 import { paragraph, say } from "../prose.js";
-import type { Band, Release, Statement } from "../rows.js";
+import type { Band, Release, Scorecard, ScorecardState, Statement } from "../rows.js";
+import { coloursCaveat } from "../sentences-bands.js";
 import { caption, section, sqlSection, statementsOf } from "./parts.js";
 
 export interface AccountsData {
@@ -33,6 +34,8 @@ export interface AccountsData {
   readonly hierarchy_issue: readonly HierarchyIssue[];
   readonly promoter: readonly Promoter[];
   readonly response_rate: readonly ResponseRate[];
+  readonly scorecard: readonly Scorecard[];
+  readonly scorecard_state: readonly ScorecardState[];
   readonly statement: readonly Statement[];
 }
 
@@ -137,7 +140,7 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
   ];
   if (rows.length === 0) return html`<p class="empty">No account matches these filters.</p>` as Node;
   return html`<div>
-    ${paragraph(say`${plural(rows.length, "account")} pay ${money(sum, currency)} a month on ${date(release.as_of)}: ${inBand.map(({ n, name }) => `${count(n)} ${outsideLine(name, 24)}`).join(", ")}. The score of ${count(falling)} is falling by a point or more in 28 days.`, "lede")}
+    ${paragraph(say`${plural(rows.length, "account")} pay ${money(sum, currency)} a month on ${date(release.as_of)}: ${inBand.map(({ n, name }) => `${count(n)} ${outsideLine(name, 24)}`).join(", ")}. The score of ${count(falling)} is falling by a point or more in 28 days. ${coloursCaveat(data.scorecard_state, data.scorecard)}`, "lede")}
     ${figure({
       title: "Where scores are heading, by what accounts pay",
       subtitle: `slope of the score over twelve weeks; ${drawn.length === placed.length ? plural(drawn.length, "account") : `the ${count(dots)} accounts that pay most of ${count(placed.length)}`}${placed.length === rows.length ? "" : `; ${count(rows.length - placed.length)} without a slope or money are not drawn`}`,

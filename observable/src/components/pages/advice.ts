@@ -194,7 +194,8 @@ function gates(rows: readonly Gate[]): HTMLElement {
       ? [html`<p class="empty">No gate was proposed, or history is too short to hold months back.</p>` as Node]
       : [
           html`<ul class="verdicts">${rows.map(
-            (g) => html`<li><span class="verdict-label">${g.state}</span>${paragraph(gateSentence(g))}</li>`,
+            (g) =>
+              html`<li><a class="kpi-name" href=${`./kpis/${g.kpi}.html`}>${g.label}</a> <span class="verdict-label">${g.state}</span>${paragraph(gateSentence(g))}</li>`,
           )}</ul>` as Node,
           tableWithCsv({ name: "gates", label: "Gates", rows, columns }),
         ]),

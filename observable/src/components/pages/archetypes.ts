@@ -5,8 +5,8 @@ import { figure, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
 import { bound, count, date, missing, percent, plural, points } from "../format.js";
 import { accountLink, bandMark, outside, shownMoney, shownScore } from "../managers.js";
-import { paragraph } from "../prose.js";
-import type { Band, Release, Statement } from "../rows.js";
+import { list, paragraph } from "../prose.js";
+import type { Band, Kpi, Release, Statement } from "../rows.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface Archetype {
@@ -87,6 +87,7 @@ export interface ArchetypesData {
   readonly cluster: readonly UsageCluster[];
   readonly cluster_kpi: readonly UsageClusterKpi[];
   readonly sentence: readonly { readonly topic: string; readonly place_no: number; readonly sentence: string }[];
+  readonly kpi: readonly Kpi[];
   readonly statement: readonly Statement[];
 }
 
@@ -96,13 +97,18 @@ export function archetypesPage(data: ArchetypesData): HTMLElement {
   const told = (topic: string): readonly Node[] =>
     data.sentence.filter((row) => row.topic === topic).map((row) => paragraph([row.sentence]));
   const first = data.archetype[0];
+  const labels = new Map(data.kpi.map(({ kpi, label }) => [kpi, label]));
+  const named = (ids: string): string =>
+    ids === ""
+      ? "nothing, the book has none"
+      : list(ids.split(", ").map((id) => labels.get(id)?.replace(/^[A-Z](?![A-Z])/, (c) => c.toLowerCase()) ?? id));
   const hasRule = first !== undefined && first.usage_kpis !== "";
   return html`<div class="report">
     ${told("archetypes")}
     ${
       hasRule
         ? caption(
-            `By place among all accounts of the day (${first.quantiles}): usage by ${first.usage_kpis}; tickets by ${first.tickets_kpis || "nothing, the book has none"}; marketing by ${first.marketing_kpis || "nothing, the book has none"}. The first rule that fits counts.`,
+            `By place among all accounts of the day (${first.quantiles}): usage by ${named(first.usage_kpis)}; tickets by ${named(first.tickets_kpis)}; marketing by ${named(first.marketing_kpis)}. The first rule that fits counts.`,
           )
         : html`<p class="empty">No KPI of the book says how much accounts use: there are no archetypes.</p>`
     }

@@ -47,7 +47,7 @@ import {
   sharesInWords,
   signOffSentence,
 } from "../sentences-bands.js";
-import { caption, section, sqlSection, statementsOf } from "./parts.js";
+import { caption, ofCard, section, sqlSection, statementsOf } from "./parts.js";
 
 export interface BandsData {
   readonly release: readonly Release[];
@@ -117,12 +117,6 @@ export function bandsPage(data: BandsData, today: Date): HTMLElement {
     ${sqlSection(data.statement, ["marts.scorecard_state", "marts.band_before", "marts.capacity", "marts.band_outcome", "marts.band_recovery", "marts.band_change", "marts.band_month", "marts.score_month", "marts.weight_on_evidence", "marts.scorecard_kpi"])}
   </div>` as HTMLElement;
 }
-
-const ofCard = <Row extends { readonly scorecard: string; readonly version: number }>(
-  rows: readonly Row[],
-  card: Scorecard | undefined,
-): readonly Row[] =>
-  rows.filter((r) => card !== undefined && r.scorecard === card.scorecard && r.version === card.version);
 
 const beforeOf = (page: Context): readonly BandBefore[] => ofCard(page.band_before, page.main);
 

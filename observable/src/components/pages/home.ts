@@ -8,6 +8,7 @@ import { count, date, inMajor, money, monthSpan, percent, plural, shortDate } fr
 import { plain } from "../prose.js";
 import type {
   Band,
+  BandBefore,
   BandChange,
   BandMonth,
   DataSource,
@@ -36,12 +37,13 @@ import {
   trustSentence,
   weightSentence,
 } from "../sentences.js";
-import { coloursCaveat, noteMarks, signOffSentence } from "../sentences-bands.js";
-import { answers, sqlSection, statementsOf } from "./parts.js";
+import { besideStayersSentence, coloursCaveat, noteMarks, signOffSentence } from "../sentences-bands.js";
+import { answers, ofCard, sqlSection, statementsOf } from "./parts.js";
 
 export interface HomeData {
   readonly release: readonly Release[];
   readonly band: readonly Band[];
+  readonly band_before: readonly BandBefore[];
   readonly band_change: readonly BandChange[];
   readonly band_month: readonly BandMonth[];
   readonly note: readonly Note[];
@@ -81,6 +83,11 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         question: "Trust",
         sentence: [
           ...trustSentence(data.leaver_band, styles, release, isScored),
+          ...besideStayersSentence(
+            ofCard(data.band_before, assignedCards(data.scorecard)[0]),
+            styles,
+            release.gap_days,
+          ),
           ...simpleScoreSentence(data.leaver_band, styles),
           " ",
           ...stateSentence(data.scorecard_state, data.scorecard),

@@ -480,7 +480,7 @@ function definition({ cards }: KpiDetail, kpi: Kpi): HTMLElement {
     ["What", kpi.description],
     [
       "Measure",
-      `${kpi.measure.replaceAll("_", " ")} of ${kpi.entity.replaceAll("_", " ")}${kpi.window_days === null ? "" : `, the ${kpi.window_days} days before the snapshot`}`,
+      `${kpi.measure.replaceAll("_", " ")} over rows of ${kpi.entity.replaceAll("_", " ")}${kpi.window_days === null ? "" : `, the ${kpi.window_days} days before the snapshot`}`,
     ],
     ["Unit", kpi.unit],
     ["Kind", `${kpi.kind}, ${kpi.side}`],

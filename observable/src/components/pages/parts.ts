@@ -11,10 +11,17 @@ export const answers = (items: readonly { readonly question: string; readonly se
     ({ question, sentence }) => html`<div><dt>${question}</dt><dd>${paragraph(sentence)}</dd></div>`,
   )}</dl>` as HTMLElement;
 
+/** The rows of one version of a scorecard. */
+export const ofCard = <Row extends { readonly scorecard: string; readonly version: number }>(
+  rows: readonly Row[],
+  card: { readonly scorecard: string; readonly version: number } | undefined,
+): readonly Row[] =>
+  rows.filter((r) => card !== undefined && r.scorecard === card.scorecard && r.version === card.version);
+
 /** A part of a page under a heading, with a link to it. */
 export function section(title: string, ...children: readonly (Node | string | null)[]): HTMLElement {
-  // A figure in it may have the same name.
-  const id = `section-${slug(title)}`;
+  // A figure in it may have the same name; a count at its end is another one tomorrow, and the link stays.
+  const id = `section-${slug(title.replace(/[:(\s]+[\d,]+\)?$/, ""))}`;
   const part =
     html`<section class="report-section" id=${id}>${anchor(id, title)}<h2>${title}</h2>${children}</section>` as HTMLElement;
   lowerTitles(part);

@@ -15,8 +15,9 @@ import {
   shownScore,
   signed,
 } from "../managers.js";
-import { paragraph, say } from "../prose.js";
-import type { Band, Release, Statement } from "../rows.js";
+import { paragraph, plain, say } from "../prose.js";
+import type { Band, Release, Scorecard, ScorecardState, Statement } from "../rows.js";
+import { coloursCaveat } from "../sentences-bands.js";
 import { caption, section, sqlSection } from "./parts.js";
 
 export interface TodayData {
@@ -26,6 +27,8 @@ export interface TodayData {
   readonly play: readonly Play[];
   readonly due: readonly PlayDue[];
   readonly owner_band: readonly OwnerBand[];
+  readonly scorecard: readonly Scorecard[];
+  readonly scorecard_state: readonly ScorecardState[];
   readonly statement: readonly Statement[];
 }
 
@@ -54,6 +57,8 @@ export function todayPage(data: TodayData): HTMLElement {
 
 function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
   const styles = bandStyles(data.band);
+  const worst = styles[0]?.name ?? "red";
+  const caveat = plain(coloursCaveat(data.scorecard_state, data.scorecard));
   const { currency } = release;
   const accounts = rows.flatMap(({ account }) => account ?? []);
   const due = rows.flatMap((row) => row.due ?? []);
@@ -94,12 +99,14 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
         : tableWithCsv({ name, label: title, rows: shown, columns: [...base, ...more, owner] }),
     );
   return html`<div>
-    ${paragraph(say`${plural(accounts.length, "account")} pay ${money(sum, currency)} a month on ${date(release.as_of)}; ${count(red.length)} are in the worst band, ${count(newlyRed.length)} of them since a week. ${plural(renewing.length, "renewal")} come up in 90 days, ${plural(due.length, "play")} are to begin.`, "lede")}
-    ${caption("A score orders attention: it does not say why, nor that an account will leave.")}
+    ${paragraph(say`${plural(accounts.length, "account")} pay ${money(sum, currency)} a month on ${date(release.as_of)}; ${count(red.length)} are ${[worst]}${newlyRed.length === 0 ? [] : say`, ${count(newlyRed.length)} of them newly so within a week`}. ${plural(renewing.length, "renewal")} come up in 90 days; ${plural(due.length, "play")} are to begin.`, "lede")}
+    ${caption(`A score orders attention: it does not say why, nor that an account will leave.${caveat === "" ? "" : ` ${caveat}`}`)}
     ${list(
       "Newly red",
       "newly-red",
-      week_on === null ? "No snapshot is a week old yet." : `In the worst band now and not on ${date(week_on)}.`,
+      week_on === null
+        ? "No snapshot is a week old yet."
+        : `${worst[0]?.toUpperCase()}${worst.slice(1)} now and not on ${date(week_on)}.`,
       newlyRed,
       [
         {
