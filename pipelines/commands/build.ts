@@ -43,6 +43,7 @@ import {
   refuseEmptySpine,
   refuseForeignUsage,
 } from "./findings.ts";
+import { leaveOneOutStep } from "./leave-one-out.ts";
 
 /** Runs named steps and keeps what each took. */
 export interface Stopwatch {
@@ -118,7 +119,7 @@ export async function readInputs(run: RunContext, asOf: string | undefined): Pro
     return result;
   });
   // A date of one's own looks at the past; what is late tonight has no say in it.
-  const feeds = asOf === undefined ? await lookAtFeeds(book, load, now()) : [];
+  const feeds = asOf === undefined ? await lookAtFeeds(book, load, now(), run.linkedFrom) : [];
   refuseOffFeeds(feeds);
   return { load, feeds, asOf: resolveAsOf(asOf ?? book.as_of, load, book, isoDate(now())) };
 }
@@ -187,6 +188,7 @@ export async function buildWarehouse(
   await recordRun(database, staged, prints);
   await recordRollUps(database, laid.rollUps, rolled, prints);
   const remembered: string[] = [];
+  const views: string[] = [];
   for (const [layer, group] of groupByLayer(nodes)) {
     if (layer === "features" && depth === "release") {
       const result = await watch.timed(layer, (note) =>
@@ -195,6 +197,7 @@ export async function buildWarehouse(
       await recordRun(database, result, prints, result.months);
       results.push(result);
       remembered.push(...result.files);
+      views.push(...result.views);
       continue;
     }
     const result = await watch.timed(layer, counted(database, group, log));
@@ -204,6 +207,7 @@ export async function buildWarehouse(
     await refuseEmptySpine(database, asOf, load);
     await refuseForeignUsage(database, load);
   }
+  for (const view of views) await database.run(`drop view ${view}`);
   return {
     nodes: [...staging, ...nodes],
     audits: results.flatMap((result) => result.audits),
@@ -304,6 +308,13 @@ async function releaseNodes(
     ...flagNodes(flags.flags),
     truncationStep({ macros: looks.macros, spine, features, kpis: kpis.map(({ id }) => id) }),
     ...(await validationNodes(book, kpis, cards, { inputs, truncation: truncationSample, looks: { ...looks, spine } })),
+    leaveOneOutStep(
+      book,
+      cards,
+      kpis.map(({ id }) => id),
+      scoring.flatMap(({ depends, name }) => [...depends, name]),
+      looks.macros,
+    ),
     ...(await martNodes(book)),
     ...(await successNodes(
       practice,

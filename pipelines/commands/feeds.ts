@@ -1,10 +1,10 @@
 /** What the feeds of a book look like tonight: whether one is stale, empty, cut short, thinner than its weekdays, or behind a fall in scores. */
-import { realpath } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Book, durationSeconds } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
 import { canonicalJson } from "../lib/files.ts";
+import { daysOf } from "../load/bundle.ts";
 import type { Delivery, LoadResult } from "../load/load.ts";
 import type { Step } from "../models/model.ts";
 import { Database, type Query } from "../warehouse/database.ts";
@@ -35,10 +35,14 @@ const speaksOfItsDelivery = ({ entity, mode }: Source): boolean =>
  * Everything that can be told from the deliveries, by the wall clock: a dead feed must never look like nothing to do. Rows
  * of the future (a clock that was wrong where they came from) do not make a source fresh.
  */
-export async function lookAtFeeds(book: Book, load: LoadResult, now: Date): Promise<readonly FeedFinding[]> {
+export async function lookAtFeeds(
+  book: Book,
+  load: LoadResult,
+  now: Date,
+  linkedFrom?: string,
+): Promise<readonly FeedFinding[]> {
   const findings: FeedFinding[] = [];
-  const folders = await Promise.all(load.deliveries.map(async ({ days }) => dirname(await realpath(days))));
-  const stores = [...new Set(folders)];
+  const stores = [...new Set(load.deliveries.map(({ days }) => dirname(days))), linkedFrom ?? []].flat();
   const database = await Database.open({ path: ":memory:", threads: 1, allowedDirectories: stores });
   try {
     for (const [id, source] of Object.entries(book.sources)) {
@@ -46,15 +50,29 @@ export async function lookAtFeeds(book: Book, load: LoadResult, now: Date): Prom
       if (kind === "hand" || kind === "map") continue;
       const own = load.deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) continue;
+      const hasVolume = source.mode === "append" && kind === "fact";
+      if (hasVolume || (source.max_age !== undefined && !speaksOfItsDelivery(source)))
+        await readDays(database, own, now);
       findings.push(...(await checkAge(database, id, source, own, now)), ...checkSize(id, source, own));
-      if (source.mode === "append" && kind === "fact")
-        findings.push(...(await checkVolume(database, id, source, own, now)));
+      if (hasVolume) findings.push(...(await checkVolume(database, id, source, now)));
     }
   } finally {
     database.close();
   }
   return findings;
 }
+
+/** `seen_day`: the rows of a source by day, its newest row, and its newest row that is not of the future. */
+const readDays = (database: Database, own: readonly Delivery[], now: Date): Promise<void> =>
+  database.run(`
+    create or replace temp table seen_day as
+    select
+      event_day,
+      cast(sum(n_rows) as bigint) as n,
+      max(last_event_at) as newest,
+      max(last_event_at) filter (where last_event_at <= timestamp ${literal(now.toISOString().slice(0, 19))} + interval 1 day) as plausible
+    from ${daysOf(own)}
+    group by event_day`);
 
 /** The first finding that refuses, as the error of the run; the others that do are its hint. */
 export function refuseOffFeeds(findings: readonly FeedFinding[]): void {
@@ -80,10 +98,7 @@ async function checkAge(
         .map(({ delivered_at }) => delivered_at)
         .sort()
         .at(-1)
-    : await database.scalar<string>(
-        `select max(last_event_at) from read_parquet([${own.map(({ days }) => literal(days)).join(", ")}])
-         where last_event_at <= timestamp ${literal(now.toISOString().slice(0, 19))} + interval 1 day`,
-      );
+    : await database.scalar<string>("select max(plausible) from seen_day");
   const age = newest == null ? null : (now.getTime() - Date.parse(`${newest.slice(0, 19).replace(" ", "T")}Z`)) / 1000;
   if (age !== null && age <= durationSeconds(source.max_age)) return [];
   const what = speaksOfItsDelivery(source) ? "its newest delivery" : "its newest row";
@@ -140,13 +155,7 @@ const weeks = 8;
  * more than 3 in 10, two days running; or, on the last day alone, under half of the fewest of those weeks. A weekday with fewer
  * than 30 rows in the median says nothing. The last day counts once its newest row is of the evening.
  */
-async function checkVolume(
-  database: Database,
-  id: string,
-  source: Source,
-  own: readonly Delivery[],
-  now: Date,
-): Promise<readonly FeedFinding[]> {
+async function checkVolume(database: Database, id: string, source: Source, now: Date): Promise<readonly FeedFinding[]> {
   const rows = await database.query<{
     day: string;
     n: number;
@@ -156,10 +165,9 @@ async function checkVolume(
     is_low: boolean;
   }>(`
     with counted as (
-      select event_day, cast(sum(n_rows) as bigint) as n, max(last_event_at) as newest
-      from read_parquet([${own.map(({ days }) => literal(days)).join(", ")}])
+      select event_day, n, newest
+      from seen_day
       where event_day <= date ${literal(now.toISOString().slice(0, 10))}
-      group by event_day
     ),
     span as (
       select min(event_day) as first_day, max(event_day) - case when hour(max(newest)) >= 18 then 0 else 1 end as last_day

@@ -139,7 +139,7 @@ async function standIn(state: string, aside: string): Promise<void> {
     if (entry.isFile() && /\.jsonl?$/.test(entry.name) && entry.name !== "lock.json")
       await copyFile(join(state, entry.name), join(aside, entry.name));
   }
-  for (const folder of ["store", join("store", "repeats"), join("store", "rollup")]) {
+  for (const folder of ["store", join("store", "repeats"), join("store", "bundles"), join("store", "rollup")]) {
     await mkdir(join(aside, folder), { recursive: true });
     for (const entry of await readdir(join(state, folder), { withFileTypes: true }).catch(() => [])) {
       if (entry.isFile() && !entry.name.endsWith(".tmp"))

@@ -33,6 +33,8 @@ export interface Delivery {
   readonly rows: string;
   readonly days: string;
   readonly rejects: string | null;
+  /** Where its rows and days lie together with those of its neighbours (load/bundle.ts): a path without its ending. */
+  readonly bundle?: string;
   /** False when the file is gone and only an older mapping has read it. */
   readonly isCurrentReading: boolean;
   /** Of a file written by hand: the first snapshot that it may inform; null when nothing had been shown before it came. */

@@ -5,7 +5,8 @@ import { type Book, isWrittenByHand, type Source } from "../config/book.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
-import { type Delivery, fileList, type SourceFacts } from "./delivery.ts";
+import { daysOf } from "./bundle.ts";
+import type { Delivery, SourceFacts } from "./delivery.ts";
 import { effectiveOn, type UsageSeen } from "./hand-written.ts";
 import type { LedgerIndex, LedgerLine } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
@@ -77,7 +78,7 @@ export async function factsOf(
   source: Source,
   deliveries: readonly Delivery[],
 ): Promise<SourceFacts> {
-  const days = `read_parquet(${fileList(deliveries.map((delivery) => delivery.days))})`;
+  const days = `(${eachTime(deliveries)})`;
   const [facts] = await database.query<{
     n: number;
     known: number;
@@ -126,6 +127,17 @@ export async function factsOf(
   };
 }
 
+/** The days of deliveries, of bytes that came several times (a table that nobody touched) each time. */
+function eachTime(deliveries: readonly Delivery[]): string {
+  const times = new Map<string, number>();
+  for (const { days } of deliveries) times.set(days, (times.get(days) ?? 0) + 1);
+  const several = [...times].filter(([, n]) => n > 1).map(([file, n]) => `(${literal(file)}, ${n})`);
+  if (several.length === 0) return `select * from ${daysOf(deliveries)}`;
+  return `select stored.* replace (n_rows * coalesce(n_times, 1) as n_rows, n_late * coalesce(n_times, 1) as n_late)
+     from ${daysOf(deliveries)} as stored
+     left join (values ${several.join(", ")}) as several (file, n_times) on several.file = stored.filename`;
+}
+
 export const newestOf = (times: readonly (string | null)[]): string | null =>
   times.flatMap((time) => time ?? []).reduce<string | null>((a, b) => (a === null || b > a ? b : a), null);
 
@@ -147,7 +159,7 @@ export async function usageSeen(
        arrived.first_seen_at,
        max(days.last_event_at) filter (where days.event_day <= cast(arrived.first_seen_at[1:10] as date) + 1) as newest,
        max(days.last_event_at) as last
-     from read_parquet(${fileList(usage.map(({ days }) => days))}, filename = true) as days
+     from ${daysOf(usage)} as days
      join arrived on arrived.file = days.filename
      group by arrived.first_seen_at`,
   );

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { AssayError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import { Database } from "../warehouse/database.ts";
-import type { LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
+import { bundle } from "./bundle.ts";
+import type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
@@ -130,9 +131,9 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         [first.hint, ...also].filter((text) => text !== undefined).join("; ") || undefined,
       );
     }
-    const accepted = Object.entries(book.sources).flatMap(([id, source]) =>
-      deliveriesOf(book, store, id, source, index, warnings),
-    );
+    const accepted: Delivery[] = [];
+    for (const [id, source] of Object.entries(book.sources))
+      accepted.push(...(await bundle(database, store, deliveriesOf(book, store, id, source, index, warnings))));
     const usage = await usageSeen(database, accepted, lines);
     const deliveries = accepted.map((delivery) => withEffect(book, delivery, lines, usage));
     const sources: Record<string, SourceFacts> = {};

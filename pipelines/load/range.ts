@@ -6,7 +6,8 @@ import type { Book } from "../config/book.ts";
 import { parseAudits } from "../models/audits.ts";
 import type { Model } from "../models/model.ts";
 import { literal } from "../warehouse/literal.ts";
-import { type Delivery, fileList } from "./delivery.ts";
+import { daysOf } from "./bundle.ts";
+import type { Delivery } from "./delivery.ts";
 
 /**
  * `staging.range_day`: per delivery of a source in mode range and day that it has rows of, `seen_from` (null: no earlier file covered the
@@ -46,7 +47,7 @@ ${rows.join(",\n")}
 held as (
   select distinct delivery.source, delivery.delivery_no, delivery.file, delivery.delivered_on, stored.event_day
   from delivery
-  inner join read_parquet(${fileList([...new Set(own.map(({ days }) => days))])}, filename = true) as stored
+  inner join ${daysOf(own)} as stored
     on stored.filename = delivery.days
 ),
 cover as (

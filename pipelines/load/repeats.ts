@@ -9,6 +9,8 @@ import { basename, join } from "node:path";
 import { canonicalJson, sha256, writeFileAtomic } from "../lib/files.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { rowsOf } from "./bundle.ts";
+import type { Delivery } from "./delivery.ts";
 import { visibleOn } from "./visible.ts";
 
 /** Where the repeats of a source are: columns `file` (name in the store), `row_number` (from 0), `key`, `visible_on`, `is_other`. */
@@ -17,11 +19,6 @@ export interface Repeats {
   readonly rows: number;
   /** Rows that repeat a key with other content: corrections that were not applied. */
   readonly corrections: number;
-}
-
-interface StoredDelivery {
-  readonly rows: string;
-  readonly no: number;
 }
 
 interface Remembered {
@@ -43,7 +40,7 @@ export async function rememberRepeats(
   key: readonly string[],
   arrivalKnown: boolean,
   latencyDays: number,
-  deliveries: readonly StoredDelivery[],
+  deliveries: readonly Delivery[],
   { entity, within }: { readonly entity: "usage_event" | "usage_daily"; readonly within: boolean },
 ): Promise<Repeats> {
   const folder = join(store, "repeats");
@@ -89,7 +86,7 @@ async function find(
     readonly key: readonly string[];
     readonly arrivalKnown: boolean;
     readonly latencyDays: number;
-    readonly deliveries: readonly StoredDelivery[];
+    readonly deliveries: readonly Delivery[];
     readonly before: Remembered | null;
     readonly path: string;
     readonly within: boolean;
@@ -98,12 +95,12 @@ async function find(
 ): Promise<void> {
   const { key, arrivalKnown, latencyDays, deliveries, before, path, within, entity } = search;
   const keyed = within ? `(${keyText(key)} || chr(31) || parse_filename(filename))` : keyText(key);
-  const list = (rows: readonly StoredDelivery[]): string =>
+  const list = (rows: readonly Delivery[]): string =>
     `[${[...new Set(rows.map((row) => literal(row.rows)))].join(", ")}]`;
   const seen = new Set(before?.files);
   const fresh = deliveries.filter(({ rows }) => !seen.has(basename(rows)));
   const old = deliveries.filter(({ rows }) => seen.has(basename(rows)));
-  const keys = (rows: readonly StoredDelivery[]): string =>
+  const keys = (rows: readonly Delivery[]): string =>
     `(select ${keyed} as key_text from read_parquet(${list(rows)}${within ? ", filename = true" : ""}) where ${keyText(key)} is not null)`;
   const kept =
     before === null
@@ -114,12 +111,12 @@ async function find(
     `create or replace temp table repeated as ${fresh.length === 0 ? "select 0::ubigint as h where false" : `select hash(key_text) as h from ${keys(fresh)} group by h having count(*) > 1`}`,
   );
   // Only these files are read again below: a new night rarely repeats more than the last few.
-  let holding: readonly StoredDelivery[] = deliveries;
+  let holding: readonly Delivery[] = deliveries;
   if (old.length > 0 && fresh.length > 0) {
     await database.run(
       `create or replace temp table repeated_before as
        select distinct hash(${keyed}) as h, filename
-       from read_parquet(${list(old)}, filename = true)
+       from ${rowsOf(old)}
        where hash(${keyed}) in (select hash(key_text) from ${keys(fresh)})`,
     );
     await database.run("insert into repeated select distinct h from repeated_before");

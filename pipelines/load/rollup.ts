@@ -12,6 +12,7 @@ import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
+import { daysOf } from "./bundle.ts";
 import { type Delivery, fileList, type LoadResult } from "./delivery.ts";
 import { storeFormat } from "./reading.ts";
 import { visibleOn } from "./visible.ts";
@@ -418,8 +419,7 @@ async function monthsOf(
   isReplaced: boolean,
 ): Promise<ReadonlyMap<string, { readonly files: readonly string[]; readonly replaced: string | null }>> {
   if (deliveries.length === 0) return new Map();
-  const days = [...new Set(deliveries.map((delivery) => delivery.days))];
-  const day = `select event_day as activity_date, known_day as known_at, filename from read_parquet(${fileList(days)}, filename = true)`;
+  const day = `select event_day as activity_date, known_day as known_at, filename from ${daysOf(deliveries)}`;
   const placed = `
        select placed.*, greatest(${visible}, coalesce(seen_from, date '0001-01-01')) as visible_on, parse_filename(filename) as file_name
        from (${day}) as stored_day

@@ -11,7 +11,8 @@ import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier, type SqlValue } from "../warehouse/literal.ts";
-import { type Delivery, eventTime, fileList, type LoadResult } from "./delivery.ts";
+import { daysOf, rowsOf } from "./bundle.ts";
+import { type Delivery, eventTime, type LoadResult } from "./delivery.ts";
 import { handWritten } from "./hand-written.ts";
 import { accountIdentity, identityJoin, unmatchedIds, viaOf } from "./identities.ts";
 import { convertedMoney, moneyOf, moneyWithoutRate, rateJoin, ratePeriod } from "./money.ts";
@@ -79,14 +80,12 @@ function model(
   };
 }
 
-/** A relation of given rows, typed, also when there are none. */
+/** A relation of given rows, typed, a line each: one text, since over as many literals the parser takes long. */
 function values(columns: readonly (readonly [string, string])[], rows: readonly (readonly SqlValue[])[]): string {
-  const names = columns.map(([name]) => name).join(", ");
-  const typed = columns.map(([name, type]) => `cast(${name} as ${type}) as ${name}`).join(",\n  ");
-  if (rows.length === 0)
-    return `select\n  ${columns.map(([name, type]) => `cast(null as ${type}) as ${name}`).join(",\n  ")}\nwhere false`;
-  const lines = rows.map((row) => `  (${row.map(literal).join(", ")})`).join(",\n");
-  return `select\n  ${typed}\nfrom (values\n${lines}\n) as given (${names})`;
+  const lines = rows.map((row) => JSON.stringify(Object.fromEntries(columns.map(([name], i) => [name, row[i]]))));
+  const text = `[\n${lines.join(",\n")}\n]`;
+  const names = columns.map(([name]) => name).join(",\n  ");
+  return `select\n  ${names}\nfrom (select unnest(from_json(${literal(text)}, ${literal(JSON.stringify([Object.fromEntries(columns)]))}), recursive := true))`;
 }
 
 const timestampText = (iso: string): string => iso.replace("T", " ").replace("Z", "");
@@ -177,11 +176,8 @@ function arrivalTable(load: LoadResult): Model {
 /** `raw.source_day`: rows per source and day of the event, from what the loader counted. */
 function rawDays(load: LoadResult): Model {
   const parts = Object.entries(load.sources).map(([id, { entity }]) => {
-    const days = [...new Set(load.deliveries.filter(({ source }) => source === id).map((delivery) => delivery.days))];
-    return (
-      `select ${literal(id)} as source, ${literal(entity)} as entity, event_day, known_day, n_rows\n` +
-      `from read_parquet(${fileList(days)})`
-    );
+    const days = daysOf(load.deliveries.filter(({ source }) => source === id));
+    return `select ${literal(id)} as source, ${literal(entity)} as entity, event_day, known_day, n_rows\nfrom ${days}`;
   });
   return model("raw.source_day", { kind: "view" }, parts.join("\nunion all\n"));
 }
@@ -266,15 +262,23 @@ function rawPart(
     const quoted = quoteIdentifier(name);
     return filled.has(name) ? `stored.${quoted}` : `cast(null as ${sqlType}) as ${quoted}`;
   });
-  const rows = deliveries.map(
-    ({ rows, delivery_id, no, delivered_at, header_lines }) =>
-      `  (${literal(rows)}, ${literal(delivery_id)}, ${no}, timestamp ${literal(timestampText(delivered_at))}, ${header_lines})`,
+  const delivery = values(
+    [
+      ["file", "varchar"],
+      ["delivery_id", "varchar"],
+      ["delivery_no", "bigint"],
+      ["delivered_at", "timestamp"],
+      ["header_lines", "bigint"],
+    ],
+    deliveries.map(({ rows, delivery_id, no, delivered_at, header_lines }) => {
+      return [rows, delivery_id, no, timestampText(delivered_at), header_lines];
+    }),
   );
   return `select
   ${mapped.join(",\n  ")},
   ${literal(id)} as _source,
   delivery.delivery_id as _delivery_id,
-  cast(delivery.delivery_no as bigint) as _delivery_no,
+  delivery.delivery_no as _delivery_no,
   delivery.delivered_at as _delivered_at,
   coalesce(stored._line, stored.file_row_number + 1 + delivery.header_lines) as _line,
   ${literal(source.mode)} as _mode,
@@ -284,10 +288,10 @@ function rawPart(
   cast(${literal(viaOf(source))} as varchar) as _via,
   stored.filename as _file,
   stored.file_row_number as _row_number
-from read_parquet(${fileList([...new Set(deliveries.map((delivery) => delivery.rows))])}, filename = true, file_row_number = true) as stored
-join (values
-${rows.join(",\n")}
-) as delivery (file, delivery_id, delivery_no, delivered_at, header_lines) on delivery.file = stored.filename`;
+from ${rowsOf(deliveries)} as stored
+join (
+${delivery}
+) as delivery on delivery.file = stored.filename`;
 }
 
 async function columnsOfFile(path: string): Promise<ReadonlySet<string>> {

@@ -1,4 +1,4 @@
-/** What the store need not keep: rows that nothing reads any more and that could be read again, and lists of repeats of earlier nights. */
+/** What the store need not keep: rows that nothing reads any more and that could be read again, and lists of repeats and bundles of earlier nights. */
 import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Book } from "../config/book.ts";
@@ -10,7 +10,7 @@ import { rootOf } from "./recognise.ts";
 /**
  * Removes rows that an earlier mapping made (or a crash left) where neither this load nor a file `inUse` (of releases that are kept,
  * names below `store/`) reads them. Rows whose export has gone or changed since, and rows of sources that the book does not have
- * today, cannot be read again: they stay. Of store/repeats what this load reads stays. The caller holds the state's lock.
+ * today, cannot be read again: they stay. Of store/repeats and store/bundles what this load reads stays. The caller holds the state's lock.
  */
 export async function sweepReadings(options: {
   readonly book: Book;
@@ -47,15 +47,17 @@ export async function sweepReadings(options: {
     await rm(join(store, name), { force: true });
     removed += 1;
   }
-  return { removed: removed + (await sweepRepeats(join(store, "repeats"), load)) };
+  const repeats = Object.values(load.sources).flatMap((facts) => facts.repeats?.path ?? []);
+  const bundles = load.deliveries.flatMap((delivery) => delivery.bundle ?? []);
+  removed += await sweepMade(join(store, "repeats"), repeats);
+  removed += await sweepMade(join(store, "bundles"), bundles);
+  return { removed };
 }
 
-const readingOf = (name: string): string => name.slice(0, name.indexOf("."));
+const readingOf = (name: string): string => name.split(".")[0] as string;
 
-async function sweepRepeats(folder: string, load: LoadResult): Promise<number> {
-  const read = new Set(
-    Object.values(load.sources).flatMap(({ repeats }) => (repeats === null ? [] : [readingOf(basename(repeats.path))])),
-  );
+async function sweepMade(folder: string, inUse: readonly string[]): Promise<number> {
+  const read = new Set(inUse.map((path) => readingOf(basename(path))));
   let removed = 0;
   for (const name of await readdir(folder).catch(() => [])) {
     if (!/\.(parquet|json)$/.test(name) || read.has(readingOf(name))) continue;

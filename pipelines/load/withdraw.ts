@@ -61,6 +61,8 @@ export async function withdrawDelivery(options: {
     if (own.has(reading) && !left.has(reading) && !inUse.has(`${reading}.parquet`))
       await rm(join(store, name), { force: true });
   }
+  // Copies of its rows lie with its neighbours'.
+  await rm(join(store, "bundles"), { recursive: true, force: true });
   return { delivery_id, source, file, first_seen_at };
 }
 
