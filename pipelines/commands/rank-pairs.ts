@@ -5,7 +5,7 @@ import { runNodes } from "../models/run.ts";
 import { aucInterval } from "../validation/interval.ts";
 import { rankModels, rankTotals } from "../validation/rank.ts";
 import { literal } from "../warehouse/literal.ts";
-import type { Workbench } from "./workbench.ts";
+import type { Bench } from "./workbench.ts";
 
 export interface RankedPair {
   readonly subject: string;
@@ -28,7 +28,7 @@ export interface RankedPair {
  * is the day from which rows are out of time. Rows without both scores, or without a known outcome, do not count.
  */
 export async function rankPairs(
-  { database, tables }: Workbench,
+  { database, tables }: Pick<Bench, "database" | "tables">,
   pairs: string,
   from: string,
 ): Promise<readonly RankedPair[]> {

@@ -22,9 +22,12 @@ export interface RunResult {
   readonly audits: readonly AuditResult[];
 }
 
+/** What nodes are run by: a database, or a catalog that is attached to one. */
+export type Runner = Pick<Database, "query" | "run" | "scalar">;
+
 /** Builds sorted nodes into a database and checks their audits. Nothing is dropped or replaced: the file is fresh. `progress` hears of each that is done. */
 export async function runNodes(
-  database: Database,
+  database: Runner,
   sorted: readonly Node[],
   log: Log,
   now: () => number,
@@ -56,7 +59,7 @@ export async function runNodes(
 
 /** Counts the bad rows of each audit. */
 export async function runAudits(
-  database: Database,
+  database: Runner,
   model: string,
   audits: readonly Audit[],
 ): Promise<readonly AuditResult[]> {

@@ -206,6 +206,10 @@ export const artefacts: readonly Artefact[] = [
     select:
       "select lint_no, scorecard, version, rule, source, severity, sentence, because from marts.scorecard_lint order by lint_no",
   },
+  table("scorecard_play", "scorecard, play_no", {
+    n_accounts: "row",
+    n_played: [...around("left").slice(1), "left_rate", "like_rate", ...around("difference")],
+  }),
   table("scorecard_state", "scorecard, version", {
     n_churned: [...ranks, "simple_auc", ...around("difference"), "average_precision", "lift_10"],
   }),

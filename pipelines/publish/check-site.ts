@@ -105,7 +105,8 @@ async function checkLinks(
   // Whatever else of a tag could name one: srcset, a style, a refresh.
   for (const [tag] of markup.matchAll(/<[a-z][^>]*>/gi)) {
     const address = /["'\s(,;=]((?:https?:)?\/\/[a-z0-9][^\s"')]*)/i.exec(decode(tag))?.[1];
-    if (address !== undefined) problems.push(`${name}: ${tag.slice(0, 40)} names another host: ${address}`);
+    if (address !== undefined && !problems.some((problem) => problem.endsWith(` ${address}`)))
+      problems.push(`${name}: ${tag.slice(0, 40)} names another host: ${address}`);
   }
   return problems;
 }

@@ -58,6 +58,8 @@ export const details: readonly Detail[] = [
       humility: "weight_humility",
       lint: "scorecard_lint",
       steps: "scorecard_step",
+      leftOut: "scorecard_left_out",
+      plays: "scorecard_play",
     },
   },
 ];

@@ -54,6 +54,56 @@ async function printed(run: (context: Context) => Promise<void>): Promise<string
 }
 const json = async <T>(run: (context: Context) => Promise<void>): Promise<T> => JSON.parse(await printed(run)) as T;
 
+describe("the score without each of its KPIs", () => {
+  type Left = {
+    kpi: string;
+    n_accounts: number;
+    n_moved: number;
+    mean_change: number;
+    auc_with: number | null;
+    difference: number | null;
+  };
+  const rows = (): Promise<readonly Left[]> =>
+    database.query<Left>("select * from validation.leave_one_out order by kpi");
+
+  test("stands in the release as the command says it, for the assigned card alone", async () => {
+    const said = await json<Left[]>((context) => score(context, book, { state, leaveOneOut: true, json: true }));
+    const kept = await rows();
+    expect(kept.map(({ kpi }) => kpi)).toEqual(["csm_rating", "logins_28d", "open_tickets"]);
+    for (const row of kept) {
+      const told = said.find(({ kpi }) => kpi === row.kpi) as Left;
+      expect(row).toMatchObject({ n_accounts: told.n_accounts, n_moved: told.n_moved, mean_change: told.mean_change });
+      expect(row.auc_with === null).toBe(told.auc_with === null);
+      if (row.difference !== null) expect(row.difference).toBeCloseTo(told.difference as number, 11);
+    }
+  });
+
+  test("is what the parts of the whole score add up to when the rest is reweighted", async () => {
+    // Points of the other parts over their weights: the card is a weighted mean without gates, and a KPI without a value has no part.
+    const parts = await database.query<{ kpi: string; n: number; mean_change: number }>(`
+      with newest as (select max(snapshot_date) as on_date from spine.snapshot where is_scored),
+      card as (select p.* from scores.score_part as p inner join newest as n on n.on_date = p.snapshot_date
+        where p.scorecard = 'freshsuccess_40_30_30' and p.kind = 'kpi' and p.weight > 0),
+      whole as (select account_id, sum(contribution) as score from card group by account_id),
+      without as (
+        select k.kpi, c.account_id, 100 * cast(sum(c.contribution) as double) / cast(sum(c.weight) as double) as score
+        from (select distinct kpi from card) as k inner join card as c on c.kpi <> k.kpi group by k.kpi, c.account_id
+      )
+      select o.kpi, count(*) as n, avg(abs(o.score - cast(w.score as double))) as mean_change
+      from without as o inner join whole as w on w.account_id = o.account_id
+      inner join scores.account_score as s on s.account_id = o.account_id and s.snapshot_date = (select on_date from newest)
+        and s.scorecard = 'freshsuccess_40_30_30' and s.score is not null
+      -- What remains must reach the card's floor of coverage, too.
+      where (select sum(c.share) from scores.scorecard_weight as c where c.scorecard = 'freshsuccess_40_30_30' and c.kpi <> o.kpi
+        and exists (select 1 from card as h where h.account_id = o.account_id and h.kpi = c.kpi))
+        >= 0.6 * (select sum(c.share) from scores.scorecard_weight as c where c.scorecard = 'freshsuccess_40_30_30' and c.kpi <> o.kpi)
+      group by o.kpi order by o.kpi`);
+    const kept = await rows();
+    expect(parts.map(({ kpi }) => kpi)).toEqual(kept.map(({ kpi }) => kpi));
+    for (const [i, { mean_change }] of parts.entries()) expect(kept[i]?.mean_change).toBeCloseTo(mean_change, 4);
+  });
+});
+
 describe("a draft", () => {
   test("that says what a version says scores like it, and writes nothing", async () => {
     const before = readdirSync(folder, { recursive: true }).map((name) => [

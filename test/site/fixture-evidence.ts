@@ -119,6 +119,9 @@ create table validation.gate_finding as select * from (values (1, 'open_tickets'
 create table validation.weight_humility as select 'freshsuccess_40_30_30' as scorecard, 1 as version, h.*, 2002 as n_weightings, 1700 as n_kept, 0.85::double as kept_share, 120 as n_churned, 400 as n_accounts,
   0.51::double as auc_current, 0.515::double as auc_equal, 0.53::double as auc_best, true as is_current_kept, true as is_equal_kept, 'A sentence of humility.' as sentence
   from (select null as account_id, null as is_red, null as red_share union all select 'acc_' || i, true, i / 20.0::double from range(1, 21) as r (i)) as h ${none};
+create table validation.leave_one_out as select 'freshsuccess_40_30_30' as scorecard, 1 as version, k.*, 300 as n_accounts, 8.5::double as mean_change, 'out_of_time' as period, 120 as n_churned, 400 as n_staying,
+  0.52::double as auc_with, 0.52 + k.difference as auc_without, k.difference - 0.01 as difference_low, k.difference + 0.01 as difference_high
+  from (values ('logins_28d', 90, -0.02::double), ('open_tickets', 40, 0.004::double), ('csm_rating', 60, 0.015::double)) as k (kpi, n_moved, difference) ${none};
 create table validation.label_definition as select * from (values ('subscription_end', 'subscription_end', true, 900, 240, 131, 400), ('inactive_60', 'inactivity', false, 900, 310, 150, 380))
   as l (definition, type, is_primary, n_accounts, n_churned, n_tested_churned, n_tested_staying);
 create table validation.label_agreement as select 'subscription_end' as definition, 'inactive_60' as other, 200 as n_both, 40 as n_only_one, 110 as n_only_other, -12 as median_days_apart;

@@ -41,6 +41,13 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
   await addPractice(database);
   for (const [name, columns] of lintTables)
     await database.run(`create table ${name} (${columns.map(([column, type]) => `${column} ${type}`).join(", ")})`);
+  // The plays of a book are made of portfolio tables, which this warehouse has not.
+  await database.run(
+    `create table marts.scorecard_play as select 'freshsuccess_40_30_30' as scorecard, 1 as version, 1 as play_no, 'Rescue call' as label, 'red for 7 days' as condition,
+       null::varchar as owner, 7 as due_days, 300 as n_accounts, 40 as n_due, 30 as n_overdue, 4 as n_started, 90 as n_recorded, 80 as n_recorded_accounts, 70 as n_matched, 60 as n_played,
+       0.3::double as left_rate, 0.2::double as left_low, 0.4::double as left_high, 0.15::double as like_rate, 0.15::double as difference, 0.05::double as difference_low, 0.25::double as difference_high
+     from meta.params where min_cell <= 60`,
+  );
   await database.run(
     `insert into marts.scorecard_lint by name
      select 1 as lint_no, 'freshsuccess_40_30_30' as scorecard, 1 as version, 'stage_moved' as rule, 'a guide' as source, 'warning' as severity,

@@ -49,6 +49,53 @@ export interface ScorecardDetail {
   readonly humility: readonly WeightHumility[];
   readonly lint: readonly ScorecardLint[];
   readonly steps: readonly ScorecardStep[];
+  readonly leftOut: readonly ScorecardLeftOut[];
+  readonly plays: readonly ScorecardPlay[];
+}
+
+/** The score beside itself without one of its KPIs; a difference below 0: the KPI helps. */
+export interface ScorecardLeftOut {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly kpi: string;
+  readonly label: string;
+  readonly n_accounts: number;
+  readonly n_moved: number;
+  readonly mean_change: number | null;
+  readonly period: "all" | "out_of_time" | null;
+  readonly n_churned: number | null;
+  readonly n_staying: number | null;
+  readonly auc_with: number | null;
+  readonly auc_without: number | null;
+  readonly difference: number | null;
+  readonly difference_low: number | null;
+  readonly difference_high: number | null;
+}
+
+/** A play of the book beside a scorecard in force; what came after it, never what it did. */
+export interface ScorecardPlay {
+  readonly scorecard: string;
+  readonly version: number;
+  readonly play_no: number;
+  readonly label: string;
+  readonly condition: string;
+  readonly owner: string | null;
+  readonly due_days: number;
+  readonly n_accounts: number;
+  readonly n_due: number;
+  readonly n_overdue: number;
+  readonly n_started: number;
+  readonly n_recorded: number | null;
+  readonly n_recorded_accounts: number | null;
+  readonly n_matched: number | null;
+  readonly n_played: number | null;
+  readonly left_rate: number | null;
+  readonly left_low: number | null;
+  readonly left_high: number | null;
+  readonly like_rate: number | null;
+  readonly difference: number | null;
+  readonly difference_low: number | null;
+  readonly difference_high: number | null;
 }
 
 export interface KpiCohort extends Omit<KpiSegment, "segment"> {

@@ -8,6 +8,7 @@ import type {
   ScorecardDecay,
   ScorecardDifference,
   ScorecardDrift,
+  ScorecardLeftOut,
   ScorecardTest,
   WeightHumility,
 } from "./rows-evidence.js";
@@ -176,4 +177,28 @@ export function humilitySentence(row: WeightHumility): Sentence {
       ? []
       : say` Of ${plural(row.n_red, "account")} that are red today, ${count(row.n_red_always)} are red in at least nine of ten of those weightings, ${count(row.n_red_rarely)} in under half.`;
   return [row.sentence, ...red];
+}
+
+/** What the score would be without each of its KPIs; empty where that was not computed. */
+export function leftOutSentence(rows: readonly ScorecardLeftOut[]): Sentence {
+  const [first] = rows;
+  if (first === undefined) return [];
+  const most = [...rows].sort((a, b) => b.n_moved - a.n_moved || a.kpi.localeCompare(b.kpi))[0] as ScorecardLeftOut;
+  const moved = say`Without ${[most.label]} ${count(most.n_moved)} of ${plural(most.n_accounts, "account")} would stand in another band, more than without any other KPI of it.`;
+  const judged = rows.filter(({ difference_low }) => difference_low !== null);
+  if (judged.length === 0)
+    return [...moved, " How well it would rank leavers is not known: 50 of them and 50 who stayed are needed."];
+  const named = (list: readonly ScorecardLeftOut[]): string => list.map(({ label }) => label).join(", ");
+  const helps = judged.filter(({ difference_high }) => (difference_high as number) < 0);
+  const harms = judged.filter(({ difference_low }) => (difference_low as number) > 0);
+  const told = [
+    ...(helps.length > 0 ? [`without ${named(helps)} it would rank leavers worse`] : []),
+    ...(harms.length > 0 ? [`without ${named(harms)} it would rank them better`] : []),
+  ].join("; ");
+  if (told === "")
+    return [
+      ...moved,
+      ...say` For none of ${plural(judged.length, "KPI")} is it shown that the score ranks leavers better or worse with it.`,
+    ];
+  return [...moved, ` ${told.slice(0, 1).toUpperCase()}${told.slice(1)}.`];
 }

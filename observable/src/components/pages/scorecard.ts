@@ -14,6 +14,8 @@ import type {
   ScorecardCard,
   ScorecardDetail,
   ScorecardDifference,
+  ScorecardLeftOut,
+  ScorecardPlay,
   ScorecardTest,
 } from "../rows-evidence.js";
 import { weightSentence } from "../sentences.js";
@@ -24,6 +26,7 @@ import {
   differenceSentence,
   humilitySentence,
   isProbability,
+  leftOutSentence,
   outcomeWords,
   purposeSentence,
   rankSentence,
@@ -65,12 +68,13 @@ export function scorecardPage(
     ${isProbability(card.purpose) ? calibration(of(data.calibrations)) : noCalibration(card)}
     ${overTime(of(data.decays)[0], data, version)}
     ${weights(data, version)}
-    ${leaveOneOut(card, release)}
+    ${leaveOneOut(of(data.leftOut), card, release)}
+    ${plays(of(data.plays), card)}
     ${findings(of(data.lint))}
     ${steps(of(data.steps))}
     ${versionTable(data, today)}
     ${card.sql_text === null ? null : section("The score's own SQL", sqlBlock(`How ${card.scorecard} v${version} is computed`, card.sql_text))}
-    ${sqlSection(statements, ["marts.scorecard", "marts.scorecard_kpi", "marts.scorecard_state", "marts.scorecard_test", "marts.scorecard_difference", "marts.scorecard_calibration", "marts.scorecard_decay", "marts.scorecard_drift", "marts.suggested_weight", "marts.weight_humility", "marts.weight_on_evidence"])}
+    ${sqlSection(statements, ["marts.scorecard", "marts.scorecard_kpi", "marts.scorecard_state", "marts.scorecard_test", "marts.scorecard_difference", "marts.scorecard_calibration", "marts.scorecard_decay", "marts.scorecard_drift", "marts.suggested_weight", "marts.weight_humility", "marts.scorecard_left_out", "marts.weight_on_evidence"])}
   </div>` as HTMLElement;
 }
 
@@ -451,11 +455,141 @@ function weights(data: ScorecardDetail, version: number): HTMLElement | null {
   );
 }
 
-const leaveOneOut = (card: ScorecardCard, release: Release): HTMLElement =>
-  section(
-    "What each KPI does for it",
-    html`<p class="note-line">The score without each of its ${String(card.n_kpis)} KPIs, in points and in ranking, is computed on demand: <code>npx assay score ${release.book} --scorecard ${card.scorecard} --leave-one-out</code></p>` as Node,
+/** The score without each of its KPIs: only assigned cards have it in the release. */
+function leaveOneOut(rows: readonly ScorecardLeftOut[], card: ScorecardCard, release: Release): HTMLElement {
+  if (rows.length === 0)
+    return section(
+      "What each part adds",
+      html`<p class="note-line">The score without each of its ${String(card.n_kpis)} KPIs, in points and in ranking, is computed on demand: <code>npx assay score ${release.book} --scorecard ${card.scorecard} --leave-one-out</code></p>` as Node,
+    );
+  const lines = [...rows]
+    .sort((a, b) => (a.difference ?? 0) - (b.difference ?? 0) || a.kpi.localeCompare(b.kpi))
+    .map((r) => ({
+      label: r.label,
+      value: r.difference === null ? null : 100 * r.difference,
+      low: r.difference_low === null ? null : 100 * r.difference_low,
+      high: r.difference_high === null ? null : 100 * r.difference_high,
+      note: `${count(r.n_churned)} churned`,
+    }));
+  const [first] = rows;
+  const months =
+    first?.period === "all" ? "all history, which its author may have looked at" : "months after the version was made";
+  return section(
+    "What each part adds",
+    paragraph(leftOutSentence(rows)),
+    figure({
+      id: "left-out",
+      title: "The score without one of its KPIs",
+      subtitle: `pairs of 100 that are in the right order without it, less those with it, on ${months}; dot with 95 % interval, paired`,
+      alt: lines.map((l) => `Without ${l.label}: ${l.value === null ? "unknown" : l.value.toFixed(1)}.`).join(" "),
+      chart: lines.every(({ value }) => value === null)
+        ? null
+        : (width) =>
+            intervals(lines, {
+              width,
+              domain: around(0, 2, 2, lines),
+              origin: 0,
+              ends: ["worse without it", "better without it"],
+              format: (x) => x.toFixed(1),
+            }),
+      empty: "Too few leavers have a score to say how well it would rank: 50 of them and 50 who stayed are needed.",
+      table: {
+        name: "left-out",
+        rows,
+        columns: [
+          { name: "Without", text: (r) => r.label },
+          {
+            name: "In another band",
+            text: (r) => `${count(r.n_moved)} of ${count(r.n_accounts)}`,
+            value: (r) => r.n_moved,
+            isNumber: true,
+          },
+          {
+            name: "Scores move by",
+            text: (r) => (r.mean_change === null ? missing : r.mean_change.toFixed(1)),
+            value: (r) => r.mean_change,
+            isNumber: true,
+          },
+          {
+            name: "Ranks with it, of 100",
+            text: (r) => onHundred(r.auc_with),
+            value: (r) => r.auc_with,
+            isNumber: true,
+          },
+          {
+            name: "Without it",
+            text: (r) => onHundred(r.auc_without),
+            value: (r) => r.auc_without,
+            isNumber: true,
+          },
+          {
+            name: "Difference",
+            text: (r) => withInterval(r.difference, r.difference_low, r.difference_high, signedPairs),
+            value: (r) => r.difference,
+            isNumber: true,
+          },
+          { name: "Churned", text: (r) => count(r.n_churned), value: (r) => r.n_churned, isNumber: true },
+        ],
+      },
+    }),
+    caption("The others keep their weights, as when a KPI has no value. On account-months that have both scores."),
   );
+}
+
+/** What people do for accounts of this score, and what came after; no account is named. */
+function plays(rows: readonly ScorecardPlay[], card: ScorecardCard): HTMLElement | null {
+  if (!card.is_assigned) return null;
+  if (rows.length === 0)
+    return section(
+      "Plays",
+      html`<p class="empty">The book has no plays.yaml: nothing says what follows from a band.</p>` as Node,
+    );
+  return section(
+    "Plays",
+    tableWithCsv({
+      name: "plays",
+      label: "Plays of the book",
+      rows,
+      columns: [
+        { name: "Play", text: (r) => r.label },
+        { name: "For accounts that are", text: (r) => r.condition },
+        { name: "Who", text: (r) => r.owner ?? "the account's owner" },
+        { name: "Within", text: (r) => plural(r.due_days, "day"), value: (r) => r.due_days, isNumber: true },
+        {
+          name: "Due now",
+          text: (r) => `${count(r.n_due)} of ${count(r.n_accounts)}`,
+          value: (r) => r.n_due,
+          isNumber: true,
+        },
+        { name: "Of those overdue", text: (r) => count(r.n_overdue), value: (r) => r.n_overdue, isNumber: true },
+        {
+          name: "Recorded",
+          text: (r) =>
+            r.n_recorded === null
+              ? "not seen"
+              : `${count(r.n_recorded)} with ${plural(r.n_recorded_accounts ?? 0, "account")}`,
+          value: (r) => r.n_recorded,
+          isNumber: true,
+        },
+        {
+          name: "Left within 90 days",
+          text: (r) => withInterval(r.left_rate, r.left_low, r.left_high, percent),
+          value: (r) => r.left_rate,
+          isNumber: true,
+        },
+        {
+          name: "Like accounts without one",
+          text: (r) => percent(r.like_rate),
+          value: (r) => r.like_rate,
+          isNumber: true,
+        },
+      ],
+    }),
+    caption(
+      "What came after a play, never what it did: plays go to accounts that somebody worried about. Like accounts: same date, band, segment and slice of expected churn, no play from 90 days before.",
+    ),
+  );
+}
 
 function findings(rows: ScorecardDetail["lint"]): HTMLElement {
   return section(
