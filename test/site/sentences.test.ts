@@ -257,6 +257,9 @@ test("colours before leaving, a list's catch and renewals by band say no more th
   expect(plain(besideStayersSentence(rows, styles, 30))).toBe(
     " Over all years, 25 % of 80 leavers were red then, and 25 % of like customers that stayed.",
   );
+  expect(plain(besideStayersSentence(rows, styles, 30, { named: "First year" }))).toContain(
+    ' Over all years by "First year", 25 % of 80 leavers',
+  );
   // Where nobody stands beside the leavers, or the day was not looked at, nothing is said.
   expect(besideStayersSentence(rows.slice(0, 2), styles, 30)).toEqual([]);
   expect(besideStayersSentence(rows, styles, 45)).toEqual([]);

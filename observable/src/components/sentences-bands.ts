@@ -71,6 +71,8 @@ export function besideStayersSentence(
   rows: readonly BandBefore[],
   styles: readonly BandStyle[],
   days: number,
+  /** The scorecard is named where accounts have several. */
+  { named = null }: { readonly named?: string | null } = {},
 ): Sentence {
   const riskiest = styleOf(styles, styles[0]?.band ?? "red");
   const at = rows.filter((r) => r.days_before === days);
@@ -82,7 +84,8 @@ export function besideStayersSentence(
   const [left, stayed] = [share(true), share(false)];
   const n = at.find((r) => r.is_departure)?.n_total;
   if (left === null || stayed === null || n === undefined) return [];
-  return say` Over all years, ${percent(left)} of ${count(n)} leavers were ${[riskiest.name]} then, and ${percent(stayed)} of like customers that stayed.`;
+  const by = named === null ? "" : ` by "${named}"`;
+  return say` Over all years${[by]}, ${percent(left)} of ${count(n)} leavers were ${[riskiest.name]} then, and ${percent(stayed)} of like customers that stayed.`;
 }
 
 export function capacitySentence(

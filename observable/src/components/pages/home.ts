@@ -65,7 +65,8 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
   const release = data.release[0] as Release;
   const styles = bandStyles(data.band);
   const caveat = coloursCaveat(data.scorecard_state, data.scorecard);
-  const isScored = assignedCards(data.scorecard).length > 0;
+  const assigned = assignedCards(data.scorecard);
+  const isScored = assigned.length > 0;
   return html`<div class="report">
     ${answers([
       {
@@ -83,10 +84,10 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         question: "Trust",
         sentence: [
           ...trustSentence(data.leaver_band, styles, release, isScored),
-          ...besideStayersSentence(
-            ofCard(data.band_before, assignedCards(data.scorecard)[0]),
-            styles,
-            release.gap_days,
+          ...assigned.flatMap((card) =>
+            besideStayersSentence(ofCard(data.band_before, card), styles, release.gap_days, {
+              named: assigned.length > 1 ? card.label : null,
+            }),
           ),
           ...simpleScoreSentence(data.leaver_band, styles),
           " ",
