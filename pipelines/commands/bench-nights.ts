@@ -81,25 +81,29 @@ export async function deliver(folder: string, day: string): Promise<void> {
       return `S${id},${id},${startedOn},${ended},${seats},${seats * 1000},USD`;
     }),
   );
-  await file("usage", "event_id,account_id,user_id,event_time,event,known_at", usageLines(day));
-  await file(
-    "tickets",
-    "ticket_id,account_id,opened_at,closed_at,known_at",
-    known.flatMap(({ id }) =>
-      chance(id, day, "ticket") < 0.03 ? [`T${id}-${day},${id},${day}T09:00:00,${day}T17:00:00,${day}T23:00:00`] : [],
-    ),
-  );
+  await file("usage", usageHeader, usageLines(day));
+  await file("tickets", ticketHeader, ticketLines(day));
 }
 
-/** The book, and the history before the first night in one file a table. */
-export async function writeNightsBook(folder: string): Promise<void> {
+const usageHeader = "event_id,account_id,user_id,event_time,event,known_at";
+const ticketHeader = "ticket_id,account_id,opened_at,closed_at,known_at";
+
+const ticketLines = (day: string): readonly string[] =>
+  customers.flatMap(({ id, startedOn }) =>
+    startedOn <= day && chance(id, day, "ticket") < 0.03
+      ? [`T${id}-${day},${id},${day}T09:00:00,${day}T17:00:00,${day}T23:00:00`]
+      : [],
+  );
+
+/** The book, and the history before a night (as a rule the first) in one file a table. */
+export async function writeNightsBook(folder: string, nightsBefore = 0): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "assay.yaml"), bookText);
-  const days = Array.from({ length: daysBefore }, (_, i) => addDays(firstNight, i - daysBefore));
-  await deliver(folder, days.at(-1) as string);
-  const usage = days.flatMap(usageLines);
-  const header = "event_id,account_id,user_id,event_time,event,known_at";
-  await writeFile(join(folder, `usage_${days.at(-1)}.csv`), [header, ...usage, ""].join("\n"));
+  const days = Array.from({ length: daysBefore + nightsBefore }, (_, i) => addDays(firstNight, i - daysBefore));
+  const last = days.at(-1) as string;
+  await deliver(folder, last);
+  await writeFile(join(folder, `usage_${last}.csv`), [usageHeader, ...days.flatMap(usageLines), ""].join("\n"));
+  await writeFile(join(folder, `tickets_${last}.csv`), [ticketHeader, ...days.flatMap(ticketLines), ""].join("\n"));
 }
 
 export interface Night {
@@ -120,7 +124,8 @@ export interface Night {
 
 /**
  * Delivers and refreshes `nights` nights in one process, without the site (it is built by another process from the artefacts, whose size does
- * not grow with nights), writes a line a night to data/bench/nights.jsonl, and at the end compares the last release with a rebuild from nothing.
+ * not grow with nights), writes a line a night to data/bench/nights.jsonl, and at the end compares the last release with a rebuild from nothing, and the last night with
+ * the same night over the same history in one file a table: what it costs beyond that is the number of deliveries.
  */
 export async function benchNights(context: Context, nights: number): Promise<void> {
   const folder = join(tmpdir(), `assay-nights-${process.pid}`);
@@ -144,6 +149,15 @@ export async function benchNights(context: Context, nights: number): Promise<voi
     const today = addDays(firstNight, nights);
     const [kept, rebuilt] = [await artefactsOf(folder, state, today), await artefactsOf(folder, fresh, today)];
     context.print(describeNights(made));
+    const last = made.at(-1);
+    if (last !== undefined) {
+      const whole = await measureWhole(`${folder}-whole`, nights);
+      await appendFile(file, `${JSON.stringify({ whole })}\n`);
+      context.print(
+        `Night ${nights} after ${4 * nights} deliveries: ${last.cpu_seconds} CPU seconds, ${round(ofLoading(last))} of them load and stage. ` +
+          `The same night over the same history in 4 files: ${whole.cpu_seconds}, ${round(ofLoading(whole))} of them load and stage.`,
+      );
+    }
     context.print(
       kept === rebuilt
         ? "The artefacts of the last night are, byte for byte, those of a rebuild from nothing."
@@ -176,7 +190,16 @@ async function measureNight(folder: string, state: string, night: number, mornin
   const { rss, heapUsed } = process.memoryUsage();
   const disk: Record<string, number> = {};
   let storeFiles = 0;
-  for (const part of ["releases", "store/rollup", "store/features", "store/looks", "store/repeats", "store", "."]) {
+  for (const part of [
+    "releases",
+    "store/rollup",
+    "store/features",
+    "store/looks",
+    "store/repeats",
+    "store/bundles",
+    "store",
+    ".",
+  ]) {
     const found = await sizeOf(join(state, part), part.startsWith("store/") || part === "releases");
     disk[part === "store" ? "store/deliveries" : part === "." ? "ledger" : part] = round(found.bytes / 2 ** 20);
     if (part.startsWith("store")) storeFiles += found.files;
@@ -197,6 +220,27 @@ async function measureNight(folder: string, state: string, night: number, mornin
     }).length,
   };
 }
+
+/** Night `nights` of a book whose history came in one file a table, the median of three that repeat nothing of each other. */
+async function measureWhole(folder: string, nights: number): Promise<Night> {
+  const measured: Night[] = [];
+  try {
+    for (const n of [1, 2, 3]) {
+      const state = join(folder, `.state-${n}`);
+      await rm(folder, { recursive: true, force: true });
+      await writeNightsBook(folder, nights - 1);
+      const before = addDays(firstNight, nights - 1);
+      await refreshAt(folder, state, before);
+      await deliver(folder, before);
+      measured.push(await measureNight(folder, state, nights, addDays(before, 1)));
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return measured.sort((a, b) => a.cpu_seconds - b.cpu_seconds)[1] as Night;
+}
+
+const ofLoading = ({ steps }: Night): number => (steps["load exports"] ?? 0) + (steps.stage ?? 0);
 
 async function sizeOf(folder: string, deep: boolean): Promise<{ readonly bytes: number; readonly files: number }> {
   const names = await readdir(folder, { recursive: deep }).catch(() => []);
@@ -220,13 +264,14 @@ export function describeNights(nights: readonly Night[]): string {
     groups.map((group) => ({
       nights: `${group[0]?.night}-${group.at(-1)?.night}`,
       "CPU seconds": mid(group, ({ cpu_seconds: cpu }) => cpu),
-      "load, stage": mid(group, ({ steps }) => (steps["load exports"] ?? 0) + (steps.stage ?? 0)),
+      "load, stage": mid(group, ofLoading),
+      validation: mid(group, ({ steps }) => steps.validation ?? 0),
       "memory MB": mid(group, ({ memory_mb: mb }) => mb),
       "heap MB": mid(group, ({ heap_mb: mb }) => mb),
       releases: mid(group, ({ releases }) => releases),
       "releases MB": mid(group, ({ disk_mb: mb }) => mb.releases ?? 0),
       "remembered MB": mid(group, ({ disk_mb: mb }) =>
-        ["store/rollup", "store/features", "store/looks", "store/repeats"].reduce(
+        ["store/rollup", "store/features", "store/looks", "store/repeats", "store/bundles"].reduce(
           (sum, part) => sum + (mb[part] ?? 0),
           0,
         ),
