@@ -263,7 +263,7 @@ export function stepsOf(
   const told: Readonly<Record<string, readonly ["done" | "open", string]>> = {
     objective:
       card.desired_outcome === undefined
-        ? ["open", "no desired_outcome is written down"]
+        ? ["open", "no desired outcome is written down"]
         : ["done", card.desired_outcome],
     metrics: ["done", `${counted(counting, "KPI")} in ${counted(card.groups.length, "group")}`],
     journey: [

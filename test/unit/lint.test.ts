@@ -175,7 +175,7 @@ describe("the steps that lead to a score", () => {
       { n_staged: 2, test: { state: "not checked", sentence: "Not checked: 41 of 50 churned accounts needed." } },
     );
     expect(told.map(({ step, state, what }) => `${step} ${state}: ${what}`)).toEqual([
-      "objective open: no desired_outcome is written down",
+      "objective open: no desired outcome is written down",
       "metrics done: 3 KPIs in 1 group",
       "journey open: 2 of 3 KPIs name a stage",
       "clusters open: nothing is written down",

@@ -370,6 +370,7 @@ export interface ScorecardDifference {
   readonly version: number;
   readonly other: string;
   readonly other_version: number;
+  readonly other_label: string;
   readonly period: string;
   readonly first_on: string | null;
   readonly last_on: string | null;

@@ -384,6 +384,8 @@ export interface ScorecardState {
 export interface ScorecardKpi {
   readonly scorecard: string;
   readonly version: number;
+  /** What the scorecard is called. */
+  readonly card_label: string;
   readonly group_id: string;
   readonly kpi: string;
   readonly label: string;

@@ -504,7 +504,7 @@ function definition({ cards }: KpiDetail, kpi: Kpi): HTMLElement {
         ? "no scorecard"
         : (html`<span>${cards.map(
             (c, i) =>
-              html`${i === 0 ? "" : ", "}<a href=${`../scorecards/${c.scorecard}.html`}>${c.scorecard} v${c.version}</a> (${points(c.points)} of 100)`,
+              html`${i === 0 ? "" : ", "}<a href=${`../scorecards/${c.scorecard}.html`}>${c.card_label}, version ${c.version}</a> (${points(c.points)} of 100 points)`,
           )}</span>` as Node),
     ],
   ];

@@ -6,7 +6,19 @@ import { pairLine } from "../charts/pair-line.js";
 import { pointsBeside } from "../charts/points-beside.js";
 import { weightOnEvidence } from "../charts/weight.js";
 import { type Column, figure, legend, sqlBlock, tableWithCsv } from "../figure.js";
-import { count, date, missing, monthSpan, onHundred, percent, plural, points, signedPairs, times } from "../format.js";
+import {
+  count,
+  date,
+  missing,
+  monthSpan,
+  onHundred,
+  percent,
+  plural,
+  points,
+  shortDate,
+  signedPairs,
+  times,
+} from "../format.js";
 import { paragraph, type Sentence, say } from "../prose.js";
 import type { Release, ScorecardKpi, Statement } from "../rows.js";
 import type {
@@ -73,7 +85,7 @@ export function scorecardPage(
     ${findings(of(data.lint))}
     ${steps(of(data.steps))}
     ${versionTable(data, today)}
-    ${card.sql_text === null ? null : section("The score's own SQL", sqlBlock(`How ${card.scorecard} v${version} is computed`, card.sql_text))}
+    ${card.sql_text === null ? null : section("The score's own SQL", sqlBlock(`How ${card.label}, version ${version}, is computed`, card.sql_text))}
     ${sqlSection(statements, ["marts.scorecard", "marts.scorecard_kpi", "marts.scorecard_state", "marts.scorecard_test", "marts.scorecard_difference", "marts.scorecard_calibration", "marts.scorecard_decay", "marts.scorecard_drift", "marts.suggested_weight", "marts.weight_humility", "marts.scorecard_left_out", "marts.weight_on_evidence"])}
   </div>` as HTMLElement;
 }
@@ -240,7 +252,7 @@ function besides(rows: readonly ScorecardDifference[], card: ScorecardCard): HTM
       ? "the simple score"
       : r.other === card.scorecard
         ? `its version ${r.other_version}`
-        : `${r.other} v${r.other_version}`;
+        : `"${r.other_label}"`;
   const simple = whole.find(({ other }) => other === "naive_baseline");
   const lines = whole.map((r) => ({
     label: nameOf(r),
@@ -411,7 +423,7 @@ function overTime(
         name: "drift",
         rows: drifts,
         columns: [
-          { name: "Reading", text: (d) => date(d.snapshot_date), value: (d) => d.snapshot_date },
+          { name: "Reading", text: (d) => shortDate(d.snapshot_date), value: (d) => d.snapshot_date },
           { name: "Index", text: (d) => d.psi?.toFixed(3) ?? missing, value: (d) => d.psi, isNumber: true },
           { name: "Bar", text: (d) => d.bar?.toFixed(3) ?? missing, value: (d) => d.bar, isNumber: true },
           { name: "Moved", text: (d) => (d.is_alarm ? "yes" : "no") },
@@ -632,8 +644,8 @@ function versionTable(data: ScorecardDetail, today: Date): HTMLElement {
       rows: [...data.versions].sort((a, b) => b.version - a.version),
       columns: [
         { name: "Version", text: (v) => String(v.version), value: (v) => v.version, isNumber: true },
-        { name: "Made on", text: (v) => date(v.created_on), value: (v) => v.created_on },
-        { name: "In force from", text: (v) => date(v.in_force_from), value: (v) => v.in_force_from },
+        { name: "Made on", text: (v) => shortDate(v.created_on), value: (v) => v.created_on },
+        { name: "In force from", text: (v) => shortDate(v.in_force_from), value: (v) => v.in_force_from },
         { name: "Sign-off", text: (v) => signOffText(v, today) },
         { name: "What it says of itself", text: (v) => v.description ?? "" },
       ],
