@@ -260,6 +260,7 @@ program
   .option("--reading", "reading exports of every form instead, beside the engine alone")
   .option("--rows <n>", "with --reading: rows of each file", wholeNumber, 2_000_000)
   .option("--nights <n>", "so many nightly deliveries in a row over one small book instead", wholeNumber)
+  .option("--after <n>", "with --nights: so many nights are delivered first and refreshed at once", wholeNumber)
   .option("--scores", "16 scorecards over 10,000 accounts and 150 snapshots instead")
   .option("--validation", "all verdicts of 10,000 accounts at 24 snapshots with 50 KPIs instead")
   .action((options) => {

@@ -125,9 +125,10 @@ export interface Night {
 /**
  * Delivers and refreshes `nights` nights in one process, without the site (it is built by another process from the artefacts, whose size does
  * not grow with nights), writes a line a night to data/bench/nights.jsonl, and at the end compares the last release with a rebuild from nothing, and the last night with
- * the same night over the same history in one file a table: what it costs beyond that is the number of deliveries.
+ * the same night over the same history in one file a table: what it costs beyond that is the number of deliveries. With `after`, so many
+ * nights are delivered first and refreshed at once.
  */
-export async function benchNights(context: Context, nights: number): Promise<void> {
+export async function benchNights(context: Context, nights: number, after = 0): Promise<void> {
   const folder = join(tmpdir(), `assay-nights-${process.pid}`);
   const state = join(folder, ".assay");
   const file = join(projectRoot, "data", "bench", "nights.jsonl");
@@ -137,7 +138,9 @@ export async function benchNights(context: Context, nights: number): Promise<voi
   const made: Night[] = [];
   try {
     await writeNightsBook(folder);
-    for (let n = 0; n < nights; n += 1) {
+    for (let n = 0; n < after; n += 1) await deliver(folder, addDays(firstNight, n));
+    if (after > 0) await refreshAt(folder, state, addDays(firstNight, after));
+    for (let n = after; n < after + nights; n += 1) {
       const day = addDays(firstNight, n);
       await deliver(folder, day);
       const night = await measureNight(folder, state, n + 1, addDays(day, 1));
@@ -146,15 +149,15 @@ export async function benchNights(context: Context, nights: number): Promise<voi
       context.log.info(`night ${n + 1} of ${nights}`, { seconds: night.seconds, cpu_seconds: night.cpu_seconds });
     }
     const fresh = join(folder, ".fresh");
-    const today = addDays(firstNight, nights);
+    const today = addDays(firstNight, after + nights);
     const [kept, rebuilt] = [await artefactsOf(folder, state, today), await artefactsOf(folder, fresh, today)];
     context.print(describeNights(made));
     const last = made.at(-1);
     if (last !== undefined) {
-      const whole = await measureWhole(`${folder}-whole`, nights);
+      const whole = await measureWhole(`${folder}-whole`, last.night);
       await appendFile(file, `${JSON.stringify({ whole })}\n`);
       context.print(
-        `Night ${nights} after ${4 * nights} deliveries: ${last.cpu_seconds} CPU seconds, ${round(ofLoading(last))} of them load and stage. ` +
+        `Night ${last.night} after ${4 * last.night} deliveries: ${last.cpu_seconds} CPU seconds, ${round(ofLoading(last))} of them load and stage. ` +
           `The same night over the same history in 4 files: ${whole.cpu_seconds}, ${round(ofLoading(whole))} of them load and stage.`,
       );
     }

@@ -27,6 +27,7 @@ export interface BenchOptions {
   readonly rows: number;
   /** So many nightly deliveries in a row over one small book instead. */
   readonly nights?: number;
+  readonly after?: number;
 }
 
 interface Cost {
@@ -92,7 +93,7 @@ const moreKpis = [
 export async function bench(context: Context, options: BenchOptions): Promise<void> {
   if (options.wide === true) return benchWide(context);
   if (options.reading === true) return benchReading(context, options.rows);
-  if (options.nights !== undefined) return benchNights(context, options.nights);
+  if (options.nights !== undefined) return benchNights(context, options.nights, options.after);
   const work = join(tmpdir(), `assay-bench-${process.pid}`);
   const results: Measured[] = [];
   try {
