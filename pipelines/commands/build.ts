@@ -15,7 +15,7 @@ import { assayVersion } from "../lib/version.ts";
 import { type LoadResult, loadDeliveries } from "../load/load.ts";
 import { type RollUpResult, rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
-import { fingerprint, layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
+import { fingerprint, layerOf, leadingTo, producesOf, sortNodes, unreadAfter } from "../models/graph.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
 import { type RememberedRun, runRemembered } from "../models/remember.ts";
@@ -27,7 +27,7 @@ import { flagNodes } from "../scores/flags.ts";
 import { lintNode } from "../scores/lint-node.ts";
 import { readingNodes } from "../scores/readings.ts";
 import { successNodes } from "../success/nodes.ts";
-import { type ValidationOptions, validationNodes, verdictNodes } from "../validation/nodes.ts";
+import { scratchTables, type ValidationOptions, validationNodes, verdictNodes } from "../validation/nodes.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, SqlDate } from "../warehouse/literal.ts";
 import { codeSha256, type Definitions } from "./definitions.ts";
@@ -129,6 +129,8 @@ export const openWarehouse = (book: Book, state: string, folder: string): Promis
   Database.open({
     path: join(folder, "warehouse.duckdb"),
     tempDirectory: join(folder, "spill"),
+    // Most of its tables are small, and there are hundreds.
+    blockSize: 65536,
     allowedDirectories: [folder, join(state, "store")],
     ...(book.threads === undefined ? {} : { threads: book.threads }),
     ...(book.memory_limit === undefined ? {} : { memoryLimit: book.memory_limit }),
@@ -189,7 +191,15 @@ export async function buildWarehouse(
   await recordRollUps(database, laid.rollUps, rolled, prints);
   const remembered: string[] = [];
   const views: string[] = [];
-  for (const [layer, group] of groupByLayer(nodes)) {
+  const groups = groupByLayer(nodes);
+  const unread =
+    depth === "release"
+      ? unreadAfter(
+          groups.map(([, group]) => group),
+          scratchTables,
+        )
+      : null;
+  for (const [i, [layer, group]] of groups.entries()) {
     if (layer === "features" && depth === "release") {
       const result = await watch.timed(layer, (note) =>
         rememberFeatures({ database, nodes, group, state, params, rolled, full, engine, log, note }),
@@ -203,6 +213,10 @@ export async function buildWarehouse(
     const result = await watch.timed(layer, counted(database, group, log));
     await recordRun(database, result, prints);
     results.push(result);
+    // A release holds no scratch; dropped now, its room in the file is for the tables that follow.
+    const done = unread?.[i] ?? [];
+    for (const { kind, table } of done) await database.run(`drop ${kind} ${table}`);
+    if (done.length > 0) await database.run("checkpoint");
     if (layer !== "spine") continue;
     await refuseEmptySpine(database, asOf, load);
     await refuseForeignUsage(database, load);

@@ -355,6 +355,10 @@ async function addSite(
 /** Longer statements are lists of deliveries: laying them out takes longer every night, and nobody reads them. */
 const longestLaidOut = 20_000;
 
+/** What was written in lines stays as its author laid it out; what was compiled comes in one line. */
+const readable = (sql: string): string =>
+  sql.includes("\n") || sql.length > longestLaidOut ? sql : format(sql, { language: "duckdb", keywordCase: "lower" });
+
 /**
  * Every statement of the release as text that a person can run and read, numbered in the order of the build. One that has not changed
  * since the current release of the same code is taken from there: laying text out costs more than many a statement.
@@ -369,11 +373,9 @@ async function writeCompiled(build: string, nodes: readonly Node[], current: Rel
     nodes.map(async (node, i) => {
       if (node.kind === "step") return;
       const head = `-- ${node.kind} ${node.name}${node.grain.length > 0 ? `, one row per ${node.grain.join(", ")}` : ""}\n-- sha256 ${sha256(node.sql)}\n`;
-      const text = (): string =>
-        node.sql.length > longestLaidOut ? node.sql : format(node.sql, { language: "duckdb", keywordCase: "lower" });
       await writeFile(
         join(folder, `${String(i + 1).padStart(width, "0")}_${node.name}.sql`),
-        laidOut.get(head) ?? `${head}${text()};\n`,
+        laidOut.get(head) ?? `${head}${readable(node.sql)};\n`,
       );
     }),
   );

@@ -69,6 +69,42 @@ export function leadingTo(nodes: readonly Node[], tables: readonly string[]): re
 }
 
 /**
+ * For each group of sorted nodes the scratch that nothing reads once it is built, readers before what they read. Who reads a view
+ * reads what the view is made of. A view that stays cannot rest on scratch: a programming error, which throws.
+ */
+export function unreadAfter(
+  groups: readonly (readonly Node[])[],
+  scratch: ReadonlySet<string>,
+): readonly (readonly { readonly kind: "table" | "view"; readonly table: string }[])[] {
+  const made = new Map<string, Node>();
+  const last = new Map<string, number>();
+  const use = (table: string, group: number): void => {
+    const producer = made.get(table);
+    if (producer === undefined) return;
+    last.set(table, group);
+    if (producer.kind === "view") for (const behind of producer.depends) use(behind, group);
+  };
+  for (const [group, nodes] of groups.entries()) {
+    for (const node of nodes) {
+      for (const table of node.depends) {
+        if (node.kind === "view" && scratch.has(table) && !scratch.has(node.name))
+          throw new Error(`${node.name} is a view of ${table}, which no release holds`);
+        use(table, group);
+      }
+      for (const table of producesOf(node)) {
+        made.set(table, node);
+        last.set(table, group);
+      }
+    }
+  }
+  const kindOf = (table: string) => (made.get(table)?.kind === "view" ? ("view" as const) : ("table" as const));
+  const gone = [...made.keys()].filter((table) => scratch.has(table)).reverse();
+  return groups.map((_, group) =>
+    gone.filter((table) => last.get(table) === group).map((table) => ({ kind: kindOf(table), table })),
+  );
+}
+
+/**
  * One hash a node: its own logic, the parameters that it names with their values, its parents' fingerprints and the
  * engine's version. Equal fingerprints mean equal rows.
  */

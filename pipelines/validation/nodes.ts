@@ -68,6 +68,39 @@ export async function validationNodes(
   ];
 }
 
+/**
+ * Of {@link validationNodes} what only other nodes read and what has rows by observation, account or stratum: a release does not hold it.
+ * The statistics made of it stay, and validation.kpi_influence, from which the error of any difference follows.
+ */
+export const scratchTables: ReadonlySet<string> = new Set([
+  "validation.baseline_row",
+  "validation.bootstrap_weight",
+  "validation.kpi_account",
+  "validation.kpi_cell",
+  "validation.kpi_date_cell",
+  "validation.kpi_observed",
+  "validation.kpi_part",
+  "validation.kpi_placed",
+  "validation.kpi_series",
+  "validation.kpi_shape_part",
+  "validation.kpi_side_influence",
+  "validation.kpi_side_part",
+  "validation.kpi_stratum",
+  "validation.kpi_unanswered",
+  "validation.kpi_value",
+  "validation.lead_row",
+  "validation.ranked_row",
+  "validation.score_forecast",
+  "validation.score_observed",
+  "validation.score_part_grouped",
+  "validation.score_run",
+  "validation.score_warning",
+  ...["cohort", "control", "unplayed"].flatMap((name) =>
+    ["observed", "cell", "part", "influence"].map((part) => `validation.${name}_${part}`),
+  ),
+  ...["cell", "part", "influence"].map((part) => `validation.score_${part}`),
+]);
+
 /** Of {@link validationNodes} what the verdicts need: from the outcomes and the check of notices to
  * validation.kpi_verdict. They read no score. */
 export async function verdictNodes(

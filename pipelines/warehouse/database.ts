@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly threads?: number;
   /** DuckDB's spelling: `4GB`. */
   readonly memoryLimit?: string;
+  /** Bytes of a block of a new file, a power of two from 16384: each column of a table takes one at least. Default: DuckDB's 262144. */
+  readonly blockSize?: number;
   /** Where larger-than-memory work spills; default: beside the file. */
   readonly tempDirectory?: string;
   /** When given, the connection can touch files below these folders and nothing else, and cannot be reconfigured. */
@@ -52,6 +54,7 @@ export class Database {
     if (options.readOnly) config.access_mode = "READ_ONLY";
     if (options.threads !== undefined) config.threads = String(options.threads);
     if (options.memoryLimit !== undefined) config.memory_limit = options.memoryLimit;
+    if (options.blockSize !== undefined) config.default_block_size = String(options.blockSize);
     if (options.tempDirectory !== undefined) config.temp_directory = options.tempDirectory;
     const instance = await DuckDBInstance.create(options.path, config);
     const connection = await instance.connect();

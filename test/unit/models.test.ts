@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fingerprint, sortNodes } from "../../pipelines/models/graph.ts";
+import { fingerprint, sortNodes, unreadAfter } from "../../pipelines/models/graph.ts";
 import { parseModel } from "../../pipelines/models/header.ts";
 import type { Model } from "../../pipelines/models/model.ts";
 
@@ -91,4 +91,25 @@ test("a fingerprint changes with its own logic, its parameters, its parents and 
   ]) {
     expect(changed).not.toBe(base);
   }
+});
+
+test("scratch goes once nothing reads it, through views too, readers before what they read", () => {
+  const view = (name: string, depends: readonly string[]): Model => ({ ...model(name, depends), kind: "view" });
+  const groups = [
+    [model("a.cell", ["s.t"]), model("a.part", ["a.cell"]), model("a.kept", ["a.part"])],
+    [view("b.seen", ["a.part"]), model("b.alone", [])],
+    [model("c.end", ["b.seen"])],
+  ];
+  const scratch = new Set(["a.cell", "a.part", "b.seen", "b.alone"]);
+  expect(unreadAfter(groups, scratch)).toEqual([
+    [{ kind: "table", table: "a.cell" }],
+    [{ kind: "table", table: "b.alone" }],
+    [
+      { kind: "view", table: "b.seen" },
+      { kind: "table", table: "a.part" },
+    ],
+  ]);
+  expect(() => unreadAfter([[model("a.cell", []), view("a.kept", ["a.cell"])]], scratch)).toThrow(
+    "a.kept is a view of a.cell, which no release holds",
+  );
 });
