@@ -1,7 +1,7 @@
 import type { Book } from "../config/book.ts";
 import { type ColumnType, type Entity, entityOf } from "../config/entities.ts";
 import type { KpiDefinition } from "../config/kpi.ts";
-import { type Part, partsOf } from "./parts.ts";
+import { innerOf, type Part, partsOf } from "./parts.ts";
 
 /** A column that a KPI may name. */
 export interface KpiColumn {
@@ -38,7 +38,7 @@ export function deliveredEntities(book: Book): ReadonlySet<string> {
 
 /** KPIs that read one entity, and so share a table. */
 export interface Group {
-  /** `usage` for usage_event, otherwise the entity's id, with the column that names the account: features.<name>. */
+  /** `usage` or `usage_ever` for usage_event, otherwise the entity's id, with the column that names the account: features.<name>. */
   readonly name: string;
   readonly entity: Entity;
   /** The column that names the account. */
@@ -49,11 +49,19 @@ export interface Group {
   readonly parts: readonly Part[];
 }
 
-/** The name below features of the table of a KPI that reads rows. */
-function groupName({ entity, account }: KpiDefinition): string {
-  if (entity === "usage_event") return "usage";
+/**
+ * The name below features of the table of a KPI that reads rows. What looks for the first, the last or the latest use reaches all of
+ * history: apart from the look-backs, so that a new month of theirs reads no more than their longest.
+ */
+function groupName(kpi: KpiDefinition): string {
+  const { entity, account } = kpi;
+  if (entity === "usage_event") {
+    return ["days_since", "time_to_first", "latest"].includes(innerOf(kpi)) ? "usage_ever" : "usage";
+  }
   return `${entity}${account === undefined ? "" : `_by_${account}`}`;
 }
+
+export const isUsage = ({ entity }: Pick<Group, "entity">): boolean => entity.id === "usage_event";
 
 /** KPIs by the entity that they read, both in the order given. */
 export function groupKpis(kpis: readonly KpiDefinition[], book: Book): readonly Group[] {

@@ -6,7 +6,7 @@ import { basesOf, type KpiDefinition } from "../config/kpi.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type Group, groupKpis, tableOf } from "./columns.ts";
+import { type Group, groupKpis, isUsage, tableOf } from "./columns.ts";
 import { derivedAlone, derivedModels, isDerived } from "./derived.ts";
 import { factWindow, occurredOn } from "./facts.ts";
 import type { AnyBuilder } from "./filter.ts";
@@ -20,6 +20,7 @@ import {
   countsFromCreation,
   feedOf,
   lookbacks,
+  missingRows,
   ruled,
   ruledDepends,
   valueExpression,
@@ -28,8 +29,8 @@ import {
 
 /**
  * The models of a book's KPIs, and of the `inputs` that some of them read without being the book's:
- * - features.usage_window, features.<entity>_window: raw measures per row of spine.account_snapshot;
- * - features.usage, features.<entity>: the same with null rules and caps applied, as doubles, one column a KPI;
+ * - features.usage_window, features.usage_ever_window, features.<entity>_window: raw measures per row of spine.account_snapshot;
+ * - features.usage, features.usage_ever, features.<entity>: the same with null rules and caps applied, as doubles, one column a KPI;
  * - features.derived_window, features.derived: KPIs of KPIs, with the reason of what is missing, and without;
  * - features.feed_gap: how long each feed was silent in a look-back; features.user_state, features.account_created;
  * - features.account_kpi (view), features.kpi_why_null, features.kpi_definition, features.kpi_source, for the book's KPIs alone;
@@ -46,7 +47,7 @@ export function featureNodes(
   const users = userState(all);
   return [
     ...groups.map((group) => windowModel(group, usageIsReplaced(book))),
-    ...(groups.some((group) => group.name === "usage" && group.kpis.some(feedOf)) ? [usageFeed] : []),
+    ...(groups.some((group) => isUsage(group) && group.kpis.some(feedOf)) ? [usageFeed] : []),
     ...(all.some(readsUsers) ? [userFeed] : []),
     ...(users === undefined ? [] : [users]),
     ...(all.some(countsFromCreation) ? [accountCreated] : []),
@@ -62,7 +63,7 @@ export function featureNodes(
 }
 
 const windowModel = (group: Group, isReplaced: boolean): Model =>
-  group.name === "usage" ? usageWindow(group, isReplaced) : factWindow(group);
+  isUsage(group) ? usageWindow(group, isReplaced) : factWindow(group);
 
 /**
  * features.feed_gap: per snapshot, entity and look-back L the longest run of days in [s - L, s) about which the feed had
@@ -70,16 +71,15 @@ const windowModel = (group: Group, isReplaced: boolean): Model =>
  */
 function feedGapModel(groups: readonly Group[]): Model | undefined {
   const parts = groups.flatMap((group) => {
-    const days =
-      group.name === "usage"
-        ? builder.selectFrom("features.usage_feed").select(["activity_date", "visible_on"])
-        : builder
-            .selectFrom(`staging.${group.entity.id}`)
-            .select((eb: AnyBuilder) => [
-              occurredOn(eb, group).as("activity_date"),
-              eb.fn.min("visible_on").as("visible_on"),
-            ])
-            .groupBy((eb: AnyBuilder) => occurredOn(eb, group));
+    const days = isUsage(group)
+      ? builder.selectFrom("features.usage_feed").select(["activity_date", "visible_on"])
+      : builder
+          .selectFrom(`staging.${group.entity.id}`)
+          .select((eb: AnyBuilder) => [
+            occurredOn(eb, group).as("activity_date"),
+            eb.fn.min("visible_on").as("visible_on"),
+          ])
+          .groupBy((eb: AnyBuilder) => occurredOn(eb, group));
     const before = groups.slice(0, groups.indexOf(group)).filter(({ entity }) => entity === group.entity);
     return lookbacks(group)
       .filter((lookback) => !before.some((other) => lookbacks(other).includes(lookback)))
@@ -94,7 +94,7 @@ function feedGapModel(groups: readonly Group[]): Model | undefined {
     grain: ["entity", "lookback_days", "snapshot_date"],
     depends: [
       "spine.snapshot",
-      ...fed.map((group) => (group.name === "usage" ? "features.usage_feed" : `staging.${group.entity.id}`)),
+      ...fed.map((group) => (isUsage(group) ? "features.usage_feed" : `staging.${group.entity.id}`)),
     ],
     params: [],
     audits: [],
@@ -178,7 +178,7 @@ function groupModel(group: Group): Model {
       },
       {
         name: "every_row_of(spine.account_snapshot)",
-        sql: `select account_id, snapshot_date from spine.account_snapshot except all select account_id, snapshot_date from ${name}`,
+        sql: missingRows(name),
         blocking: true,
       },
     ],

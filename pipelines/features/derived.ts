@@ -7,7 +7,7 @@ import { builder, compile } from "../warehouse/compiler.ts";
 import { type Group, tableOf } from "./columns.ts";
 import type { AnyBuilder } from "./filter.ts";
 import { type AnyQuery, type Steps, withSteps } from "./pieces.ts";
-import { ruled, ruledDepends, valueExpression, whyExpression } from "./values.ts";
+import { missingRows, ruled, ruledDepends, valueExpression, whyExpression } from "./values.ts";
 
 export const isDerived = (kpi: KpiDefinition): boolean => kpi.entity === null;
 
@@ -141,7 +141,7 @@ function valuesModel(derived: readonly KpiDefinition[]): Model {
     audits: [
       {
         name: "every_row_of(spine.account_snapshot)",
-        sql: `select account_id, snapshot_date from spine.account_snapshot except all select account_id, snapshot_date from ${name}`,
+        sql: missingRows(name),
         blocking: true,
       },
     ],

@@ -48,14 +48,19 @@ export function withSteps(steps: Steps, last: (from: typeof builder) => AnyQuery
  * before the first row is there from that row on. Ends with `running`.
  */
 export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pieces[]): Steps {
-  const ends = pieces.flatMap((piece, i) => {
-    const names = [...piece.amounts.keys()];
-    const sums = names.filter((name) => columns.find((column) => column.name === name)?.kind === "sum");
-    const opens = { name: `opens_${i + 1}`, columns: names, sign: 1, query: endOf(columns, piece, piece.from, names) };
-    if (piece.until === undefined || sums.length === 0) return [opens];
-    const query = endOf(columns, piece, piece.until, sums).where(piece.until, "<", never);
-    return [opens, { name: `closes_${i + 1}`, columns: sums, sign: -1, query }];
-  });
+  const isSum = (name: string): boolean => columns.find((column) => column.name === name)?.kind === "sum";
+  const opens = [...byEnd(pieces, ({ from }) => from)].map(([from, some], i) => ({
+    name: `opens_${i + 1}`,
+    columns: some.flatMap(({ amounts }) => [...amounts.keys()]),
+    query: endOf(columns, some, from, () => true),
+  }));
+  const bounded = pieces.filter(({ amounts }) => [...amounts.keys()].some(isSum));
+  const closes = [...byEnd(bounded, ({ until }) => until)].map(([until, some], i) => ({
+    name: `closes_${i + 1}`,
+    columns: some.flatMap(({ amounts }) => [...amounts.keys()].filter(isSum)),
+    query: endOf(columns, some, until, isSum).where(`piece.${until}`, "<", never),
+  }));
+  const ends = [...opens, ...closes];
   let calendar: AnyQuery = builder
     .selectFrom("paying_account")
     .innerJoin("spine.snapshot as calendar", (join) =>
@@ -122,25 +127,56 @@ export function accumulate(columns: readonly WindowColumn[], pieces: readonly Pi
 
 type ColumnRef = AliasableExpression<unknown>;
 
-/** What the pieces with a non-empty interval add up to per account and one of their ends, moved to the account's first row. */
-function endOf(columns: readonly WindowColumn[], piece: Pieces, end: string, names: readonly string[]): AnyQuery {
+/** Pieces of one relation with one end in common are added up in one pass. */
+function byEnd(
+  pieces: readonly Pieces[],
+  endOf: (piece: Pieces) => string | undefined,
+): readonly (readonly [end: string, pieces: readonly Pieces[]])[] {
+  const groups = new Map<string, Pieces[]>();
+  for (const piece of pieces) {
+    const end = endOf(piece);
+    if (end === undefined) continue;
+    const key = `${piece.relation} ${end}`;
+    groups.set(key, [...(groups.get(key) ?? []), piece]);
+  }
+  return [...groups.values()].map((some) => [endOf(some[0] as Pieces) as string, some] as const);
+}
+
+/** What pieces with a non-empty interval add up to per account and one of their ends, moved to the account's first row. */
+function endOf(
+  columns: readonly WindowColumn[],
+  pieces: readonly Pieces[],
+  end: string,
+  isWanted: (name: string) => boolean,
+): AnyQuery {
+  const [first] = pieces as [Pieces, ...Pieces[]];
   const at = (eb: AnyBuilder) => eb.fn("greatest", [eb.ref(`piece.${end}`), eb.ref("paying_account.first_on")]);
+  const conditions = new Set(pieces.map(({ from, until }) => `${from} ${until ?? ""}`));
+  const isFilled = (eb: AnyBuilder, { from, until }: Pieces) => eb(`piece.${from}`, "<", eb.ref(`piece.${until}`));
   const query = builder
-    .selectFrom(`${piece.relation} as piece`)
+    .selectFrom(`${first.relation} as piece`)
     .innerJoin("paying_account", "paying_account.account_id", "piece.account_id")
     .select((eb: AnyBuilder) => [
       "piece.account_id",
       at(eb).as("snapshot_date"),
-      ...names.map((name) => {
-        const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
-        const amount = (piece.amounts.get(name) as (eb: AnyBuilder) => Expression<unknown>)(eb);
-        if (kind === "last") return eb.fn.max(amount).as(name);
-        if (kind === "first") return eb.fn.min(amount).as(name);
-        return eb.cast(eb.fn.sum(amount), type).as(name);
-      }),
+      ...pieces.flatMap((piece) =>
+        [...piece.amounts].flatMap(([name, amountOf]) => {
+          if (!isWanted(name)) return [];
+          const { kind, type } = columns.find((column) => column.name === name) as WindowColumn;
+          const amount = amountOf(eb);
+          if (kind === "last") return [eb.fn.max(amount).as(name)];
+          if (kind === "first") return [eb.fn.min(amount).as(name)];
+          const counted =
+            conditions.size === 1 || piece.until === undefined
+              ? amount
+              : eb.case().when(isFilled(eb, piece)).then(amount).else(eb.val(0)).end();
+          return [eb.cast(eb.fn.sum(counted), type).as(name)];
+        }),
+      ),
     ])
-    .where((eb: AnyBuilder) => eb(`piece.${piece.from}`, "<=", eb.ref("paying_account.last_on")));
-  const filled = piece.until === undefined ? query : query.whereRef(`piece.${piece.from}`, "<", `piece.${piece.until}`);
+    .where((eb: AnyBuilder) => eb(`piece.${end}`, "<=", eb.ref("paying_account.last_on")));
+  const filled =
+    conditions.size === 1 && first.until !== undefined ? query.where((eb: AnyBuilder) => isFilled(eb, first)) : query;
   return filled.groupBy(["piece.account_id", at]);
 }
 

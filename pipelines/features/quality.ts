@@ -9,7 +9,7 @@ import { readModels } from "../models/header.ts";
 import type { Model } from "../models/model.ts";
 import { builder, compile } from "../warehouse/compiler.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type Group, groupKpis, tableOf } from "./columns.ts";
+import { type Group, groupKpis, isUsage, tableOf } from "./columns.ts";
 import { occurredOn } from "./facts.ts";
 import { type AnyBuilder, filterSql } from "./filter.ts";
 import type { AnyQuery } from "./pieces.ts";
@@ -27,8 +27,10 @@ export async function qualityNodes(
 ): Promise<readonly Model[]> {
   const all = new Map([...kpis, ...inputs].map((kpi) => [kpi.id, kpi]));
   const bases = [...new Set(kpis.flatMap((kpi) => basesOf(kpi, all)))];
-  const groups = groupKpis(bases, book);
-  const usage = groups.find(({ name }) => name === "usage");
+  const grouped = groupKpis(bases, book);
+  const [first, ...others] = grouped.filter(isUsage);
+  const usage = first && { ...first, kpis: [first, ...others].flatMap((group) => group.kpis) };
+  const groups = [...(usage === undefined ? [] : [usage]), ...grouped.filter((group) => !isUsage(group))];
   return [
     ...(usage === undefined ? [] : [usageInputDay(usage, usageIsReplaced(book))]),
     kpiInputDay(kpis, all, groups),
@@ -95,7 +97,7 @@ function kpiInputDay(
 ): Model {
   const parts = groups.flatMap((group): readonly string[] => {
     const ids = group.kpis.map(({ id }) => quoteIdentifier(id)).join(", ");
-    if (group.name === "usage") {
+    if (isUsage(group)) {
       return [
         `select kpi as base, activity_date, n_rows from (from features.usage_input_day unpivot (n_rows for kpi in (${ids})))`,
       ];
@@ -118,9 +120,7 @@ function kpiInputDay(
     ];
   });
   const read = kpis.flatMap((kpi) => basesOf(kpi, all).map((base) => `(${literal(kpi.id)}, ${literal(base.id)})`));
-  const depends = groups.map((group) =>
-    group.name === "usage" ? "features.usage_input_day" : `staging.${group.entity.id}`,
-  );
+  const depends = groups.map((group) => (isUsage(group) ? "features.usage_input_day" : `staging.${group.entity.id}`));
   const grain = ["kpi", "activity_date"];
   if (parts.length === 0) {
     return table(

@@ -68,7 +68,7 @@ const weighted =
 const one: Amount = (eb) => eb.val(1);
 
 /**
- * features.usage_window: per row of spine.account_snapshot one raw column a part: counts, sums, days and users in the
+ * features.usage_window, features.usage_ever_window: per row of spine.account_snapshot one raw column a part: counts, sums, days and users in the
  * look-back; for days_since the days since the last one, for time_to_first the first day, for latest the value, null when there
  * is none. 0 where there is no row.
  */
@@ -203,7 +203,7 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
   const readsUser = byUser.some(readsUserDay);
   return {
     kind: "table",
-    name: "features.usage_window",
+    name: `features.${group.name}_window`,
     grain: ["account_id", "snapshot_date"],
     depends: [
       ...(readsDay ? ["rollup.account_day"] : []),

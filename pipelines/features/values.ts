@@ -74,6 +74,13 @@ export function ruled(
   return group.kpis.some(readsUsers) ? query.crossJoin("features.user_feed as users") : query;
 }
 
+/** The rows of spine.account_snapshot that a table of values lacks. */
+export const missingRows = (table: string): string =>
+  `select account_id, snapshot_date from spine.account_snapshot as row
+where not exists (
+  select 1 from ${table} as value where value.account_id = row.account_id and value.snapshot_date = row.snapshot_date
+)`;
+
 export const ruledDepends = (group: Group): readonly string[] => [
   "spine.account_snapshot",
   `features.${group.name}_window`,

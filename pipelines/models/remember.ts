@@ -1,5 +1,5 @@
 /**
- * Windows by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
+ * Features by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
  * statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and built again only when
  * one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds that month alone.
  */
@@ -43,15 +43,21 @@ export interface RememberedRun extends RunResult {
   readonly months: ReadonlyMap<string, { readonly built: number; readonly reused: number }>;
   /** The files behind this run, by name. */
   readonly files: readonly string[];
+  /** Views over the months of raw measures, which only other nodes read: to be dropped before anybody takes the warehouse elsewhere. */
+  readonly views: readonly string[];
 }
 
-const version = 1;
+const version = 2;
 
-/**
- * What is kept: the tables of raw measures, by account and snapshot. The values made of them cost as much to read as to make.
- */
-const isMonthly = (node: Node): node is Model =>
-  node.kind === "table" && node.name.endsWith("_window") && node.grain.join() === "account_id,snapshot_date";
+/** What is kept: the features by account and snapshot, raw measures, values and reasons. */
+export const isRemembered = (node: Node): node is Model =>
+  node.kind === "table" &&
+  layerOf(node.name) === "features" &&
+  node.grain[0] === "account_id" &&
+  node.grain[1] === "snapshot_date";
+
+/** Raw measures are read once or twice while building: a view over the months will do, and a night reads of it what is missing. */
+const isRaw = (node: Model): boolean => node.name.endsWith("_window");
 
 /** As {@link runNodes}, with the months of earlier runs in place of what would come out the same. */
 export async function runRemembered(options: RememberOptions): Promise<RememberedRun> {
@@ -67,11 +73,12 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   const audits: RunResult["audits"][number][] = [];
   const counts = new Map<string, { built: number; reused: number }>();
   const files: string[] = [];
+  const views: string[] = [];
   const part = new Part(options);
   try {
     for (const [done, node] of nodes.entries()) {
       options.progress?.(done);
-      if (!isMonthly(node) || months.length === 0) {
+      if (!isRemembered(node) || months.length === 0) {
         const result = await runNodes(database, [node], log, now);
         runs.push(...result.runs);
         audits.push(...result.audits);
@@ -84,13 +91,18 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
         paths.set(month, join(folder, `${node.name}-${month.slice(0, 7)}-${hash}.parquet`));
       }
       const missing = months.filter((month) => full || !existsSync(paths.get(month) as string));
-      if (missing.length > 0 && missing.length < months.length) {
-        await part.build(node, missing, paths);
-      }
       const isWhole = missing.length === months.length;
-      const kept = isWhole ? node : { ...node, sql: `select * from read_parquet(${listOf([...paths.values()])})` };
-      const result = await runNodes(database, [kept], log, now);
-      if (isWhole) await keep(database, `select * from ${node.name}`, folder, months, paths);
+      if (isWhole && isRaw(node)) await keep(database, node.sql, folder, months, paths);
+      else if (!isWhole && missing.length > 0) await part.build(node, missing, paths);
+      const fromMonths = `select * from read_parquet(${listOf([...paths.values()])})`;
+      const taken: Model = isRaw(node)
+        ? { ...node, kind: "view", sql: fromMonths }
+        : isWhole
+          ? node
+          : { ...node, sql: fromMonths };
+      const result = await runNodes(database, [taken], log, now);
+      if (isRaw(node)) views.push(node.name);
+      else if (isWhole) await keep(database, `select * from ${node.name}`, folder, months, paths);
       runs.push(...result.runs.map((run) => ({ ...run, ms: now() - started })));
       audits.push(...result.audits);
       counts.set(node.name, { built: missing.length, reused: months.length - missing.length });
@@ -99,7 +111,7 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   } finally {
     await part.close();
   }
-  return { runs, audits, months: counts, files };
+  return { runs, audits, months: counts, files, views };
 }
 
 const listOf = (paths: readonly string[]): string => `[${paths.map(literal).join(", ")}]`;
@@ -177,7 +189,7 @@ class Digests {
 
   async #ofTable(table: string, reader: Node, month: string): Promise<string> {
     const producer = this.#producers.get(table);
-    if (producer !== undefined) return this.ofNode(producer, month);
+    if (producer !== undefined && !isSmall(producer)) return this.ofNode(producer, month);
     // It follows from the calendar, whose own dates are looked at.
     if (table === "spine.snapshot_day") return this.#ofTable("spine.snapshot", reader, month);
     if (layerOf(table) === "rollup") return this.#ofRollUp(table, reader, month);
@@ -242,6 +254,12 @@ class Digests {
     return new Map(rows.map(({ month, digest }) => [month, digest]));
   }
 }
+
+/** A table that is built by then and small: its own rows say more than what they are made of. */
+const isSmall = (node: Node): boolean =>
+  node.kind === "table" &&
+  (node.grain.includes("snapshot_date") || node.grain.join() === "one row") &&
+  !isRemembered(node);
 
 /** What was asked before is not asked again. */
 function once<T>(known: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
@@ -326,8 +344,13 @@ class Part {
     const where: string[] = [];
     if (columns.includes("snapshot_date")) {
       const dates = missing.map((month) => `date ${literal(month)}`).join(", ");
-      where.push(`cast(date_trunc('month', snapshot_date) as date) in (${dates})`);
-    } else if (columns.includes("visible_on")) {
+      // The range alone lets Parquet's statistics skip the other months.
+      where.push(
+        `snapshot_date >= date ${literal(missing[0] as string)}`,
+        `snapshot_date <= date ${literal(lastDayOf(missing.at(-1) as string))}`,
+        `cast(date_trunc('month', snapshot_date) as date) in (${dates})`,
+      );
+    } else if (columns.includes("visible_on") && !(producer !== undefined && isSmall(producer))) {
       where.push(`visible_on <= date ${literal(lastDayOf(missing.at(-1) as string))}`);
       const reach = reader === null ? null : reachOf(reader, table);
       if (isRollUp && reach !== null)

@@ -105,9 +105,9 @@ with
       seen as piece
       inner join paying_account on paying_account.account_id = piece.account_id
     where
-      piece.seen_from <= paying_account.last_on
+      piece.until_all <= paying_account.last_on
       and piece.seen_from < piece.until_all
-      and until_all < date '9999-12-31'
+      and piece.until_all < date '9999-12-31'
     group by
       piece.account_id,
       greatest(piece.until_all, paying_account.first_on)

@@ -137,22 +137,6 @@ with
       piece.account_id,
       greatest(piece.seen_from, paying_account.first_on)
   ),
-  closes_1 as (
-    select
-      piece.account_id,
-      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
-      cast(sum(logins_28d) as bigint) as logins_28d
-    from
-      usage_seen as piece
-      inner join paying_account on paying_account.account_id = piece.account_id
-    where
-      piece.seen_from <= paying_account.last_on
-      and piece.seen_from < piece.until_28
-      and until_28 < date '9999-12-31'
-    group by
-      piece.account_id,
-      greatest(piece.until_28, paying_account.first_on)
-  ),
   opens_2 as (
     select
       piece.account_id,
@@ -167,22 +151,6 @@ with
     group by
       piece.account_id,
       greatest(piece.mobile_days_28d, paying_account.first_on)
-  ),
-  closes_2 as (
-    select
-      piece.account_id,
-      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
-      cast(sum(1) as bigint) as mobile_days_28d
-    from
-      active_day_until as piece
-      inner join paying_account on paying_account.account_id = piece.account_id
-    where
-      piece.mobile_days_28d <= paying_account.last_on
-      and piece.mobile_days_28d < piece.until_28
-      and until_28 < date '9999-12-31'
-    group by
-      piece.account_id,
-      greatest(piece.until_28, paying_account.first_on)
   ),
   opens_3 as (
     select
@@ -199,6 +167,38 @@ with
       piece.account_id,
       greatest(piece.seen_from, paying_account.first_on)
   ),
+  closes_1 as (
+    select
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
+      cast(sum(logins_28d) as bigint) as logins_28d
+    from
+      usage_seen as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
+    where
+      piece.until_28 <= paying_account.last_on
+      and piece.seen_from < piece.until_28
+      and piece.until_28 < date '9999-12-31'
+    group by
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on)
+  ),
+  closes_2 as (
+    select
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on) as snapshot_date,
+      cast(sum(1) as bigint) as mobile_days_28d
+    from
+      active_day_until as piece
+      inner join paying_account on paying_account.account_id = piece.account_id
+    where
+      piece.until_28 <= paying_account.last_on
+      and piece.mobile_days_28d < piece.until_28
+      and piece.until_28 < date '9999-12-31'
+    group by
+      piece.account_id,
+      greatest(piece.until_28, paying_account.first_on)
+  ),
   closes_3 as (
     select
       piece.account_id,
@@ -208,9 +208,9 @@ with
       user_28_piece as piece
       inner join paying_account on paying_account.account_id = piece.account_id
     where
-      piece.seen_from <= paying_account.last_on
+      piece.seen_until <= paying_account.last_on
       and piece.seen_from < piece.seen_until
-      and seen_until < date '9999-12-31'
+      and piece.seen_until < date '9999-12-31'
     group by
       piece.account_id,
       greatest(piece.seen_until, paying_account.first_on)
@@ -231,14 +231,14 @@ with
       and "row".snapshot_date = calendar.snapshot_date
       left join opens_1 on opens_1.account_id = paying_account.account_id
       and opens_1.snapshot_date = calendar.snapshot_date
-      left join closes_1 on closes_1.account_id = paying_account.account_id
-      and closes_1.snapshot_date = calendar.snapshot_date
       left join opens_2 on opens_2.account_id = paying_account.account_id
       and opens_2.snapshot_date = calendar.snapshot_date
-      left join closes_2 on closes_2.account_id = paying_account.account_id
-      and closes_2.snapshot_date = calendar.snapshot_date
       left join opens_3 on opens_3.account_id = paying_account.account_id
       and opens_3.snapshot_date = calendar.snapshot_date
+      left join closes_1 on closes_1.account_id = paying_account.account_id
+      and closes_1.snapshot_date = calendar.snapshot_date
+      left join closes_2 on closes_2.account_id = paying_account.account_id
+      and closes_2.snapshot_date = calendar.snapshot_date
       left join closes_3 on closes_3.account_id = paying_account.account_id
       and closes_3.snapshot_date = calendar.snapshot_date
   ),
