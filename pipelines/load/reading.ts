@@ -112,15 +112,18 @@ export function bind(
         `${target.name} of source ${sourceId}`,
         shape,
         shown,
-        near === undefined
-          ? undefined
-          : lacks === wanted
-            ? `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`
-            : `if ${near} is the same, write clock: ${near} for ${target.name} under sources.${sourceId}.columns`,
+        /^sep=/i.test(names[0] ?? "")
+          ? `the line ${names[0]} above the header is Excel's own: write formats: { skip_lines: 1 } under the source`
+          : near === undefined
+            ? undefined
+            : lacks === wanted
+              ? `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`
+              : `if ${near} is the same, write clock: ${near} for ${target.name} under sources.${sourceId}.columns`,
       );
     }
-    const own = names[at] ?? wanted;
-    if (at !== -1 && names.includes(own, at + 1)) {
+    const twice = [at, clock].find((place) => place !== -1 && names.includes(names[place] as string, place + 1));
+    if (twice !== undefined) {
+      const own = names[twice] as string;
       throw refusedError(
         `${shown}: column ${own} stands ${names.filter((name) => name === own).length} times in the header, expected it once for ${target.name} of source ${sourceId}`,
       );

@@ -171,6 +171,31 @@ describe("JSON", () => {
     ]);
   });
 
+  it("is read out of the document that wraps it", async () => {
+    const records = Array.from({ length: 50 }, (_, i) => ({
+      account_id: `a${i}`,
+      opened_at: "2024-02-01",
+      // Brackets and quotes inside texts open and close nothing.
+      category: 'x]"}[{"data": [1',
+      tags: [{ data: [1, 2] }],
+    }));
+    const wrapped = JSON.stringify(
+      { note: 'not "data": [here]', pages: { data: 3 }, result: { data: records }, more: false },
+      null,
+      1,
+    );
+    const formats = "list: result.data";
+    const all = records.map(({ account_id, category }) => [account_id, category]);
+    expect(await tickets(wrapped, formats, "t.json")).toEqual(all);
+    expect(await tickets(gzipSync(`\ufeff${wrapped}`), formats, "t.json.gz")).toEqual(all);
+    expect(await tickets('{"result":{"data":[]}}', formats, "t.json")).toEqual([]);
+    await expect(tickets(wrapped, "list: data", "t.json")).rejects.toThrow(
+      "t.json: expected one JSON document with a list at data, as formats.list says, found none",
+    );
+    await expect(tickets(`${wrapped}\n${wrapped}`, formats, "t.json")).rejects.toThrow("found more than one");
+    await expect(tickets(wrapped.slice(0, 3000), formats, "t.json")).rejects.toThrow("t.json: cannot be read");
+  });
+
   it("tells a line that is no record by its number, and a record without what it needs", async () => {
     const good = '{"account_id":"a","opened_at":"2024-02-01"}\n'.repeat(3);
     const made = await book("tickets: { entity: ticket, files: t.jsonl, max_rejected: 1 }", {
@@ -269,6 +294,11 @@ describe("values", () => {
       { "t.csv": "account_id,Datum,Uhrzeit\na,2024-01-31,08:30\n" },
     );
     await expect(wrong.load()).rejects.toThrow(/column Uhrzei is missing, expected it for opened_at/);
+    const twice = await book(
+      "tickets: { entity: ticket, files: t.csv, columns: { opened_at: { from: Datum, clock: Uhrzeit } } }",
+      { "t.csv": "account_id,Datum,Uhrzeit,Uhrzeit\na,2024-01-31,08:30,09:30\n" },
+    );
+    await expect(twice.load()).rejects.toThrow(/column Uhrzeit stands 2 times/);
   });
 
   it("reads a value inside the JSON of a column of CSV; a name with a dot comes first", async () => {

@@ -300,6 +300,16 @@ add(
     "PAR1",
   ),
 );
+add("refused", "excels_line.csv", `sep=;\n${whole.replaceAll(",", ";")}`, /account_id is missing/);
+add("rows", "two_members.csv.gz", Buffer.concat([gzipSync(whole), gzipSync(`${good(50)}\n`)]));
+add("refused", "garbage_behind.csv.gz", Buffer.concat([gzipSync(whole), Buffer.from("garbage")]), /damaged/);
+add("some", "half_a_letter.jsonl", `${json(300)}\n{"account_id":"a","opened_at":"2024-02-01","category":"\\ud800"}\n`);
+add("rows", "number_for_an_id.jsonl", `{"account_id":${"9".repeat(40)},"opened_at":"2024-02-01"}\n`);
+add("refused", "names_of_nothing.csv", `,,,\n${good(3)}\n`, /account_id is missing/);
+add("refused", "two_returns.csv", whole.replaceAll("\n", "\r\r\n"), /LF or in CRLF/);
+add("some", "no_such_day.csv", `${whole}a,2023-02-29,x,1\n`);
+add("some", "other_digits.csv", `${whole}a,٢٠٢٤-٠٢-٠١,x,1\n`);
+add("refused", "unseen_letter_in_header.csv", whole.replace("account_id", "account\u200b_id"), /account_id is missing/);
 add("rows", "text.csv.gz", whole);
 add("rows", "packed.csv", gzipSync(whole));
 add("rows", "records.csv", json(10));
