@@ -58,6 +58,10 @@ import {
   writeReport,
 } from "./report.ts";
 
+/** Made from practice.yaml and outcomes.yaml, so that no file of the project holds their statements. */
+const practiceModels =
+  /^marts\.(account_archetype|archetype|reference_profile|account_outcome|outcome_score|outcome_summary|account_trial|funnel_month|funnel_split|journey_stage)$/;
+
 export interface RefreshOptions {
   readonly book: Book;
   readonly state: string;
@@ -287,6 +291,7 @@ async function writeRelease(work: {
             ...warehouse.nodes.filter(({ name }) => /^marts\.(account_)?archetype$/.test(name)),
           ]
         : undefined,
+      practice: warehouse.nodes.filter(({ name }) => practiceModels.test(name)),
     }),
   );
   const out = await writeOut({ database, folder: join(build, "out") });

@@ -248,6 +248,8 @@ export async function writeArtefacts(a: {
   readonly folder: string;
   /** With the account rows of the managers' site, whose statements these are; without, aggregates alone. */
   readonly managers?: readonly Node[] | undefined;
+  /** The models of practice, which are made for the book: the page of practice shows their statements. */
+  readonly practice?: readonly Node[];
 }): Promise<readonly ArtefactFile[]> {
   await mkdir(a.folder, { recursive: true });
   const files: ArtefactFile[] = [];
@@ -272,6 +274,7 @@ export async function writeArtefacts(a: {
       ]),
     );
   };
+  await writeStatements("statement_practice", a.practice ?? []);
   await writeStatements("statement", [...(await martNodes()), ...(await readModels("success"))]);
   if (a.managers !== undefined) {
     await writeStatements("statement_managers", a.managers);

@@ -125,7 +125,7 @@ export async function preparePageData(
 ): Promise<void> {
   const data = join(source, "data");
   // What leadership reads is listed; a file that is not is an account's, or of another day.
-  const listed = new Set(["statement.json", ...leadershipFiles()]);
+  const listed = new Set(["statement.json", "statement_practice.json", ...leadershipFiles()]);
   await cp(artefacts, data, {
     recursive: true,
     filter: (path) =>
@@ -187,10 +187,15 @@ async function runFramework(work: string, log: Log): Promise<void> {
   const child = spawn(process.execPath, [framework, "build"], { cwd: work, env, stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.setEncoding("utf8").on("data", (text: string) => output.push(text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => output.push(text));
-  const code = await new Promise<number | null>((resolve, reject) => {
+  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", resolve);
+    child.once("close", (code, signal) => resolve({ code, signal }));
   });
+  if (signal !== null)
+    throw usageError(
+      `the site build was killed by ${signal}`,
+      "the kernel does that where memory runs out: give the machine more, or lower memory_limit in assay.yaml",
+    );
   const lines = output.join("").split("\n");
   for (const line of lines) if (/warning|error|unable/i.test(line)) log.warn(`site build: ${line.trim()}`);
   if (code !== 0) throw new Error(`the site build ended with ${code}: ${lines.filter(Boolean).slice(-8).join(" | ")}`);

@@ -88,7 +88,8 @@ export function practicePage(data: PracticeData): HTMLElement {
   const said = (topic: string): readonly Node[] =>
     data.sentence.filter((s) => s.topic === topic).map((s) => paragraph([s.sentence]));
   return html`<div class="report">
-    ${caption("Associations on this book's own history. Who was alike in age, segment and size is the measure; nothing here says what a change would do.")}
+    ${paragraph(["How accounts use the product, what they want and how far they come, and whether any of it goes with leaving in this book."], "lede")}
+    ${caption("Associations on this book's own history, beside accounts of like age, segment and size; nothing here says what a change would do.")}
     ${section("Groups of use", ...said("clusters"), clusterFigure(data), apartFigure(data), choiceFigure(data))}
     ${section("Reference profiles", profileFigure(data))}
     ${section("Archetypes", ...said("archetypes"), archetypeFigure(data))}
@@ -96,7 +97,8 @@ export function practicePage(data: PracticeData): HTMLElement {
     ${section("From trial to gate", ...said("funnel"), funnelFigure(data))}
     ${section("Stages", ...said("stages"), stageFigure(data))}
     ${section("Scorecards and accounts", ...said("assignment"), assignmentFigure(data))}
-    ${sqlSection(data.statement, ["marts.course_milestone", "marts.goal_summary", "marts.assignment_gap"])}
+    ${caption("Groups of use are found in several passes over the KPIs, for which no single statement stands: docs/practice.md of the project says how.")}
+    ${sqlSection(data.statement, ["marts.reference_profile", "marts.account_archetype", "marts.archetype", "marts.account_outcome", "marts.outcome_score", "marts.outcome_summary", "marts.course_milestone", "marts.goal_summary", "marts.account_trial", "marts.funnel_month", "marts.funnel_split", "marts.journey_stage", "marts.assignment_gap"])}
   </div>` as HTMLElement;
 }
 
