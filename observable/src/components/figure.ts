@@ -90,7 +90,7 @@ export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
         ),
   ];
   const drawn = html`<figure class="report-figure" id=${id} aria-labelledby=${`${id}-title`}>
-    <figcaption>${anchor(id, title)}<span class="figure-title" id=${`${id}-title`} role="heading" aria-level="2">${title}</span>${
+    <figcaption><span class="figure-title" id=${`${id}-title`} role="heading" aria-level="2">${title}</span>${anchor(id, title)}${
       subtitle === undefined ? null : html`<span class="figure-subtitle">${subtitle}</span>`
     }</figcaption>
     ${legend ?? null}
@@ -108,7 +108,7 @@ export function figure<Row>(options: FigureOptions<Row>): HTMLElement {
   return drawn;
 }
 
-/** The mark before a title that is a link to it; its sign is in the style, so that the title's text stays the title. */
+/** The mark beside a title that is a link to it; its sign is in the style, so that the title's text stays the title. */
 export const anchor = (id: string, title: string): HTMLElement =>
   html`<a class="anchor" href=${`#${id}`} aria-label=${`Link to ${title}`}></a>` as HTMLElement;
 

@@ -84,12 +84,12 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         question: "Trust",
         sentence: [
           ...trustSentence(data.leaver_band, styles, release, isScored),
+          ...simpleScoreSentence(data.leaver_band, styles),
           ...assigned.flatMap((card) =>
             besideStayersSentence(ofCard(data.band_before, card), styles, release.gap_days, {
               named: assigned.length > 1 ? card.label : null,
             }),
           ),
-          ...simpleScoreSentence(data.leaver_band, styles),
           " ",
           ...stateSentence(data.scorecard_state, data.scorecard),
           ...signOffSentence(data.scorecard, today),

@@ -23,7 +23,7 @@ export function section(title: string, ...children: readonly (Node | string | nu
   // A figure in it may have the same name; a count at its end is another one tomorrow, and the link stays.
   const id = `section-${slug(title.replace(/[:(\s]+[\d,]+\)?$/, ""))}`;
   const part =
-    html`<section class="report-section" id=${id}>${anchor(id, title)}<h2>${title}</h2>${children}</section>` as HTMLElement;
+    html`<section class="report-section" id=${id}><h2>${title}</h2>${anchor(id, title)}${children}</section>` as HTMLElement;
   lowerTitles(part);
   goToIfWanted(part);
   return part;
