@@ -13,6 +13,7 @@ import { rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
 import { layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
 import type { Node } from "../models/model.ts";
+import { isRemembered } from "../models/remember.ts";
 import { runNodes } from "../models/run.ts";
 import type { Release } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
@@ -265,7 +266,6 @@ function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: b
 
   function addNode(node: Node): void {
     const print = laid.prints.get(node.name);
-    const isMonthly = node.name.endsWith("_window") && layerOf(node.name) === "features";
     for (const table of producesOf(node)) {
       const isSame = release.prints.get(table) === print;
       const reasons = new Set<Why>(node.depends.flatMap((parent) => [...(why.get(parent) ?? [])]));
@@ -276,7 +276,7 @@ function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: b
         for (const reason of reasonsOfText(node)) reasons.add(reason);
       if (node.name === "marts.look_at_feeds" && changed.isFresh) reasons.add("freshness");
       if (!isSame && reasons.size === 0) for (const reason of ownReasons(changed)) reasons.add(reason);
-      add(table, isSame, reasons, isMonthly ? (full ? false : isSame ? true : null) : false);
+      add(table, isSame, reasons, isRemembered(node) ? (full ? false : isSame ? true : null) : false);
     }
   }
 

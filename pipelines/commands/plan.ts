@@ -321,7 +321,7 @@ function describeRebuild({ rebuild: { models, dropped, roll_up: months } }: Plan
     "Build, whole and beside the current release:",
     formatTable(rows),
     ...rolled,
-    `KPI windows: ${taken.length} taken from the store whole, ${partly.length} month by month, as far as what a month may see is the same`,
+    `features: ${taken.length} tables taken from the store whole, ${partly.length} month by month, as far as what a month may see is the same`,
     ...(dropped.length > 0 ? [`no longer made: ${dropped.join(", ")}`] : []),
   ];
 }

@@ -129,7 +129,7 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
   beforeAll(async () => {
     made = await testBook(sources);
     folder = await mkdtemp(join(tmpdir(), "assay-features-"));
-    await edit(made, "kpis: [logins_28d]", "kpis: [logins_28d, active_users_28d, tickets_28d]");
+    await edit(made, "kpis: [logins_28d]", "kpis: [logins_28d, active_users_28d, days_since_login, tickets_28d]");
     await made.write("usage_1.csv", usageOf(0, 150));
     await made.write("tickets_1.csv", ticketsOf([20, 60, 100, 140]));
   });
@@ -148,7 +148,8 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
     // One more day: only the month of the newest snapshots.
     await made.write("usage_2.csv", usageOf(150, 151));
     const oneDay = await night(day(151));
-    expect(oneDay.months["features.usage_window"]).toEqual({ built: 1, reused: 4 });
+    for (const table of ["usage_window", "usage_ever_window", "usage", "usage_ever", "ticket", "kpi_why_null"])
+      expect({ table, ...oneDay.months[`features.${table}`] }).toEqual({ table, built: 1, reused: 4 });
     expect(oneDay.built.every((name) => name.includes("-2024-05-"))).toBe(true);
 
     // Known today, 40 days late: no earlier snapshot could know it.
@@ -165,13 +166,16 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
     );
     const lost = await night(day(151));
     expect(lost.months["features.usage_window"]).toEqual({ built: 2, reused: 3 });
+    expect(lost.months["features.usage"]).toEqual({ built: 2, reused: 3 });
     expect(lost.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
 
     // A new KPI of usage leaves the tickets alone; so does a change of it.
     await edit(made, "tickets_28d]", "tickets_28d, active_days_28d]");
     const added = await night(day(151));
     expect(added.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+    expect(added.months["features.usage_ever"]).toEqual({ built: 0, reused: 5 });
     expect(added.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
+    expect(added.months["features.ticket"]).toEqual({ built: 0, reused: 5 });
 
     // A source is gone, and its KPI with it.
     await edit(made, '  tickets: { entity: ticket, files: "tickets_*.csv", key: [ticket_id] }\n', "");
