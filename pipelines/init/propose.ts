@@ -643,7 +643,7 @@ function derive(
       if (name !== "notice_on" || withEnd === columns)
         mapped[name] = mappingOf("subscription", name, one.read, column, guesses, {});
     if (withEnd !== columns) guesses.push(endText(columns.notice_on as string));
-    mapped.account_id = { from: account };
+    mapped.account_id = one.columns.account_id as Mapping;
     mapped.subscription_id = { from: account };
     const id = one.no === hub?.no ? "subscriptions" : `${idOf(one.read.table.id)}_subscriptions`;
     const { immutable: _, ...base } = draftOf(one, id, {});

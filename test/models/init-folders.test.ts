@@ -164,7 +164,10 @@ describe("a folder", () => {
       account_id: { from: "Email", ...domain },
       kind: { value: "campaign" },
     });
-    expect(draftOf(found, "subscriptions").columns.ended_on).toEqual({ from: "Gekündigt zum" });
+    expect(draftOf(found, "subscriptions").columns).toMatchObject({
+      account_id: { from: "Website", ...domain },
+      ended_on: { from: "Gekündigt zum" },
+    });
     expect(found.notPlaced).toEqual([]);
   });
 
