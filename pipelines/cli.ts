@@ -294,4 +294,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader such as `head` that closes early is not our failure.
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
+// Who reads the log may go away (a pager, a log service that restarts): the night's work goes on.
+process.stderr.on("error", () => {});
 process.exitCode = await main();

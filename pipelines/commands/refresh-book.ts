@@ -1,5 +1,7 @@
+import { constants } from "node:os";
 import { join } from "node:path";
 import { usageError } from "../lib/errors.ts";
+import { writeLastRun } from "../publish/release.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
 import { plan } from "./plan.ts";
 import { type RefreshResult, refresh } from "./refresh.ts";
@@ -20,6 +22,7 @@ export async function refreshBook(
   const now = fixedClock(options.now) ?? context.now;
   if (options.dryRun === true) return plan(context, name, { ...options, now });
   const { book, state } = await openBook(context, name, options);
+  const unhook = sayWhenStopped(state, now);
   const result = await refresh({
     book,
     state,
@@ -28,8 +31,30 @@ export async function refreshBook(
     full: options.full,
     now,
     log: context.log,
-  });
+  }).finally(unhook);
   context.print(options.json ? JSON.stringify(toJson(result), null, 2) : describe(result));
+}
+
+const stops = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+
+/** Whoever stops a refresh (a scheduler, a shutdown, Ctrl-C) reads so, and so does `status`; then the process ends by the signal, as it would have. */
+function sayWhenStopped(state: string, now: () => Date): () => void {
+  const stop = (signal: (typeof stops)[number]): void => {
+    const error = `stopped by ${signal}`;
+    process.stderr.write(`assay: ${error}\n  hint: readers keep the last release; the next refresh begins again\n`);
+    writeLastRun(state, {
+      at: now().toISOString(),
+      outcome: "failed",
+      exit_code: 128 + constants.signals[signal],
+      error,
+    })
+      .catch(() => {})
+      .finally(() => process.kill(process.pid, signal));
+  };
+  for (const signal of stops) process.once(signal, stop);
+  return () => {
+    for (const signal of stops) process.off(signal, stop);
+  };
 }
 
 function fixedClock(text: string | undefined): (() => Date) | undefined {
