@@ -203,11 +203,12 @@ const compare = (a: string | number | null, b: string | number | null): number =
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en");
 };
 
-/** The first column names the row, unless it counts; a text of several lines gets the room to be read. */
+/** The first column names the row, unless it counts; a long text gets the room to be read, a date stays on its line. */
 const cell = (content: string | Node, isNumber: boolean, isFirst: boolean): Node => {
   if (isNumber) return html`<td class="number">${content}</td>` as Node;
   if (isFirst) return html`<th scope="row">${content}</th>` as Node;
-  return html`<td class=${typeof content === "string" && content.length > 48 ? "long" : ""}>${content}</td>` as Node;
+  const length = (typeof content === "string" ? content : (content.textContent ?? "")).length;
+  return html`<td class=${length > 48 ? "long" : length <= 12 ? "word" : ""}>${content}</td>` as Node;
 };
 
 /** More rows than a reader scrolls through; the rest on demand, so that ten thousand rows do not stop the browser. */

@@ -20,6 +20,7 @@ export function playAfter(data: readonly PlayAfter[], options: { readonly width:
     marginLeft,
     marginRight: 20,
     marginTop: 30,
+    marginBottom: 44,
     style: chartStyle,
     x: {
       domain: [0, rateTop(rows.flatMap((d) => [d.played_high, d.like_rate]))],

@@ -32,6 +32,7 @@ export function renewals(
     tickFormat: show,
     ticks: narrow ? 3 : 5,
     zero: true,
+    nice: true,
   };
   const months = { domain: labels, label: null, padding: 0.2 };
   return narrow

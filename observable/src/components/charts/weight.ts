@@ -18,11 +18,11 @@ export function weightOnEvidence(
   const labels = [...names.values()].filter((label) => rows.some((d) => name(d) === label));
   return Plot.plot({
     width,
-    height: 34 + 58 * labels.length,
+    height: 46 + 58 * labels.length,
     marginLeft: 4,
     marginRight: 12,
     marginTop: 4,
-    marginBottom: 30,
+    marginBottom: 42,
     style: chartStyle,
     x: { domain: [0, 100], label: "points →", ticks: isNarrow(width) ? 3 : 5 },
     y: { domain: labels, axis: null, padding: 0 },
