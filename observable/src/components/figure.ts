@@ -191,8 +191,9 @@ export function toCsv<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   return `${lines.map((line) => line.join(",")).join("\r\n")}\r\n`;
 }
 
+/** With the mark by which spreadsheets know UTF-8: without it they show other letters for é and €. */
 function download(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv;charset=utf-8" }));
   const link = html`<a href=${url} download=${`${name}.csv`}></a>` as HTMLAnchorElement;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);

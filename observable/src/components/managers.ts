@@ -3,7 +3,7 @@
 import { html } from "htl";
 import type { BandStyle } from "./bands.js";
 import { styleOf } from "./bands.js";
-import { missing, money, points } from "./format.js";
+import { inMajor, missing, money, points } from "./format.js";
 
 export interface PortfolioAccount {
   readonly account_id: string;
@@ -227,6 +227,10 @@ export const signed = (value: number | null): string =>
 
 export const shownMoney = (minor: number | null, currency: string): string =>
   minor === null ? "not known" : money(minor, currency);
+
+/** What sorts and what a CSV holds: dollars, not cents. */
+export const moneyValue = (minor: number | null, currency: string): number | null =>
+  minor === null ? null : inMajor(minor, currency);
 
 /** The file that holds an account: as marts.account_shard computes it. */
 export function shardOf(id: string, shards: number): number {

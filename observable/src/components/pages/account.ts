@@ -5,7 +5,16 @@ import { courseMap } from "../charts/course-map.js";
 import { type Column, figure, legend, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
 import { count, date, money, percent, plural, points, shortDate } from "../format.js";
-import { accountHref, bandMark, outside, outsideLine, shownMoney, shownScore, signed } from "../managers.js";
+import {
+  accountHref,
+  bandMark,
+  moneyValue,
+  outside,
+  outsideLine,
+  shownMoney,
+  shownScore,
+  signed,
+} from "../managers.js";
 import { list, paragraph, plain, say } from "../prose.js";
 import type { Band, Release } from "../rows.js";
 import { caption, section } from "./parts.js";
@@ -516,7 +525,7 @@ function children(rows: readonly Child[], styles: readonly BandStyle[], release:
       {
         name: "A month",
         text: (r) => (r.band === null ? "" : shownMoney(r.mrr_minor, release.currency)),
-        value: (r) => r.mrr_minor,
+        value: (r) => moneyValue(r.mrr_minor, release.currency),
         isNumber: true,
       },
     ],

@@ -11,6 +11,7 @@ import {
   bandMark,
   type Hierarchy,
   type HierarchyIssue,
+  moneyValue,
   outside,
   outsideLine,
   type PortfolioAccount,
@@ -110,7 +111,12 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
       value: (r) => r.slope,
       isNumber: true,
     },
-    { name: "A month", text: (r) => shownMoney(r.mrr_minor, currency), value: (r) => r.mrr_minor, isNumber: true },
+    {
+      name: "A month",
+      text: (r) => shownMoney(r.mrr_minor, currency),
+      value: (r) => moneyValue(r.mrr_minor, currency),
+      isNumber: true,
+    },
     ...groups.map(
       (group): Column<PortfolioAccount> => ({
         name: group.replaceAll("_", " "),
@@ -133,7 +139,7 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
     {
       name: "Paid so far",
       text: (r) => (r.paid_minor === null ? "" : money(r.paid_minor, currency)),
-      value: (r) => r.paid_minor,
+      value: (r) => moneyValue(r.paid_minor, currency),
       isNumber: true,
     },
     { name: "Owner", text: (r) => outside(r.owner ?? "no owner", 40), value: (r) => r.owner },
@@ -202,7 +208,7 @@ function families(data: AccountsData, release: Release): readonly Node[] {
         {
           name: "A month",
           text: (r) => shownMoney(r.mrr_minor, release.currency),
-          value: (r) => r.mrr_minor,
+          value: (r) => moneyValue(r.mrr_minor, release.currency),
           isNumber: true,
         },
         {
@@ -248,7 +254,7 @@ function promoters(data: AccountsData, release: Release): readonly Node[] {
           {
             name: "A month",
             text: (r) => shownMoney(r.mrr_minor, release.currency),
-            value: (r) => r.mrr_minor,
+            value: (r) => moneyValue(r.mrr_minor, release.currency),
             isNumber: true,
           },
           { name: "Owner", text: (r) => outside(r.owner ?? "no owner", 40), value: (r) => r.owner },

@@ -4,7 +4,7 @@ import { rateRows } from "../charts/rate-rows.js";
 import { figure, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
 import { bound, count, date, missing, percent, plural, points } from "../format.js";
-import { accountLink, bandMark, outside, shownMoney, shownScore } from "../managers.js";
+import { accountLink, bandMark, moneyValue, outside, shownMoney, shownScore } from "../managers.js";
 import { list, paragraph } from "../prose.js";
 import type { Band, Kpi, Release, Statement } from "../rows.js";
 import { caption, section, sqlSection } from "./parts.js";
@@ -157,7 +157,7 @@ function became(data: ArchetypesData, release: Release): Node {
         {
           name: "A month",
           text: (r) => shownMoney(r.mrr_minor, release.currency),
-          value: (r) => r.mrr_minor,
+          value: (r) => moneyValue(r.mrr_minor, release.currency),
           isNumber: true,
         },
         {
@@ -223,7 +223,7 @@ function who(data: ArchetypesData, release: Release): Node {
           {
             name: "A month",
             text: (r) => shownMoney(r.mrr_minor, release.currency),
-            value: (r) => r.mrr_minor,
+            value: (r) => moneyValue(r.mrr_minor, release.currency),
             isNumber: true,
           },
           { name: "Owner", text: (r) => outside(r.owner ?? "no owner", 40), value: (r) => r.owner },

@@ -7,6 +7,7 @@ import { count, missing, percent, plural, points, shortDate } from "../format.js
 import {
   accountLink,
   bandMark,
+  moneyValue,
   outside,
   type PlayAfter,
   type Surprise,
@@ -48,8 +49,8 @@ const titles: Readonly<Record<string, string>> = {
 export function surpriseSentence(r: SurpriseRate): Sentence {
   const asked =
     r.kind === "green_churner"
-      ? say`Of ${plural(r.n_asked, "account")} that left after a score in force had seen them, ${count(r.n)} (${percent(r.share)}; 95 % interval ${percent(r.share_low)} to ${percent(r.share_high)}) were in the best band at the last snapshot before the gap.`
-      : say`Of ${plural(r.n_asked, "account")} in the worst band now, ${count(r.n)} (${percent(r.share)}; 95 % interval ${percent(r.share_low)} to ${percent(r.share_high)}) have been there for 180 days or more without a decision to leave.`;
+      ? say`Of ${plural(r.n_asked, "account")} that left and had a score by then, ${count(r.n)} (${percent(r.share)}; 95 % interval ${percent(r.share_low)} to ${percent(r.share_high)}) were in the best band at the last snapshot before the gap.`
+      : say`Of ${plural(r.n_asked, "account")} in the worst band now, ${count(r.n)} (${percent(r.share)}; 95 % interval ${percent(r.share_low)} to ${percent(r.share_high)}) were there at every snapshot of the last 180 days, and decided nothing.`;
   if (r.n_asked === 0)
     return r.kind === "green_churner"
       ? say`No account has left after a score in force had seen it.`
@@ -111,7 +112,7 @@ function list(rows: readonly Surprise[], kind: string, data: SurprisesData, rele
     {
       name: "A month",
       text: (r) => shownMoney(r.mrr_minor, release.currency),
-      value: (r) => r.mrr_minor,
+      value: (r) => moneyValue(r.mrr_minor, release.currency),
       isNumber: true,
     },
     { name: "Visible then", text: (r) => outside(r.visible_then, 300), value: (r) => r.visible_then },

@@ -6,6 +6,7 @@ import { count, date, money, percent, plural, shortDate } from "../format.js";
 import {
   accountLink,
   bandMark,
+  moneyValue,
   type OwnerBand,
   outside,
   type Play,
@@ -77,7 +78,12 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
     { name: "Id", text: (r) => outside(r.account_id, 40), value: (r) => r.account_id },
     { name: "Score", text: (r) => shownScore(r.score), value: (r) => r.score, isNumber: true },
     { name: "Band", text: (r) => bandMark(styles, r.band), value: (r) => r.band },
-    { name: "A month", text: (r) => shownMoney(r.mrr_minor, currency), value: (r) => r.mrr_minor, isNumber: true },
+    {
+      name: "A month",
+      text: (r) => shownMoney(r.mrr_minor, currency),
+      value: (r) => moneyValue(r.mrr_minor, currency),
+      isNumber: true,
+    },
   ];
   const owner: Column<PortfolioAccount> = {
     name: "Owner",
@@ -169,7 +175,7 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
               {
                 name: "A month",
                 text: (r) => shownMoney(r.mrr_minor, currency),
-                value: (r) => r.mrr_minor,
+                value: (r) => moneyValue(r.mrr_minor, currency),
                 isNumber: true,
               },
               { name: "Who", text: (r) => outside(r.owner ?? "no owner", 40), value: (r) => r.owner },
