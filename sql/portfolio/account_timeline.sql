@@ -15,7 +15,7 @@ ticket as (
   select t.account_id, cast(t.opened_at as date) as on_date, 'ticket' as kind,
     coalesce(t.category, 'ticket') as what,
     concat_ws(', ', t.priority,
-      case when t.closed_at < p.as_of then 'closed ' || strftime(t.closed_at, '%Y-%m-%d') else 'open' end,
+      case when t.closed_at < p.as_of then 'closed ' || strftime(t.closed_at, '%-d %b %Y') else 'open' end,
       case when t.closed_at < p.as_of and t.csat is not null then 'csat ' || regexp_replace(cast(t.csat as varchar), '\.?0+$', '') end) as detail
   from staging.ticket as t cross join p
   where t.visible_on <= p.as_of and (t.superseded_on is null or p.as_of < t.superseded_on) and t.opened_at < p.as_of
