@@ -161,9 +161,9 @@ const accountDay = ({ account }: UsageRollUp, isReplaced: boolean): Statement =>
     account,
     (name) => `cast(sum(case when ${name} then n_events else 0 end) as bigint) as ${name},
   cast(sum(case when ${name} then quantity end) as decimal(18,6)) as ${name}_quantity`,
-  )}visible_month
+  )}cast(date_trunc('month', visible_on) as date) as visible_month
 from usage_row
-group by account_ref, activity_date, visible_on, ${isReplaced ? "superseded_on, " : ""}event, visible_month`,
+group by account_ref, activity_date, visible_on, ${isReplaced ? "superseded_on, " : ""}event`,
 });
 
 /**
