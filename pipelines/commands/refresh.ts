@@ -57,6 +57,7 @@ import {
   stepsBefore,
   writeReport,
 } from "./report.ts";
+import { whatIsMissing } from "./whole.ts";
 
 /** Made from practice.yaml and outcomes.yaml, so that no file of the project holds their statements. */
 const practiceModels =
@@ -151,7 +152,10 @@ async function refreshLocked(options: RefreshOptions, record: RunRecord): Promis
   const code = await codeSha256();
   const releaseId = releaseIdOf(book, definitions.sha256, inputs, code);
   Object.assign(record, { load: inputs.load, asOf: inputs.asOf, codeSha256: code, releaseId, marks, warnings });
-  if (!run.full && current?.manifest.release_id === releaseId) {
+  const flaw = current?.manifest.release_id === releaseId ? await whatIsMissing(current, options.site !== false) : null;
+  if (current !== null && flaw !== null)
+    warnings.push(`release ${basename(current.folder)} is not whole, and is built again: ${flaw}`);
+  if (!run.full && current?.manifest.release_id === releaseId && flaw === null) {
     const { warnings } = current.manifest;
     record.runId = current.manifest.run_id;
     await writeReport(lastReportFile(state), await reportOf(record, { outcome: "unchanged", at: now() }));

@@ -1,11 +1,9 @@
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { refusedError, usageError } from "../lib/errors.ts";
-import { sha256File } from "../lib/files.ts";
 import { listReleases, pointCurrentAt, type Release, readCurrentRelease } from "../publish/release.ts";
-import { Database } from "../warehouse/database.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
+import { whatIsMissing } from "./whole.ts";
 
 /**
  * `assay rollback BOOK [RUN]`: points `current` at an earlier release, whole or not at all. Without RUN, at the newest one
@@ -69,29 +67,13 @@ function find(kept: readonly Release[], run: string, name: string): Release {
   );
 }
 
-/** Every file that the manifest names has its bytes, and the warehouse opens and is of the same release. */
-async function checkWhole({ folder, manifest }: Release): Promise<void> {
-  const damaged = (what: string) =>
-    refusedError(`release ${basename(folder)} is not whole: ${what}`, "choose another one; current is unchanged");
-  const files = [
-    ...manifest.artefacts.map(({ file, sha256 }) => ({ file: join("artefacts", file), sha256 })),
-    ...(manifest.out ?? []).map(({ file, sha256 }) => ({ file: join("out", file), sha256 })),
-  ];
-  for (const { file, sha256 } of files) {
-    if (!existsSync(join(folder, file))) throw damaged(`${file} is gone`);
-    if ((await sha256File(join(folder, file))) !== sha256)
-      throw damaged(`${file} has other bytes than it was built with`);
-  }
-  if (!existsSync(join(folder, "site", "index.html"))) throw damaged("its site is gone");
-  const database = await Database.open({ path: join(folder, "warehouse.duckdb"), readOnly: true }).catch(() => {
-    throw damaged("warehouse.duckdb does not open");
-  });
-  try {
-    const id = await database.scalar("select release_id from meta.release");
-    if (id !== manifest.release_id) throw damaged("warehouse.duckdb is of another release");
-  } finally {
-    database.close();
-  }
+async function checkWhole(release: Release): Promise<void> {
+  const flaw = await whatIsMissing(release, true);
+  if (flaw === null) return;
+  throw refusedError(
+    `release ${basename(release.folder)} is not whole: ${flaw}`,
+    "choose another one; current is unchanged",
+  );
 }
 
 const say = ({ run_id, as_of, built_at }: Facts): string =>

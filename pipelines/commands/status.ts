@@ -1,5 +1,5 @@
 import { guardRailError } from "../lib/errors.ts";
-import { findCurrentRelease, readLastRun } from "../publish/release.ts";
+import { currentName, findCurrentRelease, readLastRun } from "../publish/release.ts";
 import { expiredSentence } from "../scores/lint.ts";
 import { signOffs } from "./audit-scorecards.ts";
 import { cardStates, noUseSentence } from "./card-state.ts";
@@ -14,7 +14,11 @@ export async function status(
 ): Promise<void> {
   const { book, state } = await openBook(context, name, options);
   if ((await findCurrentRelease(state)) === null) {
-    throw guardRailError(`${book.book} has no release yet`, `run 'npx assay refresh ${name}'`);
+    const gone = await currentName(state);
+    throw guardRailError(
+      gone === null ? `${book.book} has no release yet` : `the current release of ${book.book} is gone: ${gone}`,
+      `run 'npx assay refresh ${name}'`,
+    );
   }
   const { release, database } = await openRelease(context, name, options);
   try {

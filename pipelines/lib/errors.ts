@@ -50,6 +50,11 @@ export function machineError(error: unknown): AssayError | null {
       "raise memory_limit in assay.yaml (without it, four fifths of the machine's memory), or lower threads",
     );
   }
+  if (/\/releases\/.*warehouse\.duckdb/.test(where))
+    return refusedError(
+      `a release is damaged or gone${where}`,
+      "refresh builds it again; until then 'npx assay rollback BOOK' goes to one that is whole",
+    );
   if (/\/store\//.test(where))
     return refusedError(
       `a file of the store is damaged or gone${where}`,

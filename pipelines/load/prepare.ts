@@ -2,9 +2,7 @@
  * Makes a text file one that the engine reads without losing a record: goes over its bytes once (what is wrong is told by its line), finds
  * its header, and writes a plain UTF-8 copy where it is packed or in another encoding, or its lines end in two ways.
  */
-import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import type { Formats } from "../config/formats.ts";
 import { refusedError } from "../lib/errors.ts";
 import { ListCut } from "../lib/list-cut.ts";
@@ -48,7 +46,7 @@ export async function prepare(options: {
   const decoder = kind.encoding === "utf-8" ? null : decoderOf(kind.encoding, true);
   // What is packed would be unpacked once more by the engine, on one thread.
   const isPacked = kind.compression !== "none";
-  let out = needsCopy || isPacked ? createWriteStream(copy) : null;
+  let out = needsCopy || isPacked ? await open(copy, "w") : null;
   let written = 0;
   const first = kind.type === "csv" ? new FirstRecord(formats.skip_lines, quote, maxLine) : null;
   let scan: CsvScan | JsonScan | null = null;
@@ -86,13 +84,12 @@ export async function prepare(options: {
     if (out === null) return;
     written += bytes.length;
     if (!needsCopy && written > mostUnpacked) {
-      out.destroy();
+      await out.close();
       out = null;
       await rm(copy, { force: true });
       return;
     }
-    // The stream may write later than the next piece comes, which a plain file reads into the same buffer.
-    if (!out.write(isPacked || decoder !== null ? bytes : Buffer.from(bytes))) await once(out, "drain");
+    await out.appendFile(bytes);
   };
   try {
     for await (const chunk of unpacked(path, shown, kind.compression, formats)) {
@@ -102,15 +99,11 @@ export async function prepare(options: {
       await take(decoder === null ? rest : Buffer.from(decode(decoder, rest, shown, kind, scan)));
     }
     if (decoder !== null) await take(Buffer.from(decode(decoder, null, shown, kind, scan)));
-    if (out !== null) {
-      out.end();
-      await once(out, "finish");
-    }
   } finally {
-    out?.destroy();
+    await out?.close();
   }
   if (cut?.found === 0) throw listError(shown, formats, "none");
-  const hasCopy = (out as WriteStream | null) !== null;
+  const hasCopy = out !== null;
   const done = scan as CsvScan | JsonScan | null;
   const flaw = done?.end() ?? null;
   if (flaw !== null) throw refusalOf(flaw, shown, formats);
@@ -177,7 +170,7 @@ async function copyWithOneEnd(
   end = "",
 ): Promise<void> {
   const aside = `${copy.replace(/\.tmp$/, "")}.lf.tmp`;
-  const out = createWriteStream(aside);
+  const out = await open(aside, "w");
   const bytes =
     from === null
       ? unpacked(copy, copy, "none", {} as Formats)
@@ -189,12 +182,11 @@ async function copyWithOneEnd(
       const text: string = `${held ? "\r" : ""}${chunk.toString("latin1")}`;
       held = text.endsWith("\r");
       const plain = Buffer.from((held ? text.slice(0, -1) : text).replaceAll("\r\n", "\n"), "latin1");
-      if (!out.write(plain)) await once(out, "drain");
+      await out.appendFile(plain);
     }
-    out.end(`${held ? "\r" : ""}${end}`);
-    await once(out, "finish");
+    await out.appendFile(`${held ? "\r" : ""}${end}`);
   } finally {
-    out.destroy();
+    await out.close();
   }
   await rename(aside, copy);
 }

@@ -228,9 +228,11 @@ export async function openCurrent<T>(
 /** The same, where having none is the user's error (exit 2); `named` is what the user called the book by. */
 export async function readCurrentRelease(state: string, book: string, named: string = book): Promise<Release> {
   const release = await findCurrentRelease(state);
-  if (release === null)
-    throw usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${named}' first`);
-  return release;
+  if (release !== null) return release;
+  const gone = await currentName(state);
+  throw gone === null
+    ? usageError(`no release of ${book} yet in ${state}`, `run 'npx assay refresh ${named}' first`)
+    : usageError(`the current release of ${book} is gone: ${gone} in ${state}`, `run 'npx assay refresh ${named}'`);
 }
 
 /** Takes a release away by one rename, so that none is ever half there; what a kill leaves of it lies among the builds, and is swept. */

@@ -23,7 +23,7 @@ import { readBook } from "../../pipelines/config/book.ts";
 import { machineError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
-import { findCurrentRelease, listReleases, readLastRun } from "../../pipelines/publish/release.ts";
+import { findCurrentRelease, listReleases, readCurrentRelease, readLastRun } from "../../pipelines/publish/release.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { holdLock } from "../../pipelines/warehouse/lock.ts";
 import { usageOf, writeBook } from "./small-book.ts";
@@ -190,7 +190,22 @@ test("after all that one refresh publishes, later in order although the clock we
 test("a link that leads nowhere is no release: the next refresh makes one", async () => {
   rmSync(join(state, current()), { recursive: true });
   expect(await findCurrentRelease(state)).toBeNull();
+  await expect(readCurrentRelease(state, "small")).rejects.toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/^the current release of small is gone: 2025/),
+  });
   expect((await run()).outcome).toBe("published");
+});
+
+test("a release that lost its warehouse is no night without news: it is built again, and that is said", async () => {
+  expect((await run()).outcome).toBe("unchanged");
+  rmSync(join(state, current(), "warehouse.duckdb"));
+  const result = await run();
+  expect(result.outcome).toBe("published");
+  expect(result.warnings).toContainEqual(
+    expect.stringMatching(/^release \S+ is not whole, and is built again: warehouse\.duckdb does not open$/),
+  );
+  expect(await problemsOf(result.release)).toEqual([]);
 });
 
 test("an account that is erased is in no file of the state: store, ledger, the one release that is kept", async () => {
