@@ -95,6 +95,8 @@ export interface RefreshResult {
  */
 export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
   const { state, now } = options;
+  // What a newer Assay wrote is not touched, not even to say that it was refused.
+  await checkLayout(state, false);
   const lock = await holdLock(state, now());
   const record = beginRecord(options.book, options.full === true, now());
   try {

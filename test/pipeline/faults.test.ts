@@ -150,10 +150,14 @@ test("a ledger or a state of a newer Assay is refused; nothing is touched", asyn
   const layout = join(state, "layout.json");
   const known = readFileSync(layout, "utf8");
   writeFileSync(layout, '{"layout":99,"assay_version":"9.0.0"}\n');
+  const written = () =>
+    ["last-run.json", "last-report.json", "lock.json"].map((name) => readFileSync(join(state, name), "utf8"));
+  const left = written();
   expect(await told(run())).toMatchObject({
     exitCode: 2,
     message: expect.stringMatching(/is of layout 99, written by Assay 9\.0\.0, expected at most 2/),
   });
+  expect(written()).toEqual(left);
   writeFileSync(layout, known);
   const manifest = join(state, before, "manifest.json");
   const facts = readFileSync(manifest, "utf8");
