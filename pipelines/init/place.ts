@@ -3,7 +3,7 @@ import { entityOf } from "../config/entities.ts";
 import { clockOf as clockFormats, type Kind, type NumberWriting, squeeze } from "./kinds.ts";
 import type { Links, Place, Sample } from "./links.ts";
 import type { Profile } from "./profile.ts";
-import { columnsByName, type Recognised, recognise, type Words } from "./recognise.ts";
+import { columnsByName, type Recognised, recognise, type Seen, type Words } from "./recognise.ts";
 import type { Table } from "./tables.ts";
 import { alternativesOf, columnFinder, fits, matchVendor, type Vendor, type VendorMatch } from "./vendors.ts";
 
@@ -189,10 +189,9 @@ function placeByVendor(no: number, read: Read, match: VendorMatch, words: Words)
   const own = columnsByName(
     entity.id,
     {
-      fileName: read.fileName,
+      ...seenOf(read),
       profiles: custom,
       kinds: custom.map((profile) => read.kinds[read.profiles.indexOf(profile)] as Kind),
-      accountColumns: [],
     },
     words,
   );
@@ -260,11 +259,17 @@ const usedOf = (map: Readonly<Record<string, string>>, profile: Profile): Readon
   return used.length === 0 || profile.distinct > used.length ? map : Object.fromEntries(used);
 };
 
+/** A table as recognition looks at it. */
+export const seenOf = (read: Read, accountColumns: readonly string[] = []): Seen => ({
+  fileName: read.fileName,
+  profiles: read.profiles,
+  kinds: read.kinds,
+  dumps: read.table.dated === null ? 1 : read.table.files.length,
+  accountColumns,
+});
+
 function placeByWords(no: number, read: Read, words: Words, accountColumns: readonly string[]): Placed | null {
-  const found = recognise(
-    { fileName: read.fileName, profiles: read.profiles, kinds: read.kinds, accountColumns },
-    words,
-  );
+  const found = recognise(seenOf(read, accountColumns), words);
   if (found === null) return null;
   const guesses: string[] = found.byValues.map(
     (column) =>

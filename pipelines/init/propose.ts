@@ -2,7 +2,7 @@
 import { entityOf } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
-import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read } from "./place.ts";
+import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read, seenOf } from "./place.ts";
 import { columnsByName, isNearlyUnique, namesAccount, type Words } from "./recognise.ts";
 import { chooseHub, type Link, Resolver } from "./resolve.ts";
 import { idOf, type Table } from "./tables.ts";
@@ -592,11 +592,7 @@ function derive(
   if (hub === null && standIn !== null && !drafts.some(({ entity }) => entity === "account")) {
     const one = placed.find(({ no }) => no === standIn.no) as Placed;
     const base = draftOf(one, "accounts", {});
-    const named = columnsByName(
-      "account",
-      { fileName: one.read.fileName, profiles: one.read.profiles, kinds: one.read.kinds, accountColumns: [] },
-      words,
-    );
+    const named = columnsByName("account", seenOf(one.read), words);
     const told = Object.fromEntries(
       ["name", "owner", "country"].flatMap((name) => {
         const from = named[name];
@@ -628,11 +624,7 @@ function derive(
   );
   for (const one of tables) {
     const account = one.columns.account_id?.from as string;
-    const columns = columnsByName(
-      "subscription",
-      { fileName: one.read.fileName, profiles: one.read.profiles, kinds: one.read.kinds, accountColumns: [] },
-      words,
-    );
+    const columns = columnsByName("subscription", seenOf(one.read), words);
     const start = columns.started_on ?? one.columns.created_at?.from;
     const says = ["ended_on", "notice_on", "mrr_minor", "renews_on"].filter((name) => columns[name] !== undefined);
     if (start === undefined || says.length === 0) continue;

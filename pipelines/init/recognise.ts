@@ -45,6 +45,8 @@ export interface Seen {
   readonly fileName: string;
   readonly profiles: readonly Profile[];
   readonly kinds: readonly Kind[];
+  /** Dated files: each may hold a key once. 1 where files are no dumps. */
+  readonly dumps: number;
   /** Columns whose values are ids of known accounts (or of what leads to them): more than a name can say. */
   readonly accountColumns: readonly string[];
 }
@@ -285,7 +287,9 @@ function findColumn(
     if (used.has(column) || kind.isEmpty || !fits(kind, entityId, name, false)) return false;
     if (name.endsWith("_id") && !(kind.isId || kind.isEmail)) return false;
     // A key of rows repeats nowhere; a name that could be anything is no key otherwise.
-    if (isOwnKey(entityId, name) && !isNearlyUnique(seen.profiles[i] as Profile)) return false;
+    const isDumped = entityId === "subscription" || entityId === "ticket";
+    if (isOwnKey(entityId, name) && !isNearlyUnique(seen.profiles[i] as Profile, isDumped ? seen.dumps : 1))
+      return false;
     if (name === "event" || name === "kind" || name === "category" || name === "priority" || name === "plan")
       return !kind.isNumber && kind.time === null && !kind.isEmail && (seen.profiles[i] as Profile).distinct <= 5000;
     if (name === "rating" || name === "score") return (seen.profiles[i] as Profile).distinct <= 200;
@@ -365,8 +369,8 @@ const isOwnKey = (entityId: string, name: string): boolean =>
   (entityId === "subscription" && name === "subscription_id");
 
 /** A few repeats are dirt; many say that the column is no key. */
-export const isNearlyUnique = ({ distinct, filled, rows }: Profile): boolean =>
-  filled > 0.9 * rows && distinct >= 0.95 * filled;
+export const isNearlyUnique = ({ distinct, filled, rows }: Profile, dumps = 1): boolean =>
+  filled > 0.9 * rows && distinct * dumps >= 0.95 * filled;
 
 function isKey(column: string | undefined, seen: Seen): boolean {
   const profile = seen.profiles.find(({ name }) => name === column);

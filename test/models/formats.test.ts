@@ -138,6 +138,36 @@ describe("a text gives the same rows", () => {
   });
 });
 
+it("the name of a file says the day of its delivery, or the month, whose last day counts", async () => {
+  const files = ["a_Apr-2023.csv", "a_2024-02.csv", "a_202401.csv", "a_Dez_2023.csv", "a_2023_06.csv"];
+  const made = await book(
+    'tickets: { entity: ticket, files: "a_*.csv", delivered: { from: file_name, pattern: "a_{month}.csv" } }\nnps: { entity: survey_response, files: "n_*.csv", delivered: { from: file_name, pattern: "n_{date}.csv" } }',
+    {
+      ...Object.fromEntries(files.map((name, i) => [name, `account_id,opened_at\na${i},2023-01-01\n`])),
+      "n_31.12.2023.csv": "account_id,kind,asked_at\na,nps,2023-01-01\n",
+      "n_1-Mar-2023.csv": "account_id,kind,asked_at\nb,nps,2023-01-01\n",
+    },
+  );
+  const { deliveries } = await made.load();
+  const named = (source: string) =>
+    deliveries
+      .filter((one) => one.source === source)
+      .map(({ file, delivered_at }) => [file, delivered_at.slice(0, 10)]);
+  expect(named("tickets")).toEqual([
+    ["a_Apr-2023.csv", "2023-04-30"],
+    ["a_2023_06.csv", "2023-06-30"],
+    ["a_Dez_2023.csv", "2023-12-31"],
+    ["a_202401.csv", "2024-01-31"],
+    ["a_2024-02.csv", "2024-02-29"],
+  ]);
+  expect(named("nps")).toEqual([
+    ["n_1-Mar-2023.csv", "2023-03-01"],
+    ["n_31.12.2023.csv", "2023-12-31"],
+  ]);
+  await made.write("a_13-2024.csv", "account_id,opened_at\na,2023-01-01\n");
+  await expect(made.load()).rejects.toThrow("a_13-2024.csv: its name has no date of delivery, expected a_{month}.csv");
+});
+
 describe("JSON", () => {
   it("is read by paths, through lists too; a key with a dot comes before a path", async () => {
     const made = await book(

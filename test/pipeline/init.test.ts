@@ -172,6 +172,50 @@ describe("a folder of exports of three systems", () => {
     expect(await readFile(join(folder, "assay.yaml"), "utf8")).toBe(before);
   });
 
+  it("counts who left by the newest dump, and takes rates into the currency that has none", async () => {
+    const own = await mkdtemp(join(tmpdir(), "assay-init-"));
+    try {
+      const ids = Array.from({ length: 40 }, (_, i) => `c-${i}`);
+      const dump = (ended: number): string =>
+        ["contract_no,customer_id,begins,ends,monthly_value,ccy"]
+          .concat(
+            ids.map(
+              (id, i) =>
+                `K${i},${id},2023-01-0${1 + (i % 9)},${i < ended ? "2024-05-15" : ""},${100 + i}.5,${["EUR", "USD", "GBP"][i % 3]}`,
+            ),
+          )
+          .join("\n");
+      const days = Array.from({ length: 60 }, (_, d) => isoDay(new Date(Date.UTC(2024, 4, 1 + d))));
+      const files = {
+        "customers.csv": ["customer_id,name", ...ids.map((id) => `${id},Firm of ${id}`)].join("\n"),
+        // Open in the dump of May, ended in that of June: these have not stayed.
+        "contracts_2024-05-31.csv": dump(0),
+        "contracts_2024-06-30.csv": dump(8),
+        "log.csv": [
+          "when,customer_id,action",
+          ...ids.flatMap((id) => days.map((day) => `${day} 08:00,${id},login`)),
+        ].join("\n"),
+        "fx.csv": "currency,valid_from,rate\nUSD,2023-01-01,0.92\nGBP,2023-01-01,1.17\n",
+      };
+      for (const [name, content] of Object.entries(files)) await writeFile(join(own, name), content);
+      const ran = await assay(["init", own, "--json"]);
+      expect(ran.code, ran.stderr).toBe(0);
+      const { findings } = JSON.parse(ran.stdout) as { readonly findings: readonly { about: string; text: string }[] };
+      const said = (about: string): readonly string[] =>
+        findings.filter((finding) => finding.about === about).map(({ text }) => text);
+      expect(said("churn.primary")[0]).toBe("subscription_end: 8 accounts left by it");
+      expect(said("currency")).toEqual([
+        "EUR; a rate of rates is read as what one unit of its currency is worth in EUR from that day on",
+      ]);
+      const book = await readBook(own, { cwd: own, env: {} });
+      expect(book.currency).toBe("EUR");
+      expect(book.sources.rates).toMatchObject({ entity: "rate", columns: { from_on: "valid_from" } });
+      expect(book.sources.subscriptions).toMatchObject({ mode: "snapshot", key: ["subscription_id"] });
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
   it("says in one sentence what is missing", async () => {
     const bare = await mkdtemp(join(tmpdir(), "assay-bare-"));
     try {
