@@ -98,7 +98,7 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
   // What a newer Assay wrote is not touched, not even to say that it was refused.
   await checkLayout(state, false);
   const lock = await holdLock(state, now());
-  const record = beginRecord(options.book, options.full === true, now());
+  const record = beginRecord(options.book, state, options.full === true, now());
   try {
     const result = await refreshLocked(options, record);
     await writeLastRun(state, { at: now().toISOString(), outcome: result.outcome, ...idsOf(result.release) });

@@ -7,7 +7,9 @@ import type { Book } from "../config/book.ts";
 import type { AssayError } from "../lib/errors.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { assayVersion } from "../lib/version.ts";
-import type { LoadResult } from "../load/load.ts";
+import { deliveriesOf, newestOf } from "../load/facts.ts";
+import { LedgerIndex, readLedger } from "../load/ledger.ts";
+import type { Delivery, LoadResult } from "../load/load.ts";
 import type { Release } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
@@ -98,6 +100,7 @@ export type Report = z.output<typeof reportSchema>;
 /** What is known of a run while it goes on; whatever it did not come to stays as it was. */
 export interface RunRecord {
   readonly book: Book;
+  readonly state: string;
   readonly startedAt: string;
   readonly startedMs: number;
   full: boolean;
@@ -116,8 +119,9 @@ export interface RunRecord {
   warnings: readonly string[];
 }
 
-export const beginRecord = (book: Book, full: boolean, now: Date): RunRecord => ({
+export const beginRecord = (book: Book, state: string, full: boolean, now: Date): RunRecord => ({
   book,
+  state,
   startedAt: now.toISOString(),
   startedMs: performance.now(),
   full,
@@ -146,7 +150,8 @@ export interface Ending {
 export async function reportOf(record: RunRecord, { outcome, error, at }: Ending): Promise<Report> {
   const { book, watch, load, build } = record;
   const warehouse = build === null ? null : join(build, "warehouse.duckdb");
-  const told = warehouse !== null && existsSync(warehouse) ? await readMeta(warehouse) : nothingBuilt;
+  const built = warehouse !== null && existsSync(warehouse) ? await readMeta(warehouse) : nothingBuilt;
+  const sources = built.sources.length > 0 ? built.sources : sourcesOf(load?.deliveries ?? (await taken(record)));
   const before = record.current;
   return reportSchema.parse({
     schema: 1,
@@ -174,7 +179,8 @@ export async function reportOf(record: RunRecord, { outcome, error, at }: Ending
             deliveries: load.deliveries.length,
             new_deliveries: load.newDeliveries,
           },
-    ...told,
+    ...built,
+    sources,
     site_problems: [...record.siteProblems],
     steps: Object.entries(watch?.seconds ?? {}).map(([step, took]) => ({
       step,
@@ -221,6 +227,41 @@ const nothingBuilt: Pick<Report, "sources" | "models" | "audits"> = {
   models: [],
   audits: { checked: 0, failed: [] },
 };
+
+/** What was taken of the exports so far, by a run that was refused while it loaded. */
+async function taken({ book, state }: RunRecord): Promise<readonly Delivery[]> {
+  const ledger = new LedgerIndex((await readLedger(join(state, "ledger.jsonl"))).lines);
+  return Object.entries(book.sources).flatMap(([id, source]) =>
+    deliveriesOf(book, join(state, "store"), id, source, ledger, []),
+  );
+}
+
+/** What `meta.delivery` would say of each source, where no warehouse came of the run. */
+function sourcesOf(deliveries: readonly Delivery[]): Report["sources"] {
+  const ids = [...new Set(deliveries.map(({ source }) => source))].sort();
+  return ids.map((source) => {
+    const own = deliveries.filter((delivery) => delivery.source === source);
+    const sum = (of: (delivery: Delivery) => number): number => own.reduce((all, delivery) => all + of(delivery), 0);
+    return {
+      source,
+      entity: own[0]?.entity ?? "",
+      deliveries: own.length,
+      rows_read: sum(({ rows_read: n }) => n),
+      rows_loaded: sum(({ rows_loaded: n }) => n),
+      rows_rejected: sum(({ rows_rejected: n }) => n),
+      rows_left_out: sum(({ rows_left_out: n }) => n),
+      last_event_at: newestOf(own.map(({ last_event_at: at }) => at)),
+      last_delivered_at: newestOf(own.map(({ delivered_at: at }) => sqlTime(at))) ?? "",
+    };
+  });
+}
+
+/** `2026-01-31T04:00:00.120Z` as the engine writes it: `2026-01-31 04:00:00.12`. */
+const sqlTime = (iso: string): string =>
+  iso
+    .replace("T", " ")
+    .replace(/(\.\d*?)0*Z$/, "$1")
+    .replace(/\.?Z?$/, "");
 
 /** A build that was stopped early has only some of these tables. */
 async function readMeta(warehouse: string): Promise<typeof nothingBuilt> {

@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { forget } from "../../pipelines/commands/forget.ts";
 import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
+import { lastReportFile, readReport } from "../../pipelines/commands/report.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { machineError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
@@ -112,6 +113,13 @@ test("exports that are gone are no night without news; a share that is back goes
   });
   renameSync(join(folder, "elsewhere"), join(folder, "exports"));
   expect(current()).toBe(before);
+  // The report says what had been taken until then: of usage eight months of 240 rows and a bad one.
+  const report = await readReport(lastReportFile(state));
+  expect(report?.sources.map(({ source, rows_read, rows_rejected }) => [source, rows_read, rows_rejected])).toEqual([
+    ["accounts", 40, 0],
+    ["subscriptions", 40, 0],
+    ["usage", 8 * 241, 8],
+  ]);
 });
 
 test("whoever holds the book is named, on another machine too, and what a crash left names nobody", async () => {
