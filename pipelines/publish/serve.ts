@@ -98,11 +98,12 @@ async function answer(folder: string, request: IncomingMessage, response: Server
   if (request.method === "HEAD") {
     await handle.close();
     response.end();
-  } else
-    handle
-      .createReadStream()
-      .on("error", () => response.destroy())
-      .pipe(response);
+  } else {
+    const bytes = handle.createReadStream().on("error", () => response.destroy());
+    // A reader who goes away leaves no file open.
+    response.on("close", () => bytes.destroy());
+    bytes.pipe(response);
+  }
 }
 
 /**
