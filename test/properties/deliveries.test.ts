@@ -134,7 +134,7 @@ describe("deliveries", () => {
     await fc.assert(
       fc.asyncProperty(stories, tell),
       runs === undefined
-        ? { numRuns: 1, examples: [[["append", every, true, false]]] }
+        ? { numRuns: 1, examples: [[["append", every, true, false]]], endOnFailure: true }
         : { numRuns: Number(runs), endOnFailure: true },
     );
   });
