@@ -45,12 +45,17 @@ export function effectiveOn(
 /**
  * `staging.override` or `staging.known_account`: one row for each state of a line, nothing ever removed. A line that was
  * changed or deleted is superseded from the snapshot on that the edit may inform. Of lines with one key in one file
- * `line_no` tells which stands lower.
+ * `line_no` tells which stands lower. The apostrophe that files of Assay put before a text like a formula (lib/csv.ts) is taken off again, so
+ * that a list which was handed out and answered names the same accounts.
  */
 export function handWritten(book: Book, entityId: string, deliveries: readonly Delivery[]): Model {
   const entity = entityOf(entityId);
   const columns = entity.columns.map(({ name }) => quoteIdentifier(name));
   const list = columns.join(", ");
+  const taken = entity.columns.map(({ name: column, type }) => {
+    const given = quoteIdentifier(column);
+    return type === "text" ? `regexp_replace(${given}, '^''(''*[=+@\\t\\r\\n-])', '\\1') as ${given}` : given;
+  });
   const own = deliveries.filter(({ source }) => book.sources[source]?.entity === entityId);
   const name = `staging.${entityId}`;
   const facts = { kind: "table", name, params: [], portable: false } as const;
@@ -86,7 +91,7 @@ ${effective.join(",\n")}
 ),
 line as (
   select
-    ${columns.join(",\n    ")},
+    ${taken.join(",\n    ")},
     _source as source,
     _delivery_id as delivery_id,
     _delivery_no as delivery_no,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { csvText } from "../../pipelines/lib/csv.ts";
 import { effectiveOn } from "../../pipelines/load/hand-written.ts";
 import { type TestBook, testBook } from "../loading.ts";
 
@@ -131,6 +132,24 @@ describe("a file that a person edits in place", () => {
       },
       { ...said, account_id: "b", kind: "chronic_red", disposition: null, said_by: null, said_on: null },
     ]);
+  });
+
+  it("names the same accounts as the list that was handed out, whatever their ids begin with", async () => {
+    const ids = ["+4930", "-7", "=1+1", "@home", "'=x", "''-y", "'quoted", "o'neil"];
+    const rows = ids.map((account_id) => ({
+      account_id,
+      kind: "chronic_red",
+      disposition: "expected",
+      said_by: "@Ida",
+    }));
+    const own = await start("surprises: { entity: disposition, files: surprises.csv }");
+    const text = csvText(["account_id", "kind", "disposition", "said_by"], rows);
+    // Nothing in the file is a formula.
+    expect(text.split(/[,\n]/).filter((cell) => /^[=+@-]/.test(cell))).toEqual([]);
+    await own.write("surprises.csv", text);
+    const back = await staged(own, "2024-06-10T08:00:00Z", "disposition");
+    expect(back.map(({ account_id }) => account_id).sort()).toEqual([...ids].sort());
+    expect(new Set(back.map(({ said_by }) => said_by))).toEqual(new Set(["@Ida"]));
   });
 
   it.each([
