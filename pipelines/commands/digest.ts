@@ -46,8 +46,10 @@ export function describeDigests(digests: readonly Digest[]): string {
       "fell 10": d.fell.length,
       "renews in 90 days": d.renewals.length,
       "plays to begin": d.plays.length,
-      file: `out/digest/${d.file}`,
+      file: d.file,
     })),
+    undefined,
+    80,
   );
-  return `DIGESTS, ${first.as_of}\n${table}`;
+  return `DIGESTS, ${first.as_of} (files in out/digest of the release)\n${table}`;
 }

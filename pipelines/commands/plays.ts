@@ -74,7 +74,8 @@ export async function plays(
   }
 }
 
-const width = 112;
+/** Answers are read on a terminal of 80 columns. */
+const width = 80;
 const shownRows = 20;
 
 export function describePlays(answer: PlaysAnswer): string {
@@ -103,6 +104,8 @@ export function describePlays(answer: PlaysAnswer): string {
                       due: row.due_on,
                       state: row.state,
                     })),
+                    undefined,
+                    width - 2,
                   ),
                 ),
               ]),

@@ -7,6 +7,22 @@ import { formatTable, wrap } from "./table.ts";
 
 type Options = BookOptions & { readonly json?: boolean };
 
+/** Answers are read on a terminal of 80 columns. */
+const width = 80;
+
+/** What the numbers of a JSON answer are counted in, by the ends of their names. */
+const units = {
+  "*_rate, share*, *_low, *_high, difference*":
+    "shares of 1; around a score (score_low, score_high) points, around a median (q50_low, q50_high) the unit of the KPI",
+  "mrr_minor, paid_minor": "minor units of `currency`",
+  "score, mean_score, score_q*, *_part": "points of the scorecard's scale, 0 to 100 of an outcome",
+  "q10 to q90, value": "the unit of the KPI (`unit`)",
+  "*_day, day_q*": "days since the first paid day",
+  "days_late, *_days": "days",
+  "n_*, smallest*": "a count: accounts, where the name says nothing else; n_rows and *_rows are account-months",
+  "stability*, separation, *_v": "0 to 1",
+} as const;
+
 /** An answer: sentences first, then tables; as JSON the rows as they are. */
 interface Part {
   readonly name: string;
@@ -44,15 +60,19 @@ async function answer(
     const found = await parts(query);
     if (options.json === true) {
       const rows = Object.fromEntries(found.map((part) => [part.name, part.rows]));
-      context.print(JSON.stringify({ book: book.book, sentences, ...rows }, null, 2));
+      context.print(JSON.stringify({ book: book.book, currency: book.currency, units, sentences, ...rows }, null, 2));
       return;
     }
     const blocks = found
       .filter(({ rows }) => rows.length > 0)
       .map(({ title, rows, show, note }) =>
-        [title, formatTable(rows.map(show)), ...(note === undefined ? [] : [wrap(note, 116, "")])].join("\n"),
+        [
+          title,
+          formatTable(rows.map(show), undefined, width),
+          ...(note === undefined ? [] : [wrap(note, width, "")]),
+        ].join("\n"),
       );
-    context.print([sentences.map((sentence) => wrap(sentence, 116, "")).join("\n"), ...blocks].join("\n\n"));
+    context.print([sentences.map((sentence) => wrap(sentence, width, "")).join("\n"), ...blocks].join("\n\n"));
   } finally {
     database.close();
   }
@@ -267,7 +287,7 @@ const allOutcomes = async (query: Query): Promise<readonly Part[]> => [
       of: r.n_of,
       "%": tenth(r.share),
       "95 %": span(r.share_low, r.share_high),
-      "": r.is_complete ? "" : "not over yet",
+      over: r.is_complete ? "" : "not over yet",
     }),
   },
   {

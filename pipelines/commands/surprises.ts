@@ -74,11 +74,8 @@ const percent = (rate: number | null): string => (rate === null ? "not known" : 
 export function surpriseInWords(r: SurpriseRate): string {
   const what =
     r.kind === "green_churner"
-      ? [
-          "accounts that left after a score in force had seen them",
-          "were in the best band at the last snapshot before the gap",
-        ]
-      : ["accounts in the worst band now", "have been in it for 180 days or more without a decision to leave"];
+      ? ["accounts that left and had a score by then", "were in the best band at the last snapshot before the gap"]
+      : ["accounts in the worst band now", "were in it at every snapshot of the last 180 days, and decided nothing"];
   if (r.n_asked === 0) return `No ${what[0]}.`;
   const answered =
     r.n_answered === 0
@@ -103,6 +100,8 @@ export async function surprises(
 }
 
 const shownRows = 10;
+/** Answers are read on a terminal of 80 columns. */
+const width = 80;
 
 export function describeSurprises(answer: SurprisesAnswer): string {
   const titles = { green_churner: "LEFT FROM THE BEST BAND", chronic_red: "RED FOR LONG" } as const;
@@ -118,16 +117,22 @@ export function describeSurprises(answer: SurprisesAnswer): string {
         "a month": row.mrr_minor === null ? "" : exactMoney(row.mrr_minor, answer.currency),
         answer: row.disposition ?? "",
       })),
+      undefined,
+      width - 2,
     );
     return [
       titles[rate.kind],
-      `  ${wrap(rate.sentence, 110, "  ")}`,
+      `  ${wrap(rate.sentence, width - 2, "  ")}`,
       ...(rows.length === 0 ? [] : [table.replaceAll(/^/gm, "  ")]),
       ...(rows.length > shownRows ? [`  and ${rows.length - shownRows} more`] : []),
     ].join("\n");
   });
   return [
     ...parts,
-    "Write into `disposition` of out/surprises.csv what you know (docs/scorecards.md), and hand the file back as a source of entity disposition.",
+    wrap(
+      "Write into `disposition` of out/surprises.csv what you know (docs/scorecards.md), and hand the file back as a source of entity disposition.",
+      width,
+      "",
+    ),
   ].join("\n\n");
 }

@@ -1,7 +1,14 @@
 import { csvText } from "../lib/csv.ts";
 
-/** Rows as columns of aligned text; numbers to the right, their decimal points below each other, null as an empty cell. */
-export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], names?: readonly string[]): string {
+/**
+ * Rows as columns of aligned text; numbers to the right, their decimal points below each other, null as an empty cell. Where the table
+ * is wider than `width`, words of heads and texts go on to a second line, in the widest column first; no number is broken.
+ */
+export function formatTable(
+  rows: readonly Readonly<Record<string, unknown>>[],
+  names?: readonly string[],
+  width = Number.POSITIVE_INFINITY,
+): string {
   const columns = names ?? Object.keys(rows[0] ?? {});
   const decimals = columns.map((name) => Math.max(0, ...rows.map((row) => decimalsOf(row[name]))));
   const cells = rows.map((row) =>
@@ -10,14 +17,47 @@ export function formatTable(rows: readonly Readonly<Record<string, unknown>>[], 
       return formatCell(row[name]) + " ".repeat(missing);
     }),
   );
-  const widths = columns.map((name, i) => Math.max(name.length, ...cells.map((row) => (row[i] as string).length)));
   const isNumber = columns.map((name) => rows.some((r) => typeof r[name] === "number"));
+  const widths = fitted(columns, cells, isNumber, width);
   const line = (row: readonly string[]): string =>
     row
       .map((text, i) => (isNumber[i] ? text.padStart(widths[i] as number) : text.padEnd(widths[i] as number)))
       .join("  ")
       .trimEnd();
-  return [line(columns), line(widths.map((width) => "-".repeat(width))), ...cells.map(line)].join("\n");
+  const lines = (row: readonly string[]): readonly string[] => {
+    const parts = row.map((text, i) =>
+      text.length <= (widths[i] as number) ? [text] : wrap(text, widths[i] as number, "").split("\n"),
+    );
+    return Array.from({ length: Math.max(...parts.map((part) => part.length)) }, (_, nth) =>
+      line(parts.map((part) => part[nth] ?? "")),
+    );
+  };
+  return [...lines(columns), line(widths.map((of) => "-".repeat(of))), ...cells.flatMap(lines)].join("\n");
+}
+
+/** Column widths that fit, as far as words allow: the widest column gives first. */
+function fitted(
+  columns: readonly string[],
+  cells: readonly (readonly string[])[],
+  isNumber: readonly boolean[],
+  width: number,
+): readonly number[] {
+  const longest = (texts: readonly string[]): number => Math.max(0, ...texts.map((text) => text.length));
+  const widths = columns.map((name, i) => longest([name, ...cells.map((row) => row[i] as string)]));
+  const least = columns.map((name, i) =>
+    longest([
+      ...name.split(" "),
+      ...cells.flatMap((row) => (isNumber[i] ? [row[i] as string] : (row[i] as string).split(" "))),
+    ]),
+  );
+  let over = widths.reduce((sum, of) => sum + of + 2, -2) - width;
+  for (; over > 0 && over !== Number.POSITIVE_INFINITY; over--) {
+    const spare = widths.map((of, i) => (of > (least[i] as number) ? of : 0));
+    const widest = spare.indexOf(Math.max(...spare));
+    if (spare[widest] === 0) break;
+    widths[widest] = (widths[widest] as number) - 1;
+  }
+  return widths;
 }
 
 /** Characters from the decimal point on: of 1.25 three, of 12 none. */

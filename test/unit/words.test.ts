@@ -30,4 +30,18 @@ describe("formatTable", () => {
       "c              -1",
     ]);
   });
+
+  it("breaks heads and texts between words where the table is too wide, and no number", () => {
+    const rows = [{ group: 1, use: "more template uses, fewer logins", "came in 90 days": 1286, "95 %": "7 to 11.2" }];
+    expect(formatTable(rows, undefined, 43).split("\n")).toEqual([
+      "group  use            came in 90  95 %",
+      "                            days",
+      "-----  -----------  ------------  ---------",
+      "    1  more                 1286  7 to 11.2",
+      "       template",
+      "       uses, fewer",
+      "       logins",
+    ]);
+    expect(formatTable(rows).split("\n")).toHaveLength(3);
+  });
 });
