@@ -53,6 +53,21 @@ export async function openFixture(options: FixtureOptions): Promise<Database> {
      select 1 as lint_no, 'freshsuccess_40_30_30' as scorecard, 1 as version, 'stage_moved' as rule, 'a guide' as source, 'warning' as severity,
        '2 accounts moved' as sentence, 'acc_1, acc_2' as examples`,
   );
+  // What a card's author writes is text from outside, as labels are.
+  const said = (text: string): string => literal(`${text}${options.label ?? ""}`);
+  await database.run(
+    `insert into marts.scorecard_card by name
+     select 'freshsuccess_40_30_30' as scorecard, 1 as version, ${said("Textbook score")} as label, 'churn_risk' as purpose, 'tell which accounts are likely to leave' as purpose_in_words,
+       ${said("books closed by the fifth")} as objective, ${said("Kim")} as owner, 'managers, leadership' as audience, ${said("every account of plan")} as applies_in_words, 3 as n_kpis,
+       ${said("weighted mean of logins")} as formula_in_words, 'the weight of a KPI without a value goes to the others' as missing_in_words, ${said("red if a ticket is open")} as gates_in_words,
+       'red up to 30, yellow up to 70, green above 70' as bands_in_words, 40.0::double as points_proactive, 70.0::double as points_objective, true as is_assigned, true as is_current,
+       ${said("Kim")} as validated_by, date '2025-06-01' as validated_on, date '2023-07-01' as valid_until, 'cannot tell' as test_state, 'Not shown to rank leavers: 52 of 100 (48-56).' as test_sentence,
+       8 as n_known, 6 as n_known_agree, 1 as n_warnings, 0 as n_silenced, 1 as n_steps_open, ${said("select 1 -- ")} as sql_text`,
+  );
+  await database.run(
+    `insert into marts.scorecard_step by name select 'freshsuccess_40_30_30' as scorecard, 1 as version, 1 as step_no, 'objective' as step,
+       'Name the outcome that customers want' as label, 'done' as state, ${said("books closed")} as what`,
+  );
   return database;
 }
 

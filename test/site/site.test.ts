@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, realpath, rm, stat, symlink } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refresh } from "../../pipelines/commands/refresh.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
-import { writeArtefacts } from "../../pipelines/publish/artefacts.ts";
+import { artefacts, writeArtefacts } from "../../pipelines/publish/artefacts.ts";
 import { checkSite } from "../../pipelines/publish/check-site.ts";
 import { serveFolder } from "../../pipelines/publish/serve.ts";
 import { buildSite } from "../../pipelines/publish/site.ts";
@@ -20,6 +20,10 @@ import { axe, lookOver, open, pagesOf, picture, walk } from "./walk.ts";
 
 /** Text from outside that must show as text: in labels, file names, reject reasons and the book's title. */
 const hostile = ` <img src=x onerror="window.hit=1"></script><script>window.hit=1</script> [l](javascript:window.hit=1) \${window.hit=1} \u202Eoverride\u202C ${"long".repeat(1250)}`;
+
+/** Accounts of the demo whose name and owner are hostile; `named` is one of them that has a page. */
+const isHostile = (id: string): boolean => id.endsWith("7");
+let named = "";
 
 interface Book {
   readonly name: string;
@@ -51,10 +55,31 @@ async function build(book: Book): Promise<string> {
   return out;
 }
 
+/** With the managers' site, and with accounts whose name and owner somebody else wrote. */
+async function askForNames(book: string): Promise<void> {
+  const file = join(book, "assay.yaml");
+  const text = await readFile(file, "utf8");
+  const asked = text.replace(/^(site: \{.*min_cell: 5) \}$/m, "$1, managers: true }");
+  expect(asked).not.toBe(text);
+  await writeFile(file, asked);
+  const quoted = `"${hostile.replaceAll('"', '""')}"`;
+  for (const name of await readdir(join(book, "exports"))) {
+    if (!name.startsWith("accounts_")) continue;
+    const path = join(book, "exports", name);
+    const rows = (await readFile(path, "utf8")).split("\n").map((line) => {
+      const cells = line.split(",");
+      const [id = "", , signedUp, lifecycle] = cells;
+      return isHostile(id) ? [id, quoted, signedUp, lifecycle, quoted, ...cells.slice(5)].join(",") : line;
+    });
+    await writeFile(path, rows.join("\n"));
+  }
+}
+
 /** A release of a small demo book, made as a user makes one; its site is linked beside the others. */
 async function buildDemo(): Promise<string> {
   const book = join(folder, "demo-book");
   await simulate({ out: book, accounts: 250, months: 30, seed: 11, kind: "plain", log: silentLog });
+  await askForNames(book);
   const result = await refresh({
     book: await readBook(book, { cwd: folder, env: {} }),
     state: join(folder, "demo-state"),
@@ -63,6 +88,9 @@ async function buildDemo(): Promise<string> {
   });
   release = result.release.folder;
   await symlink(join(release, "site"), join(folder, "demo"));
+  await symlink(join(release, "site-managers"), join(folder, "managers"));
+  const known = await readFile(join(release, "artefacts", "account_search.json"), "utf8");
+  named = (JSON.parse(known) as { account_id: string }[]).find(({ account_id: id }) => isHostile(id))?.account_id ?? "";
   return join(folder, "demo");
 }
 
@@ -71,8 +99,11 @@ let release: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "assay-site-"));
   browser = await openBrowser();
-  for (const book of books) servers.set(book.name, await serveFolder({ folder: await build(book), port: 0 }));
-  servers.set("demo", await serveFolder({ folder: await buildDemo(), port: 0 }));
+  // Beside each other: a build waits for its child process more than it computes.
+  const sites = await Promise.all([...books.map(build), buildDemo()]);
+  for (const [i, name] of [...books.map((book) => book.name), "demo"].entries())
+    servers.set(name, await serveFolder({ folder: sites[i] as string, port: 0 }));
+  servers.set("managers", await serveFolder({ folder: join(folder, "managers"), port: 0 }));
 }, 900_000);
 
 afterAll(async () => {
@@ -149,10 +180,70 @@ test("text from outside is shown as it was written, and no wider than a phone", 
     const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     expect(over, name).toBeLessThanOrEqual(0);
   }
+  // A model card holds what its author wrote, in every part that an author writes.
+  await open(page, `${url}scorecards/freshsuccess_40_30_30.html`);
+  expect((await lookOver(page)).problems).toEqual([]);
+  const card = await page.locator(".facts").first().innerText();
+  for (const part of ["books closed by the fifth", "Kim", "every account of plan", "weighted mean of logins"])
+    expect(card).toContain(`${part} <img src=x onerror="window.hit=1"></script>`);
   await open(page, `${url}kpis/logins_28d.html`);
   expect(await page.textContent("h1")).toBe(`Logins${hostile}`);
   expect(await page.textContent(".masthead .book")).toBe(`Fern${hostile}`);
   expect(await page.title()).toContain(`Logins${hostile}`);
+  await context.close();
+});
+
+/** Pages that only the managers' site has; an account of a hostile name, one that nobody has. */
+const ofManagers = (): readonly string[] => [
+  "today.html",
+  "accounts/index.html",
+  `accounts/view.html?id=${named}`,
+  "accounts/view.html?id=nobody",
+  "surprises.html",
+  "archetypes.html",
+];
+
+test("the managers' pages open without the network: no error, no outside request, no broken text, no page without its links", async () => {
+  expect(await walk(browser, join(folder, "managers"), ofManagers())).toEqual([]);
+}, 120_000);
+
+test.each([
+  "light",
+  "dark",
+] as const)("on the managers' pages axe finds nothing serious in %s, and nothing is wider than the screen", async (colorScheme) => {
+  const url = (servers.get("managers") as { url: string }).url;
+  const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 }, bypassCSP: true });
+  const found: string[] = [];
+  for (const name of ofManagers()) {
+    const page = await context.newPage();
+    await open(page, url + name);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (over > 0) found.push(`${name}: ${over} px wider than the screen`);
+    await picture(page, `managers-${name.replace(/[?=]/g, "-")}-${colorScheme}`);
+    found.push(...(await axe(page)).map((problem) => `${name}: ${problem}`));
+    await page.close();
+  }
+  await context.close();
+  expect(found).toEqual([]);
+}, 120_000);
+
+test("the name that somebody else wrote is one line of text: on the account's page, in the list, in the search", async () => {
+  const url = (servers.get("managers") as { url: string }).url;
+  const context = await browser.newContext({ viewport: { width: 360, height: 800 } });
+  const page = await context.newPage();
+  await open(page, `${url}accounts/view.html?id=${named}`);
+  const title = (await page.textContent("h1")) ?? "";
+  expect(title).toContain('<img src=x onerror="window.hit=1"></script>');
+  // Signs that turn the direction of text are shown as such, and 5,000 letters are cut.
+  expect(title).not.toMatch(/[\u202e\u202c]/);
+  expect(title.length).toBeLessThan(200);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  await page.keyboard.press("/");
+  await page.keyboard.type(named);
+  const found = page.locator(".search-results a").first();
+  await found.waitFor();
+  expect(await found.getAttribute("href")).toContain(`accounts/view.html?id=${named}`);
+  expect(await page.evaluate(() => "hit" in window)).toBe(false);
   await context.close();
 });
 
@@ -258,6 +349,23 @@ test("a table sorts by its headers and filters by text, by keyboard", async () =
   await context.close();
 });
 
+test("a table saves itself as a CSV that a spreadsheet reads, formulas and other letters included", async () => {
+  const context = await browser.newContext({ acceptDownloads: true });
+  const page = await context.newPage();
+  await open(page, `${(servers.get("managers") as { url: string }).url}accounts/index.html`);
+  const saving = page.waitForEvent("download");
+  await page.getByRole("button", { name: /^Save as CSV ?: Accounts$/ }).click();
+  const saved = await saving;
+  expect(saved.suggestedFilename()).toMatch(/\.csv$/);
+  const text = await readFile(await saved.path(), "utf8");
+  expect(text.startsWith("\ufeffAccount,Id,")).toBe(true);
+  const shown = await page.locator('[role="group"][aria-label="Accounts"] tbody tr').count();
+  expect(text.trimEnd().split("\r\n").length).toBe(1 + shown);
+  // No cell begins as a formula does, whichever sign a spreadsheet splits at.
+  expect(text.slice(1).match(/(^|[,;\t\n])"?[=@]/g)).toBeNull();
+  await context.close();
+});
+
 test("the first page and its data are at most 400 kB compressed", async () => {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -286,7 +394,7 @@ test("the leadership site names no account in any file", async () => {
   expect(naming).toEqual([]);
 });
 
-test("no file of the demo's leadership site holds an account's id or name", async () => {
+test("no file that leadership gets of a release with a managers' site holds an account's id or name", async () => {
   const warehouse = await Database.open({ path: join(release, "warehouse.duckdb"), readOnly: true });
   const rows = await warehouse.query<{ word: string }>(
     "select distinct word from (select account_id as word from staging.account union all select name from staging.account) as w where length(word) > 3",
@@ -295,13 +403,24 @@ test("no file of the demo's leadership site holds an account's id or name", asyn
   expect(rows.length).toBeGreaterThan(300);
   const root = await realpath(join(folder, "demo"));
   const found: string[] = [];
-  for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
+  const forLeadership = new Set(artefacts.map(({ name, format }) => `${name}.${format}`));
+  const files = [
+    ...(await readdir(root, { recursive: true, withFileTypes: true })),
+    ...(await readdir(join(release, "artefacts"), { withFileTypes: true })).filter(({ name }) =>
+      forLeadership.has(name),
+    ),
+  ];
+  for (const entry of files) {
     // The libraries' own words are nobody's name.
     if (!entry.isFile() || /_node|_observablehq/.test(entry.parentPath)) continue;
     const text = await readFile(join(entry.parentPath, entry.name), "latin1");
     found.push(...rows.filter(({ word }) => text.includes(word)).map(({ word }) => `${entry.name}: ${word}`));
   }
   expect(found).toEqual([]);
+  // The search for names finds them where they may be.
+  const portfolio = await readFile(join(release, "artefacts", "account_search.json"), "latin1");
+  expect(rows.filter(({ word }) => portfolio.includes(word)).length).toBeGreaterThan(50);
+  expect(files.length).toBeGreaterThan(100);
 });
 
 test("two builds of the same artefacts are the same bytes, with the times of as_of", async () => {

@@ -117,7 +117,7 @@ export async function walk(
       const page = await context.newPage();
       const problems = [...(await open(page, server.url + name))];
       const seen = await lookOver(page);
-      for (const link of seen.links) links.add(link.replace(/#.*$/, ""));
+      for (const link of seen.links) links.add(link.replace(/[?#].*$/, ""));
       found.push(...[...problems, ...seen.problems].map((problem) => `${name}: ${problem}`));
       await page.close();
     }
