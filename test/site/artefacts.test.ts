@@ -47,7 +47,11 @@ test("equal tables give equal bytes, whatever the order of their rows and the th
 });
 
 test("the manifest's facts are those of the files", async () => {
-  expect(files.map(({ name }) => name)).toEqual([...artefacts.map(({ name }) => name), "statement_practice", "statement"]);
+  expect(files.map(({ name }) => name)).toEqual([
+    ...artefacts.map(({ name }) => name),
+    "statement_practice",
+    "statement",
+  ]);
   const bands = files.find(({ name }) => name === "band_month") as ArtefactFile;
   const rows = JSON.parse(await read("band_month.json"));
   expect(bands.rows).toBe(rows.length);
