@@ -157,6 +157,28 @@ describe("home", () => {
     expect(plain(sentences.stateSentence([], [card]))).toBe(
       "The score was not checked against history in this release.",
     );
+    // Of several each is named before its own, and the question stands once.
+    const other = { ...card, scorecard: "first_year", label: "First year", version: 1 };
+    const both = [card, other];
+    expect(
+      plain(
+        sentences.weightSentence(
+          [points(2, "Use", 60), points(2, "Leave out", 40), { ...points(1, "Use", 100), scorecard: "first_year" }],
+          both,
+        ),
+      ),
+    ).toBe(
+      `"${card.label}": 60 of 100 points rest on an early warning; 40 on KPIs to leave out. "First year": 100 of 100 points rest on an early warning.`,
+    );
+    const otherState = {
+      ...state,
+      scorecard: "first_year",
+      version: 1,
+      sentence: "At most 51 of 100: close to a coin toss.",
+    };
+    expect(plain(sentences.stateSentence([state, otherState], both))).toBe(
+      `"${card.label}", asked which of two like customers leaves: not checked: 12 of 50 churned accounts needed. "First year": at most 51 of 100: close to a coin toss.`,
+    );
     // A score that was made for something else is not blamed for what it was not made for.
     expect(plain(sentences.stateSentence([state], [{ ...card, purpose: "behaviour_index" }]))).toContain(
       "was not made to foresee leaving",

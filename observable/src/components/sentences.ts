@@ -143,7 +143,7 @@ export function weightSentence(rows: readonly WeightOnEvidence[], cards: readonl
     ["Not known", "on KPIs of which history cannot tell"],
   ] as const;
   return assigned.flatMap((card, i): Sentence => {
-    const name = assigned.length === 1 ? ["this score's"] : [`"${card.label}"'s`];
+    const name = assigned.length === 1 ? "" : `"${card.label}": `;
     const rest = others.filter(([group]) => of(card, group) > 0);
     const parts: Sentence = rest.flatMap(
       ([group, where], j): Sentence => [
@@ -153,8 +153,8 @@ export function weightSentence(rows: readonly WeightOnEvidence[], cards: readonl
       ],
     );
     return [
-      i === 0 ? "" : " ",
-      ...say`${points(of(card, "Use"))} of ${name} 100 points rest on an early warning`,
+      `${i === 0 ? "" : " "}${name}`,
+      ...say`${points(of(card, "Use"))} of ${[assigned.length === 1 ? "this score's 100" : "100"]} points rest on an early warning`,
       ...parts,
       ".",
     ];
@@ -237,15 +237,19 @@ const madeFor: Readonly<Record<string, string>> = {
   loyalty: "was made to say who stays whole, not who leaves; judged by leaving all the same",
 };
 
-/** What history says of the assigned scorecards themselves, in the words of the validation. */
+const question = "asked which of two like customers leaves";
+
+/** What history says of the assigned scorecards themselves, in the words of the validation; of several the question stands once. */
 export function stateSentence(states: readonly ScorecardState[], cards: readonly Scorecard[]): Sentence {
   const assigned = assignedCards(cards);
   if (assigned.length === 0) return say`No scorecard is assigned to accounts.`;
+  const isAsked = (card: Scorecard): boolean => madeFor[card.purpose] === undefined;
+  const firstAsked = assigned.find(isAsked);
   return assigned.flatMap((card, i): Sentence => {
     const state = states.find((s) => s.scorecard === card.scorecard && s.version === card.version);
     const name = assigned.length === 1 ? "The score" : `"${card.label}"`;
     const purpose = madeFor[card.purpose];
-    const head = purpose === undefined ? `${name}, asked which of two like customers leaves` : `${name} ${purpose}`;
+    const head = purpose !== undefined ? `${name} ${purpose}` : card === firstAsked ? `${name}, ${question}` : name;
     return [
       i === 0 ? "" : " ",
       ...(state === undefined

@@ -85,7 +85,8 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         sentence: [
           ...trustSentence(data.leaver_band, styles, release, isScored),
           ...simpleScoreSentence(data.leaver_band, styles),
-          ...assigned.flatMap((card) =>
+          // Of several the one for everybody comes first; what the others' leavers had stands on their own pages.
+          ...assigned.slice(0, 1).flatMap((card) =>
             besideStayersSentence(ofCard(data.band_before, card), styles, release.gap_days, {
               named: assigned.length > 1 ? card.label : null,
             }),
