@@ -125,7 +125,7 @@ insert into validation.kpi_verdict values ${kpis.map((kpi) => `('${kpi}', 'ends'
 create table validation.kpi_pair (kpi varchar, other varchar, "group" integer);
 create table features.kpi_definition (id varchar, label varchar);
 create table scores.scorecard as
-select 'card' as scorecard, 1 as version, date '2020-01-01' as created_on, 'weighted_mean' as combine, true as is_assigned,
+select 'card' as scorecard, 1 as version, 'Card' as label, date '2020-01-01' as created_on, 'weighted_mean' as combine, true as is_assigned,
   cast(null as date) as in_force_from, 1 as assign_order, '{"list":[{"id":"red","to":40}]}' as bands;
 create table scores.scorecard_weight (scorecard varchar, version integer, part_no integer, kpi varchar, share decimal(18,6));
 insert into scores.scorecard_weight values ('card', 1, 1, 'use', 50), ('card', 1, 2, 'tickets', 30), ('card', 1, 3, 'csat', 20);
