@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type BandStyle, styleOf } from "../bands.js";
 import { date, percent, percentTick, toDate } from "../format.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, isNarrow } from "./frame.js";
 
 export interface BandShare {
   readonly snapshot_date: string;
@@ -20,7 +20,7 @@ export function bandsOverTime(
     readonly width: number;
     readonly styles: readonly BandStyle[];
     readonly what: string;
-    readonly marks?: readonly { readonly on: string; readonly label: string }[];
+    readonly marks?: readonly DateMark[];
   },
 ): Node {
   const { width, styles, what, marks = [] } = options;
@@ -82,14 +82,7 @@ export function bandsOverTime(
           { x: "on", y1: "from", y2: "to", fill: colour, stroke: "var(--theme-background)", strokeWidth: 0.75 },
         ),
       ),
-      Plot.ruleX(
-        marks.filter(({ on }) => on > (dates[0] as string) && on <= (dates.at(-1) as string)),
-        { x: (d) => toDate(d.on), stroke: "currentColor", strokeDasharray: "3,3" },
-      ),
-      Plot.text(
-        marks.filter(({ on }) => on > (dates[0] as string) && on <= (dates.at(-1) as string)),
-        { x: (d) => toDate(d.on), text: "label", frameAnchor: "top", dy: -14, fontSize: 11 },
-      ),
+      ...dateMarks(marks, dates),
       Plot.text(labels, {
         x: "on",
         y: "y",

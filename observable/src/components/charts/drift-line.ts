@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { date, toDate } from "../format.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, isNarrow } from "./frame.js";
 
 export interface DriftPoint {
   readonly snapshot_date: string;
@@ -11,7 +11,10 @@ export interface DriftPoint {
 }
 
 /** How far scores lie from those of the first reading, over time; filled where that is more than chance. Zero-based. */
-export function driftLine(data: readonly DriftPoint[], { width }: { readonly width: number }): Node {
+export function driftLine(
+  data: readonly DriftPoint[],
+  { width, marks = [] }: { readonly width: number; readonly marks?: readonly DateMark[] },
+): Node {
   const rows = data.filter(({ psi }) => psi !== null);
   const x = (d: DriftPoint): Date => toDate(d.snapshot_date);
   const bar = (d: DriftPoint): number => Math.max(0.1, d.bar ?? 0);
@@ -28,6 +31,10 @@ export function driftLine(data: readonly DriftPoint[], { width }: { readonly wid
     y: { domain: [0, top], label: "↑ stability index", grid: true, ticks: 4 },
     marks: [
       Plot.ruleY([0]),
+      ...dateMarks(
+        marks,
+        rows.map((d) => d.snapshot_date),
+      ),
       Plot.lineY(rows, { x, y: bar, stroke: "currentColor", strokeOpacity: 0.6, strokeDasharray: "4,3" }),
       Plot.lineY(rows, { x, y: "psi", stroke: "var(--accent)", strokeOpacity: 0.5 }),
       Plot.dot(rows, {

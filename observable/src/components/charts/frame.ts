@@ -1,6 +1,7 @@
 // What the charts share: margins that fit a phone, labels that fit their margin, the coin-toss axis.
 
 import * as Plot from "@observablehq/plot";
+import { toDate } from "../format.js";
 
 export const isNarrow = (width: number): boolean => width < 480;
 
@@ -37,6 +38,36 @@ export const chartStyle = {
   overflow: "visible",
   background: "none",
 } as const;
+
+/** A date worth a line in a chart over time: a note by its number, a version, a step. */
+export interface DateMark {
+  readonly on: string;
+  readonly label: string;
+}
+
+/** Dashed lines at dates, each with its label above the frame; only those after the first date of the chart, up to its last. */
+export function dateMarks(
+  marks: readonly DateMark[],
+  dates: readonly string[],
+  /** Of a chart in strips, `strip` is the one that has the labels. */
+  { dy = -14, strip }: { readonly dy?: number; readonly strip?: string | undefined } = {},
+): readonly Plot.Markish[] {
+  const sorted = [...dates].sort();
+  const [first, last] = [sorted[0] ?? "", sorted.at(-1) ?? ""];
+  const shown = marks.filter(({ on }) => on > first && on <= last);
+  const x = (d: DateMark): Date => toDate(d.on);
+  return [
+    Plot.ruleX(shown, { x, stroke: "currentColor", strokeDasharray: "3,3" }),
+    Plot.text(shown, {
+      x,
+      text: "label",
+      frameAnchor: "top",
+      dy,
+      fontSize: 11,
+      ...(strip === undefined ? {} : { fy: () => strip }),
+    }),
+  ];
+}
 
 /** An axis of 100 pairs around 50 that holds all given areas under the curve, at least 35 to 65. */
 export function pairDomain(aucs: readonly (number | null | undefined)[]): readonly [number, number] {

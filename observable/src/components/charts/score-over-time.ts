@@ -1,19 +1,24 @@
 import * as Plot from "@observablehq/plot";
 import { count, date, points, toDate } from "../format.js";
 import type { ScoreMonth } from "../rows.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, isNarrow } from "./frame.js";
 
-/** The mean score at each month's last reading, by account and by money, with a line where another version took over. */
+/** The mean score at each month's last reading, by account and by money, with a line where another version took over or a note was made. */
 export function scoreOverTime(
   rows: readonly ScoreMonth[],
-  { width, domain }: { readonly width: number; readonly domain: readonly [number, number] },
+  options: {
+    readonly width: number;
+    readonly domain: readonly [number, number];
+    readonly marks?: readonly DateMark[];
+  },
 ): Node {
+  const { width, domain, marks = [] } = options;
   const narrow = isNarrow(width);
   const lines = [
     { name: "each account counts the same", of: (d: ScoreMonth) => d.mean_score, dash: "none" },
     { name: "weighted by money", of: (d: ScoreMonth) => d.mean_by_money, dash: "4,3" },
   ].filter(({ of }) => rows.some((d) => of(d) !== null));
-  const changes = rows.filter((d) => d.is_new_version);
+  const versions = rows.filter((d) => d.is_new_version).map((d) => ({ on: d.snapshot_date, label: `v${d.version}` }));
   return Plot.plot({
     width,
     height: narrow ? 220 : 260,
@@ -24,14 +29,10 @@ export function scoreOverTime(
     x: { type: "utc", label: null, ticks: narrow ? 4 : 8 },
     y: { domain: [...domain], label: "↑ mean score", grid: true, ticks: 5 },
     marks: [
-      Plot.ruleX(changes, { x: (d) => toDate(d.snapshot_date), stroke: "currentColor", strokeDasharray: "3,3" }),
-      Plot.text(changes, {
-        x: (d) => toDate(d.snapshot_date),
-        text: (d) => `v${d.version}`,
-        frameAnchor: "top",
-        dy: -14,
-        fontSize: 11,
-      }),
+      ...dateMarks(
+        [...versions, ...marks],
+        rows.map((d) => d.snapshot_date),
+      ),
       ...lines.map(({ of, dash }) =>
         Plot.line(rows, {
           x: (d) => toDate(d.snapshot_date),

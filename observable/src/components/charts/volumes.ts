@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { count, date, toDate } from "../format.js";
-import { chartStyle, fitLabel, isNarrow, labelMargin } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, fitLabel, isNarrow, labelMargin } from "./frame.js";
 
 export interface Volume {
   readonly source: string;
@@ -10,7 +10,10 @@ export interface Volume {
 }
 
 /** Rows of each source by week, one strip a source on a scale of its own; a mark where the volume stepped up or down. */
-export function volumes(data: readonly Volume[], { width }: { readonly width: number }): Node {
+export function volumes(
+  data: readonly Volume[],
+  { width, marks = [] }: { readonly width: number; readonly marks?: readonly DateMark[] },
+): Node {
   const sources = [...new Set(data.map(({ source }) => source))];
   const most = new Map<string, number>();
   for (const d of data) most.set(d.source, Math.max(most.get(d.source) ?? 1, d.n_rows));
@@ -19,16 +22,21 @@ export function volumes(data: readonly Volume[], { width }: { readonly width: nu
   const x = (d: Volume): Date => toDate(d.week);
   return Plot.plot({
     width,
-    height: 40 + 42 * sources.length,
+    height: 50 + 42 * sources.length,
     marginLeft,
     marginRight: isNarrow(width) ? 16 : 120,
-    marginTop: 10,
+    marginTop: 20,
     marginBottom: 26,
     style: chartStyle,
     x: { type: "utc", label: null, ticks: isNarrow(width) ? 3 : 6 },
     y: { domain: [0, 1.1], axis: null },
     fy: { domain: sources, axis: null, padding: 0.15 },
     marks: [
+      ...dateMarks(
+        marks,
+        data.map((d) => d.week),
+        { dy: -10, strip: sources[0] },
+      ),
       Plot.ruleY([0], { stroke: "currentColor", strokeOpacity: 0.3 }),
       Plot.areaY(data, { x, y: share, fy: "source", fill: "var(--accent)", fillOpacity: 0.3 }),
       Plot.lineY(data, { x, y: share, fy: "source", stroke: "var(--accent)", strokeWidth: 1.2 }),

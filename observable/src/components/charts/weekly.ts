@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { date, toDate } from "../format.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, isNarrow } from "./frame.js";
 
 export interface WeekPoint {
   readonly week: string;
@@ -15,11 +15,12 @@ export function weekly(
     readonly label: string;
     /** The top of the axis; default: the largest value. */
     readonly top?: number;
-    readonly marks?: readonly { readonly on: string; readonly label: string }[];
+    readonly marks?: readonly DateMark[];
+    readonly notes?: readonly DateMark[];
     readonly format: (value: number) => string;
   },
 ): Node {
-  const { width, label, marks = [], format } = options;
+  const { width, label, marks = [], notes = [], format } = options;
   const top = options.top ?? Math.max(1e-9, ...data.map(({ value }) => value)) * 1.06;
   const x = (d: WeekPoint): Date => toDate(d.week);
   return Plot.plot({
@@ -37,6 +38,11 @@ export function weekly(
       Plot.areaY(data, { x, y: "value", fill: "var(--accent)", fillOpacity: 0.12 }),
       Plot.lineY(data, { x, y: "value", stroke: "var(--accent)", strokeWidth: 1.5 }),
       Plot.dot(data.length === 1 ? data : [], { x, y: "value", fill: "var(--accent)" }),
+      ...dateMarks(
+        notes,
+        data.map((d) => d.week),
+        { dy: -20 },
+      ),
       Plot.ruleX(marks, { x: (d) => toDate(d.on), stroke: "var(--band-red)", strokeDasharray: "3,2" }),
       Plot.text(marks.slice(-3), {
         x: (d) => toDate(d.on),

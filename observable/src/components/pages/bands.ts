@@ -458,11 +458,16 @@ function meanFigure(page: Context, card: Scorecard): HTMLElement | null {
     { name: "Accounts with a score", text: (r) => count(r.n_scored), value: (r) => r.n_scored, isNumber: true },
   ];
   const changes = rows.filter((r) => r.is_new_version).length;
+  const notes = noteMarks(
+    page.note,
+    rows.map((r) => r.snapshot_date),
+  );
   return figure({
     title: `Mean score over time: ${card.label}`,
     subtitle: `on its scale of ${points(card.scale_from)} to ${points(card.scale_to)}, at the last scored date of each month; line: every account alike, dashed: weighted by money${changes > 0 ? "; upright lines: another version took over, and scores on both sides do not compare" : ""}`,
     alt: `The mean score was ${points(first.mean_score)} on ${date(first.snapshot_date)} and ${points(last.mean_score)} on ${date(last.snapshot_date)}${changes > 0 ? `, under ${count(changes + 1)} versions` : ""}.`,
-    chart: (width) => scoreOverTime(rows, { width, domain: [card.scale_from, card.scale_to] }),
+    chart: (width) => scoreOverTime(rows, { width, domain: [card.scale_from, card.scale_to], marks: notes.marks }),
+    ...(notes.words === "" ? {} : { note: notes.words }),
     table: { name: `mean-score-${card.scorecard}`, rows, columns },
     sql: statementsOf(page.statement, ["marts.score_month"]),
   });

@@ -3,9 +3,10 @@ import { volumes } from "../charts/volumes.js";
 import { type Column, figure, tableWithCsv } from "../figure.js";
 import { count, daysBetween, missing, percent, plural, shortDate } from "../format.js";
 import { paragraph, say } from "../prose.js";
-import type { DataCheck, DataSource, Delivery, Reject, Release, Statement } from "../rows.js";
+import type { DataCheck, DataSource, Delivery, Note, Reject, Release, Statement } from "../rows.js";
 import type { KpiQuality, SourceContract, SourceWeek } from "../rows-evidence.js";
 import { dataSentence, sentenceOf } from "../sentences.js";
+import { noteMarks } from "../sentences-bands.js";
 import { qualitySentence, volumeSentence } from "../sentences-evidence.js";
 import { caption, finding, section, sqlSection } from "./parts.js";
 
@@ -15,6 +16,7 @@ export interface DataData {
   readonly data_source: readonly DataSource[];
   readonly delivery: readonly Delivery[];
   readonly kpi_quality: readonly KpiQuality[];
+  readonly note: readonly Note[];
   readonly reject: readonly Reject[];
   readonly source_contract: readonly SourceContract[];
   readonly source_week: readonly SourceWeek[];
@@ -38,7 +40,7 @@ export function dataPage(data: DataData, today: Date): HTMLElement {
     )}
     ${markList(data.data_source)}
     ${section("Sources", sourceTable(data.data_source, data.source_contract, release), caption("Days behind: whole days between a source's last row and the day of the report. Expected within: what the book promises of it; where it is broken and the release was published all the same, a mark stands above."))}
-    ${volumeFigure(data.source_week)}
+    ${volumeFigure(data.source_week, data.note)}
     ${qualitySection(data.kpi_quality)}
     ${section(
       "Checks",
@@ -77,7 +79,8 @@ function markList(rows: readonly DataSource[]): HTMLElement | null {
 }
 
 /** Rows by week, one strip a source: where a feed stopped, doubled or thinned out. */
-function volumeFigure(rows: readonly SourceWeek[]): HTMLElement {
+function volumeFigure(rows: readonly SourceWeek[], all: readonly Note[]): HTMLElement {
+  const notes = noteMarks(all, rows.map(({ week }) => week).sort());
   return figure({
     id: "volume",
     title: "Rows by week",
@@ -85,9 +88,9 @@ function volumeFigure(rows: readonly SourceWeek[]): HTMLElement {
     alt: volumeSentence(rows)
       .map((part) => (typeof part === "string" ? part : part.fact))
       .join(""),
-    chart: rows.length === 0 ? null : (width) => volumes(rows, { width }),
+    chart: rows.length === 0 ? null : (width) => volumes(rows, { width, marks: notes.marks }),
     empty: "No source has a whole week of rows yet.",
-    ...finding(volumeSentence(rows)),
+    ...finding(volumeSentence(rows), notes.words),
     table: {
       name: "source-weeks",
       rows,

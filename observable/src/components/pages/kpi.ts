@@ -21,9 +21,10 @@ import {
   shortDate,
 } from "../format.js";
 import { paragraph, type Sentence } from "../prose.js";
-import type { Kpi, KpiRange, KpiSegment, Release, Statement } from "../rows.js";
+import type { Kpi, KpiRange, KpiSegment, Note, Release, Statement } from "../rows.js";
 import type { KpiCohort, KpiCut, KpiDetail } from "../rows-evidence.js";
 import { isTested } from "../sentences.js";
+import { noteMarks } from "../sentences-bands.js";
 import {
   badgesInWords,
   coverageSentence,
@@ -41,7 +42,12 @@ import {
 import { caption, finding, section, sqlSection } from "./parts.js";
 
 /** One KPI: its sentence, what happened by value, when the link shows, whether it lasts, and how it is made. */
-export function kpiPage(data: KpiDetail, release: Release, statements: readonly Statement[]): HTMLElement {
+export function kpiPage(
+  data: KpiDetail,
+  release: Release,
+  statements: readonly Statement[],
+  notes: readonly Note[],
+): HTMLElement {
   const kpi = data.kpi[0] as Kpi;
   const group = actionGroups.find((g) => g.group === kpi.action_group) ?? actionGroups[4];
   const sql = data.sql[0]?.sql_text ?? null;
@@ -58,7 +64,7 @@ export function kpiPage(data: KpiDetail, release: Release, statements: readonly 
     ${nowFigure(data, kpi)}
     ${isTested(kpi) ? [looksFigure(data, kpi), interventionFigure(data, kpi)] : null}
     ${kinSection(data, kpi)}
-    ${weeksFigure(data, kpi)}
+    ${weeksFigure(data, kpi, notes)}
     ${definition(data, kpi)}
     ${sql === null ? null : section("SQL", sqlBlock("How the KPI is computed for every account and snapshot", sql))}
     ${sqlSection(statements, ["marts.kpi", "marts.kpi_range", "marts.kpi_lead", "marts.kpi_period", "marts.kpi_segment", "marts.kpi_cohort", "marts.kpi_group", "marts.kpi_cut", "marts.kpi_shift", "marts.kpi_drift", "marts.kpi_look", "marts.kpi_intervention", "marts.kpi_pair", "marts.kpi_week"])}
@@ -435,10 +441,14 @@ function kinSection({ kin, labels }: KpiDetail, kpi: Kpi): HTMLElement | null {
 }
 
 /** Coverage by week, with the steps in what feeds the KPI. */
-function weeksFigure({ weeks }: KpiDetail, kpi: Kpi): HTMLElement | null {
+function weeksFigure({ weeks }: KpiDetail, kpi: Kpi, all: readonly Note[]): HTMLElement | null {
   if (weeks.length === 0) return null;
   const rows = [...weeks].sort((a, b) => a.week.localeCompare(b.week));
   const last = rows.at(-1) as (typeof rows)[number];
+  const notes = noteMarks(
+    all,
+    rows.map((r) => r.week),
+  );
   return figure({
     title: "How many accounts have a value",
     subtitle: `share of accounts at each weekly snapshot, ${count(last.n_accounts)} accounts at the last; rule: a step in the rows that feed it`,
@@ -450,11 +460,12 @@ function weeksFigure({ weeks }: KpiDetail, kpi: Kpi): HTMLElement | null {
           width,
           label: "share with a value",
           top: 1,
+          notes: notes.marks,
           marks: rows.flatMap((r) => (r.step === null ? [] : [{ on: r.week, label: `step ${r.step}` }])),
           format: percentTick,
         },
       ),
-    ...finding(coverageSentence(rows)),
+    ...finding(coverageSentence(rows), notes.words),
     table: {
       name: `${kpi.kpi}-coverage`,
       rows,

@@ -45,10 +45,10 @@ export function sqlSection(statements: readonly Statement[], models: readonly st
 
 export const caption = (text: string): HTMLElement => html`<p class="caption">${text}</p>` as HTMLElement;
 
-/** What a chart shows in words, for a figure's note; nothing where there is nothing to say. */
-export const finding = (sentence: Sentence): { readonly note?: Node } =>
-  sentence.length === 0
+/** What a chart shows in words, for a figure's note, and the notes on its dates after it; nothing where there is nothing to say. */
+export const finding = (sentence: Sentence, words = ""): { readonly note?: Node } =>
+  sentence.length === 0 && words === ""
     ? {}
     : {
-        note: html`<span class="finding">${marked(sentence)}</span>` as Node,
+        note: html`<span>${sentence.length === 0 ? null : html`<span class="finding">${marked(sentence)}</span>`} ${words}</span>` as Node,
       };

@@ -20,7 +20,7 @@ import {
   times,
 } from "../format.js";
 import { paragraph, type Sentence, say } from "../prose.js";
-import type { Release, ScorecardKpi, Statement } from "../rows.js";
+import type { Note, Release, ScorecardKpi, Statement } from "../rows.js";
 import type {
   ScorecardCalibration,
   ScorecardCard,
@@ -31,6 +31,7 @@ import type {
   ScorecardTest,
 } from "../rows-evidence.js";
 import { weightSentence } from "../sentences.js";
+import { noteMarks } from "../sentences-bands.js";
 import {
   calibrationSentence,
   caughtSentence,
@@ -57,6 +58,7 @@ export function scorecardPage(
   release: Release,
   statements: readonly Statement[],
   today: Date,
+  notes: readonly Note[],
 ): HTMLElement {
   const version = newestVersions(data.versions)[0]?.version ?? 1;
   const of = <T extends OfVersion>(rows: readonly T[]): readonly T[] => rows.filter((r) => r.version === version);
@@ -78,7 +80,7 @@ export function scorecardPage(
     ${ranking(of(data.tests), whole, card)}
     ${besides(of(data.differences), card)}
     ${isProbability(card.purpose) ? calibration(of(data.calibrations)) : noCalibration(card)}
-    ${overTime(of(data.decays)[0], data, version)}
+    ${overTime(of(data.decays)[0], data, version, notes)}
     ${weights(data, version)}
     ${leaveOneOut(of(data.leftOut), card, release)}
     ${plays(of(data.plays), card)}
@@ -403,10 +405,15 @@ function overTime(
   decay: ScorecardDetail["decays"][number] | undefined,
   data: ScorecardDetail,
   version: number,
+  all: readonly Note[],
 ): HTMLElement {
   const drifts = data.drifts
     .filter((d) => d.version === version)
     .sort((a, b) => a.snapshot_date.localeCompare(b.snapshot_date));
+  const notes = noteMarks(
+    all,
+    drifts.map((d) => d.snapshot_date),
+  );
   return section(
     "Does it wear off?",
     paragraph(decaySentence(decay)),
@@ -416,9 +423,9 @@ function overTime(
       subtitle:
         "population stability index against the first reading; dashed: what chance alone passes once in a hundred, at least 0.1; filled: more than that",
       alt: drifts.map((d) => `${date(d.snapshot_date)}: ${d.psi?.toFixed(2) ?? "unknown"}.`).join(" "),
-      chart: drifts.length === 0 ? null : (width) => driftLine(drifts, { width }),
+      chart: drifts.length === 0 ? null : (width) => driftLine(drifts, { width, marks: notes.marks }),
       empty: "There are no two readings to compare.",
-      ...finding(scoreDriftSentence(drifts)),
+      ...finding(scoreDriftSentence(drifts), notes.words),
       table: {
         name: "drift",
         rows: drifts,
