@@ -70,7 +70,8 @@ export async function validationNodes(
 
 /**
  * Of {@link validationNodes} what only other nodes read and what has rows by observation, account or stratum: a release does not hold it.
- * The statistics made of it stay, and validation.kpi_influence, from which the error of any difference follows.
+ * The statistics made of it stay; so do validation.kpi_influence, from which the error of any difference follows, and validation.kpi_placed,
+ * the labelled values of which `suggest scorecard` makes one.
  */
 export const scratchTables: ReadonlySet<string> = new Set([
   "validation.baseline_row",
@@ -80,7 +81,6 @@ export const scratchTables: ReadonlySet<string> = new Set([
   "validation.kpi_date_cell",
   "validation.kpi_observed",
   "validation.kpi_part",
-  "validation.kpi_placed",
   "validation.kpi_series",
   "validation.kpi_shape_part",
   "validation.kpi_side_influence",
