@@ -54,7 +54,7 @@ async function answer(
     }
     const sentences = (
       await query<{ sentence: string }>(
-        `select sentence from marts.practice_sentence where topic in (${topics.map(literal).join(", ")}) order by place_no`,
+        `select sentence from marts.practice_sentence where list_contains([${topics.map(literal).join(", ")}], topic) order by place_no`,
       )
     ).map(({ sentence }) => sentence);
     const found = await parts(query);
@@ -72,7 +72,8 @@ async function answer(
           ...(note === undefined ? [] : [wrap(note, width, "")]),
         ].join("\n"),
       );
-    context.print([sentences.map((sentence) => wrap(sentence, width, "")).join("\n"), ...blocks].join("\n\n"));
+    const said = sentences.length === 0 ? [] : [sentences.map((sentence) => wrap(sentence, width, "")).join("\n")];
+    context.print([...said, ...blocks].join("\n\n"));
   } finally {
     database.close();
   }

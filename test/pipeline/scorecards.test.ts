@@ -5,9 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Backtest, backtest } from "../../pipelines/commands/backtest.ts";
 import type { Context } from "../../pipelines/commands/context.ts";
 import { diff } from "../../pipelines/commands/diff.ts";
+import { digest } from "../../pipelines/commands/digest.ts";
 import { explain } from "../../pipelines/commands/explain.ts";
+import { plays } from "../../pipelines/commands/plays.ts";
+import { archetypesOf, cardsOf, clusters, outcomesOf } from "../../pipelines/commands/practice.ts";
 import { refresh } from "../../pipelines/commands/refresh.ts";
 import { score } from "../../pipelines/commands/score.ts";
+import { surprises } from "../../pipelines/commands/surprises.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
@@ -262,4 +266,42 @@ test("explanations of a release add up, parts to the score and causes to the dif
     expect(sum(e.parts.map(({ contribution }) => contribution))).toBe(toMillionths(e.score));
     expect(sum(e.since.lines.map(({ amount }) => amount))).toBe(toMillionths(e.score) - toMillionths(e.since.score));
   }
+});
+
+describe("answers of practice and of the portfolio", () => {
+  const verbs: Readonly<Record<string, (context: Context, json: boolean) => Promise<void>>> = {
+    clusters: (context, json) => clusters(context, book, { state, json }),
+    archetypes: (context, json) => archetypesOf(context, book, { state, json }),
+    outcomes: (context, json) => outcomesOf(context, book, undefined, { state, json }),
+    cards: (context, json) => cardsOf(context, book, { state, json }),
+    plays: (context, json) => plays(context, book, { state, json }),
+    digest: (context, json) => digest(context, book, undefined, { state, json }),
+    surprises: (context, json) => surprises(context, book, { state, json }),
+  };
+
+  test.each(Object.keys(verbs))("%s: words for people, JSON for programs", async (verb) => {
+    const run = verbs[verb] as (typeof verbs)[string];
+    const text = await printed((context) => run(context, false));
+    expect(text).toMatch(/^\S[\s\S]{40,}/);
+    expect(text).not.toMatch(/\b(NaN|null|undefined|\[object)/);
+    expect(Object.keys(await json<object>((context) => run(context, true))).length).toBeGreaterThan(1);
+  });
+
+  test("the outcomes of one account are its own course and goals; an id that nobody has is said", async () => {
+    const [account] = await database.query<{ account_id: string; n: number }>(
+      "select account_id, count(*) as n from staging.goal where account_id in (select account_id from spine.account_period) group by account_id order by n desc, account_id limit 1",
+    );
+    const { account_id: id } = account as { account_id: string };
+    const asked = (of: string, json: boolean) => (context: Context) => outcomesOf(context, book, of, { state, json });
+    expect(await printed(asked(id, false))).toMatch(new RegExp(`^[A-Z ]+of ${id}|^COURSE|^GOALS`));
+    const { goals } = await json<{ goals: readonly { goal: string }[] }>(asked(id, true));
+    const [{ n } = { n: 0 }] = await database.query<{ n: number }>(
+      `select count(*) as n from staging.goal cross join meta.params where account_id = '${id}' and visible_on <= as_of and (superseded_on is null or as_of < superseded_on)`,
+    );
+    expect(goals.length).toBe(Number(n));
+    expect(goals.length).toBeGreaterThan(0);
+    await expect(printed(asked("nobody", false))).rejects.toThrow(
+      "expected the id of an account that pays or has paid",
+    );
+  });
 });
