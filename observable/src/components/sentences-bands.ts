@@ -1,6 +1,7 @@
 // What the report says of bands and renewals in words; each sentence has a form for when the answer is not known.
 
 import { type BandStyle, styleOf } from "./bands.js";
+import type { DateMark } from "./charts/frame.js";
 import { count, date, monthSpan, percent, plural, points, quarters } from "./format.js";
 import { list, type Sentence, say } from "./prose.js";
 import type {
@@ -165,7 +166,7 @@ export function renewalBandSentence(rows: readonly RenewalBand[], styles: readon
 export function noteMarks(
   notes: readonly Note[],
   dates: readonly string[],
-): { readonly marks: readonly { readonly on: string; readonly label: string }[]; readonly words: string } {
+): { readonly marks: readonly DateMark[]; readonly words: string } {
   const [first, last] = [dates[0] ?? "", dates.at(-1) ?? ""];
   const shown = notes.filter(({ noted_on: on }) => on > first && on <= last).slice(-9);
   return {

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type BandStyle, styleOf } from "../bands.js";
 import { date, points, toDate } from "../format.js";
-import { chartStyle, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, isNarrow } from "./frame.js";
 
 export interface ScorePoint {
   readonly on: string;
@@ -23,7 +23,7 @@ export function accountHistory(
     readonly styles: readonly BandStyle[];
     readonly from: number;
     readonly to: number;
-    readonly marks: readonly { readonly on: string; readonly label: string }[];
+    readonly marks: readonly DateMark[];
   },
 ): Node {
   const { width, styles, from, to, marks } = options;
