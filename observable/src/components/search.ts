@@ -50,10 +50,17 @@ export function searchBox(
   const said = html`<span class="only-spoken" role="status"></span>` as HTMLElement;
   const form = html`<form class="search" role="search">${input}${said}${results}</form>` as HTMLFormElement;
   let entries: readonly SearchEntry[] | null = null;
+  let loading: Promise<readonly SearchEntry[]> | null = null;
   const links = (): readonly HTMLAnchorElement[] => [...results.querySelectorAll("a")];
   const show = async (): Promise<void> => {
+    if (input.value.trim() !== "" && entries === null) {
+      loading ??= load().finally(() => {
+        loading = null;
+      });
+      entries = await loading;
+    }
+    // Read after the index has come: what was typed meanwhile counts.
     const query = input.value.trim();
-    if (query !== "") entries ??= await load();
     const found = findEntries(entries ?? [], query);
     results.hidden = query === "";
     results.replaceChildren(
@@ -67,8 +74,9 @@ export function searchBox(
     said.textContent = query === "" ? "" : `${found.length} found`;
   };
   input.oninput = show;
-  form.onsubmit = (event) => {
+  form.onsubmit = async (event) => {
     event.preventDefault();
+    await show();
     links()[0]?.click();
   };
   form.onkeydown = (event) => {
