@@ -1,8 +1,7 @@
-import { guardRailError, usageError } from "../lib/errors.ts";
+import { guardRailError } from "../lib/errors.ts";
 import type { Query } from "../warehouse/database.ts";
 import { dataSection, labelSection } from "./audit-labels.ts";
 import {
-  hasAuditTables,
   knownSection,
   lintSection,
   overrideSection,
@@ -35,12 +34,6 @@ export async function audit(
   const { book, state, release, database } = await openRelease(context, name, options);
   try {
     const { query } = database;
-    if (!(await hasAuditTables(query))) {
-      throw usageError(
-        `the release of ${book.book} was built by an earlier version of Assay, which knew nothing of what is audited here`,
-        `run 'npx assay refresh ${name}' first`,
-      );
-    }
     const sections = [
       await signOffSection(query, context.now()),
       await stateSection(query),

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Book, readBook } from "../config/book.ts";
+import { usageError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { assayVersion } from "../lib/version.ts";
 import { openCurrent, type Release } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
@@ -43,13 +45,27 @@ export async function openRelease(
 ): Promise<OpenBook & { readonly release: Release; readonly database: Database }> {
   const { book, state } = await openBook(context, name, options);
   return openCurrent(state, book.book, name, async (release) => {
-    const database = await openWarehouse(state, release);
+    const database = await openWarehouse(state, release, (error) => ofAnotherVersion(error, release, name));
     return { book, state, release, database };
   });
 }
 
-const openWarehouse = (state: string, release: Release): Promise<Database> =>
+/** A table or column that this version of Assay reads and the one that built the release did not make: not a bug, but work for a refresh. */
+function ofAnotherVersion(error: unknown, { manifest }: Release, name: string): unknown {
+  const isAbsent = error instanceof Error && /^(Catalog|Binder) Error/.test(error.message);
+  if (!isAbsent || manifest.assay_version === assayVersion) return error;
+  return Object.assign(
+    usageError(
+      `the release of ${manifest.book} was built by Assay ${manifest.assay_version} and lacks what Assay ${assayVersion} reads here`,
+      `run 'npx assay refresh ${name}' first`,
+    ),
+    { cause: error },
+  );
+}
+
+const openWarehouse = (state: string, release: Release, failed: (error: unknown) => unknown): Promise<Database> =>
   Database.open({
+    failed,
     path: join(release.folder, "warehouse.duckdb"),
     readOnly: true,
     allowedDirectories: [release.folder, join(state, "store")],

@@ -43,15 +43,6 @@ async function answer(
   const { book, database } = await openRelease(context, name, options);
   try {
     const { query } = database;
-    const [known] = await query<{ n: number }>(
-      "select count(*) as n from information_schema.tables where table_schema = 'marts' and table_name = 'practice_sentence'",
-    );
-    if (known?.n !== 1) {
-      throw usageError(
-        `the release of ${book.book} was built by an earlier version of Assay, which did not answer this`,
-        `run 'npx assay refresh ${name}' first`,
-      );
-    }
     const sentences = (
       await query<{ sentence: string }>(
         `select sentence from marts.practice_sentence where list_contains([${topics.map(literal).join(", ")}], topic) order by place_no`,

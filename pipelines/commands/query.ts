@@ -11,7 +11,9 @@ export async function query(
 ): Promise<void> {
   const { database } = await openRelease(context, name, options);
   try {
-    const rows = await database.query(sql).catch((error: unknown) => {
+    const rows = await database.query(sql).catch((failed: unknown) => {
+      // The statement is the user's: the engine's own words, whatever version built the release.
+      const error = failed instanceof Error ? (failed.cause ?? failed) : failed;
       throw usageError(
         `the statement failed: ${String(error instanceof Error ? error.message : error).split("\n")[0]}`,
       );

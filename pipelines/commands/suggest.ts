@@ -23,12 +23,6 @@ export async function suggest(
   const { book, database } = await openRelease(context, name, options);
   try {
     const { query } = database;
-    if (!(await hasAdvice(query))) {
-      throw usageError(
-        `the release of ${book.book} was built by an earlier version of Assay, which suggested nothing`,
-        `run 'npx assay refresh ${name}' first`,
-      );
-    }
     if (what === "scorecard") {
       await printScorecard(context, query, book.book, name, options.json === true);
       return;
@@ -59,13 +53,6 @@ export async function suggest(
     database.close();
   }
 }
-
-const hasAdvice = async (query: Query): Promise<boolean> =>
-  (
-    await query<{ n: number }>(
-      "select count(*) as n from information_schema.tables where table_schema = 'validation' and table_name in ('suggested_weight', 'suggested_threshold', 'gate_finding')",
-    )
-  )[0]?.n === 3;
 
 /** The file on stdout, so that it can be sent where it belongs; an error when no KPI has earned a place in it. */
 async function printScorecard(

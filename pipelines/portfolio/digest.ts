@@ -22,6 +22,8 @@ export interface DigestAccount {
   readonly days_to_renewal: number | null;
   readonly days_in_band: number | null;
   readonly new_flags: string | null;
+  /** The KPIs that give fewer points than at month_on, the two that fell most; null where none does or the days do not compare. */
+  readonly fell_most: string | null;
   readonly is_red: boolean;
   readonly is_newly_red: boolean;
 }
@@ -61,10 +63,19 @@ export async function readDigests(query: Query): Promise<readonly Digest[]> {
   );
   if (facts === undefined) return [];
   const accounts = await query<DigestAccount>(
-    `select account_id, name, owner, score, band, week_band, month_score, change_28d, mrr_minor, renews_on, days_to_renewal,
-       days_in_band, new_flags, is_red, is_newly_red
-     from marts.portfolio_account
-     order by mrr_minor desc nulls last, account_id`,
+    `with fall as (
+       select account_id,
+         string_agg(label || ' ' || printf('%.1f', change) || case when is_known_now then '' else ' (not known now)' end, '; ' order by fall_no)
+           as fell_most
+       from marts.part_fall
+       where fall_no <= 2 and change <= -0.05
+       group by account_id
+     )
+     select n.account_id, n.name, n.owner, n.score, n.band, n.week_band, n.month_score, n.change_28d, n.mrr_minor, n.renews_on, n.days_to_renewal,
+       n.days_in_band, n.new_flags, f.fell_most, n.is_red, n.is_newly_red
+     from marts.portfolio_account as n
+     left join fall as f on f.account_id = n.account_id
+     order by n.mrr_minor desc nulls last, n.account_id`,
   );
   const plays = await query<DigestPlay>(
     `select d.account_id, d.name, d.owner, d.play, p.label, d.due_on, d.state
@@ -127,6 +138,7 @@ export function digestMarkdown(digest: Digest): string {
     money(a.mrr_minor),
   ];
   const heads = ["account", "name", "score", "band", "a month"];
+  const fewer = `fewer points than on ${month_on ?? "an earlier day"} from`;
   const part = (title: string, about: string, rows: readonly unknown[], table: () => string): string =>
     `## ${title}: ${rows.length}\n\n${about}\n${rows.length === 0 ? "\nNone.\n" : `\n${table()}\n`}`;
   return [
@@ -138,8 +150,12 @@ export function digestMarkdown(digest: Digest): string {
       digest.newly_red,
       () =>
         markdownTable(
-          [...heads, "band then"],
-          digest.newly_red.map((a) => [...cells(a), markdownText(a.week_band ?? "not paying")]),
+          [...heads, "band then", fewer],
+          digest.newly_red.map((a) => [
+            ...cells(a),
+            markdownText(a.week_band ?? "not paying"),
+            markdownText(a.fell_most),
+          ]),
         ),
     ),
     part(
@@ -158,8 +174,13 @@ export function digestMarkdown(digest: Digest): string {
       digest.fell,
       () =>
         markdownTable(
-          [...heads, "score then", "change"],
-          digest.fell.map((a) => [...cells(a), shownScore(a.month_score), (a.change_28d as number).toFixed(1)]),
+          [...heads, "score then", "change", fewer],
+          digest.fell.map((a) => [
+            ...cells(a),
+            shownScore(a.month_score),
+            (a.change_28d as number).toFixed(1),
+            markdownText(a.fell_most),
+          ]),
         ),
     ),
     part(`Renewals in ${renewalDays} days`, "By date.", digest.renewals, () =>

@@ -30,16 +30,20 @@ export interface OpenOptions {
   readonly allowedDirectories?: readonly string[];
   /** Statements run before the connection is locked down. */
   readonly prepare?: readonly string[];
+  /** What a failed query is told as; default: the engine's own error. */
+  readonly failed?: (error: unknown) => unknown;
 }
 
 /** One DuckDB file (or memory) and one connection to it. Always UTC, never installs an extension. */
 export class Database {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
+  readonly #failed: (error: unknown) => unknown;
 
-  private constructor(instance: DuckDBInstance, connection: DuckDBConnection) {
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, failed: (error: unknown) => unknown) {
     this.#instance = instance;
     this.#connection = connection;
+    this.#failed = failed;
   }
 
   static async open(options: OpenOptions): Promise<Database> {
@@ -58,7 +62,7 @@ export class Database {
     if (options.tempDirectory !== undefined) config.temp_directory = options.tempDirectory;
     const instance = await DuckDBInstance.create(options.path, config);
     const connection = await instance.connect();
-    const database = new Database(instance, connection);
+    const database = new Database(instance, connection, options.failed ?? ((error) => error));
     try {
       await database.run("set timezone = 'UTC'");
       for (const sql of options.prepare ?? []) await database.run(sql);
@@ -81,7 +85,9 @@ export class Database {
 
   /** Runs one statement and returns its rows as plain values (see {@link Query}). */
   readonly query: Query = async <T>(sql: string): Promise<readonly T[]> => {
-    const reader = await this.#connection.runAndReadAll(sql);
+    const reader = await this.#connection.runAndReadAll(sql).catch((error: unknown) => {
+      throw this.#failed(error);
+    });
     const names = reader.deduplicatedColumnNames();
     const types = reader.columnTypes();
     return reader.getRows().map((row) => {

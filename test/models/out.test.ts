@@ -40,6 +40,10 @@ create table marts.portfolio_account as select * from (values
   ('c', null, null, null, 'unknown', null, null, null, null, date '2026-09-01', 155, 1, null, false, false))
   as t (account_id, name, owner, score, band, week_band, month_score, change_28d, mrr_minor, renews_on, days_to_renewal, days_in_band, new_flags, is_red, is_newly_red)
   cross join (select date '2026-03-23' as week_on, date '2026-03-02' as month_on);
+-- Of what a lost by 2026-03-02 the two KPIs that fell most are told; a third, and what rounds to nothing, is not.
+create table marts.part_fall as select * from (values
+  ('a', 'Open *tickets*', -7.26, true, 1), ('a', 'NPS', -5.0, false, 2), ('a', 'Logins', -0.1, true, 3), ('c', 'Logins', -0.04, true, 1))
+  as t (account_id, label, change, is_known_now, fall_no);
 create table marts.play as select 1 as play_no, 'call' as play, 'Call' as label, '1. =call' as steps;
 create table marts.play_due as select * from (values
   ('b', 'call', '=1+1', '../Ida | <b>', date '2026-03-20', date '2026-03-27', null::date, 'overdue'), ('a', 'call', 'Alder', 'x', date '2026-03-20', date '2026-03-27', date '2026-03-21', 'started'))
@@ -147,9 +151,12 @@ describe("plays and digests", () => {
     expect(text.split("\n")[0]).toBe("# ../Ida \\| &lt;b&gt;, 2026-03-30");
     expect(text).toContain("2 accounts pay 50.00 USD a month; 1 are in the worst band.");
     expect(text).toContain("## Newly red: 1\n\nIn the worst band now and not on 2026-03-23.");
-    expect(text).toContain("| b | =1+1 | no score | red | 1.00 USD | yellow |");
+    expect(text).toContain("| b | =1+1 | no score | red | 1.00 USD | yellow |  |");
     expect(text).toContain("| b | =1+1 | no score | red | 1.00 USD | Low \\*use\\* |");
-    expect(text).toContain('| a | Alder, "Old" &amp; Sons | 75.1 | green | 49.00 USD | 87.0 | -11.9 |');
+    expect(text).toContain(
+      '| a | Alder, "Old" &amp; Sons | 75.1 | green | 49.00 USD | 87.0 | -11.9 | Open \\*tickets\\* -7.3; NPS -5.0 (not known now) |',
+    );
+    expect(text).toContain("| change | fewer points than on 2026-03-02 from |");
     expect(text).toContain('| a | Alder, "Old" &amp; Sons | 75.1 | green | 49.00 USD | 2026-05-01 |');
     expect(text).toContain("| b | =1+1 | Call | 2026-03-27 | overdue |");
     expect(await readFile(join(folder, "digest", "no-owner.md"), "utf8")).toContain("## Renewals in 90 days: 0");

@@ -239,3 +239,56 @@ describe("what managers read", () => {
     expect(red).toEqual({ owner: "Ann", n_accounts: 1, n_total: 4, share: 0.25, low: 0.0456, high: 0.6994 });
   });
 });
+
+describe("what a score lost in 28 days", () => {
+  it("is told by KPI, the same version on both days, those that are not known now included", async () => {
+    const database = await Database.open({ path: ":memory:" });
+    try {
+      await database.run(`
+create schema meta; create schema marts; create schema scores; create schema features;
+create table meta.params as select date '2026-03-30' as as_of;
+create table features.kpi_definition as select * from (values ('logins', 'Logins'), ('nps', 'NPS'), ('seats', 'Seats')) as t (id, label);
+-- a: logins 30 to 22.5, NPS 20 to nothing known, seats 10 to 25, so 60 to 47.5. b has no score then; c was scored by another version then.
+create table marts.portfolio_account as select * from (values
+  ('a', 'health', 2, 47.5, 60.0), ('b', 'health', 2, 50.0, null), ('c', 'health', 2, 10.0, null))
+  as t (account_id, scorecard, version, score, month_score) cross join (select date '2026-03-02' as month_on);
+create table scores.score_part as select account_id, snapshot_date, 'health' as scorecard, version, part_no, kind, kpi, value, contribution::decimal(18, 6) as contribution from (values
+  ('a', date '2026-03-02', 2, 1, 'kpi', 'logins', 40, 30), ('a', date '2026-03-30', 2, 1, 'kpi', 'logins', 31, 22.5),
+  ('a', date '2026-03-02', 2, 2, 'kpi', 'nps', 9, 20), ('a', date '2026-03-30', 2, 2, 'kpi', 'nps', null, null),
+  ('a', date '2026-03-02', 2, 3, 'kpi', 'seats', 5, 10), ('a', date '2026-03-30', 2, 3, 'kpi', 'seats', 9, 25),
+  ('a', date '2026-03-02', 1, 1, 'kpi', 'logins', 40, 90), ('a', date '2026-03-23', 2, 1, 'kpi', 'logins', 40, 80),
+  ('a', date '2026-03-02', 2, 4, 'rounding', null, null, 0.000001), ('a', date '2026-03-30', 2, 4, 'rounding', null, null, 0),
+  ('b', date '2026-03-30', 2, 1, 'kpi', 'logins', 40, 50), ('c', date '2026-03-02', 1, 1, 'kpi', 'logins', 40, 50), ('c', date '2026-03-30', 2, 1, 'kpi', 'logins', 1, 10))
+  as t (account_id, snapshot_date, version, part_no, kind, kpi, value, contribution);`);
+      const { sql } = (await portfolioNodes({ site: { owner_bands: false } } as never, [])).find(
+        (node) => node.name === "marts.part_fall",
+      ) as Model;
+      expect(await database.query(`${sql} order by t.account_id, fall_no`)).toEqual([
+        {
+          account_id: "a",
+          part_no: 2,
+          kpi: "nps",
+          label: "NPS",
+          contribution_then: 20,
+          contribution_now: 0,
+          change: -20,
+          is_known_now: false,
+          fall_no: 1,
+        },
+        {
+          account_id: "a",
+          part_no: 1,
+          kpi: "logins",
+          label: "Logins",
+          contribution_then: 30,
+          contribution_now: 22.5,
+          change: -7.5,
+          is_known_now: true,
+          fall_no: 2,
+        },
+      ]);
+    } finally {
+      database.close();
+    }
+  });
+});

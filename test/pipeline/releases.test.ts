@@ -12,10 +12,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Context, openRelease } from "../../pipelines/commands/context.ts";
+import { digest } from "../../pipelines/commands/digest.ts";
 import { doctor } from "../../pipelines/commands/doctor.ts";
+import { query } from "../../pipelines/commands/query.ts";
 import { rollback } from "../../pipelines/commands/rollback.ts";
 import { sha256 } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
+import { assayVersion } from "../../pipelines/lib/version.ts";
 import {
   findCurrentRelease,
   listReleases,
@@ -42,7 +45,10 @@ const context = (now = "2026-03-04T04:00:00Z"): Context => ({
 const current = (): string => readlinkSync(join(state, "current"));
 
 /** A release with what `rollback` looks at, and nothing else. */
-async function makeRelease(runId: string, facts: { readonly as_of_given?: boolean } = {}): Promise<void> {
+async function makeRelease(
+  runId: string,
+  facts: { readonly as_of_given?: boolean; readonly book?: string; readonly assay_version?: string } = {},
+): Promise<void> {
   const folder = join(state, "releases", runId);
   for (const name of ["artefacts", "site"]) mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, "artefacts", "kpi.json"), "[]");
@@ -170,8 +176,10 @@ describe("readers", () => {
       }
     };
     const publishing = async (): Promise<void> => {
-      for (let n = 10; n < 22; n += 1) {
-        const runId = `202604${String(n)}T040000Z-dddddddd`;
+      // As many as it takes until each of the readers has met several of them.
+      const isSeen = (): boolean => Math.min(seen.opened.size, seen.served.size, seen.listed) > 3;
+      for (let n = 10; n < 22 || !isSeen(); n += 1) {
+        const runId = `202604${String(10 + (n % 20))}T04${String(Math.floor(n / 20)).padStart(2, "0")}00Z-dddddddd`;
         await makeRelease(runId);
         await pointCurrentAt(state, runId);
         await sweep(state, 1, "");
@@ -190,6 +198,21 @@ describe("readers", () => {
     expect(seen.opened.size).toBeGreaterThan(3);
     expect(seen.served.size).toBeGreaterThan(3);
     expect(seen.listed).toBeGreaterThan(3);
+  });
+
+  test("are told that another version of Assay built a release that lacks what they ask; their own statement fails in the engine's words", async () => {
+    await makeRelease("20260304T040000Z-dddddddd", { book: "mine", assay_version: "0.1.0" });
+    await pointCurrentAt(state, "20260304T040000Z-dddddddd");
+    await expect(digest(context(), book, undefined, {})).rejects.toThrow(
+      `the release of mine was built by Assay 0.1.0 and lacks what Assay ${assayVersion} reads here`,
+    );
+    await expect(query(context(), book, "from marts.nothing", {})).rejects.toThrow(
+      /^the statement failed: Catalog Error: Table with name "marts.nothing" does not exist/,
+    );
+    // Of today's version it is a bug, and told as one.
+    await makeRelease("20260305T040000Z-eeeeeeee", { book: "mine", assay_version: assayVersion });
+    await pointCurrentAt(state, "20260305T040000Z-eeeeeeee");
+    await expect(digest(context(), book, undefined, {})).rejects.toThrow(/^Catalog Error/);
   });
 
   test("open the next release when theirs is pruned before it is open; what is wrong with one that stays is said", async () => {
