@@ -34,8 +34,10 @@ const card = (more: Partial<LintCard> = {}, file = ""): LintCard => ({
   ...more,
 });
 
-const found = (one: LintCard | readonly LintCard[], facts = { n_accounts: 100, n_unassigned: 0 }) =>
-  lintScorecards({ cards: [one].flat() as readonly LintCard[], ...facts });
+const found = (
+  one: LintCard | readonly LintCard[],
+  facts: { n_accounts: number; n_unassigned: number; n_outcomes?: number } = { n_accounts: 100, n_unassigned: 0 },
+) => lintScorecards({ cards: [one].flat() as readonly LintCard[], ...facts });
 const sentences = (...args: Parameters<typeof found>) =>
   found(...args).map(({ rule, severity, sentence }) => `${rule} ${severity}: ${sentence}`);
 
@@ -129,6 +131,10 @@ describe("a scorecard held against the guides", () => {
       "many_outcomes warning: the book's scorecards stand for 5 desired outcomes",
     ]);
     expect(found(cards.slice(1))).toEqual([]);
+    // Outcomes that a file names count where the scorecards stand for few.
+    const named = (n_outcomes: number) => sentences(card(), { n_accounts: 100, n_unassigned: 0, n_outcomes });
+    expect(named(5)).toEqual(["many_outcomes warning: outcomes.yaml names 5 desired outcomes"]);
+    expect(named(4)).toEqual([]);
   });
 
   it("looks at the version in force and the one to come, not at those before or beside", () => {
