@@ -95,7 +95,17 @@ async function look(file: string) {
   });
   await page.goto(`${origin}${file}`);
   await page.waitForLoadState("networkidle");
-  await page.waitForTimeout(300);
+  // Cells follow one another without asking for a file: until none has changed anything for half a second.
+  await page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        let quiet = setTimeout(resolve, 500);
+        new MutationObserver(() => {
+          clearTimeout(quiet);
+          quiet = setTimeout(resolve, 500);
+        }).observe(document.body, { subtree: true, childList: true, characterData: true });
+      }),
+  );
   const result = {
     text: await page.innerText("main"),
     charts: await page.locator("main figure svg, main > div > svg").count(),

@@ -30,14 +30,32 @@ export async function open(page: Page, url: string): Promise<readonly string[]> 
   return problems;
 }
 
-/** Until no part of the page is still being made, every chart has its marks, and the search box stands. */
+/** Until every cell of the page has shown what it shows, every chart has its marks, the search box stands and the letters are there. */
 export async function drawn(page: Page): Promise<void> {
-  await page.waitForFunction(
-    () =>
-      document.querySelector("#observablehq-main .report, #observablehq-main .facts") !== null &&
+  await page.waitForFunction(() => {
+    const main = document.querySelector("#observablehq-main");
+    if (main === null || main.querySelector(".report, .facts") === null) return false;
+    // A cell's place is a comment with its id; what it shows stands before that.
+    const code = [...document.querySelectorAll("script[type=module]")].map(({ textContent }) => textContent).join("");
+    const showing = [...code.matchAll(/define\(\{id: "(\w+)",[^\]]*?inputs: \[([^\]]*)\]/g)].filter(([, , inputs]) =>
+      inputs?.includes('"display"'),
+    );
+    const places = document.createTreeWalker(main, NodeFilter.SHOW_COMMENT);
+    const shown = new Set<string>();
+    while (places.nextNode())
+      if (places.currentNode.previousSibling !== null) shown.add(places.currentNode.textContent ?? "");
+    return (
+      showing.length > 0 &&
+      showing.every(([, id]) => shown.has(`:${id}:`)) &&
       document.querySelector("#search") === null &&
-      [...document.querySelectorAll(".chart")].every((chart) => chart.children.length > 0),
-  );
+      [...document.querySelectorAll(".chart")].every((chart) => chart.children.length > 0)
+    );
+  });
+  // A chart whose box has just changed its width is drawn anew in the next frame.
+  await page.evaluate(async () => {
+    await document.fonts.ready;
+    for (let frame = 0; frame < 2; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+  });
 }
 
 const brokenText = /.{0,30}(?:\bNaN\b|\bundefined\b|\bnull\b|\bInfinity\b|Invalid Date|\[object ).{0,30}/g;
