@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium as playwright } from "playwright-core";
@@ -35,9 +34,8 @@ export async function openBrowser(): Promise<Browser> {
  * once would run half a browser. Here it appears by one rename, whole; whoever comes second throws his own away.
  */
 function unpacked(): string {
-  const { version } = createRequire(import.meta.url)("@sparticuz/chromium/package.json") as {
-    readonly version: string;
-  };
+  const facts = readFileSync(join(projectRoot, "node_modules", "@sparticuz", "chromium", "package.json"), "utf8");
+  const { version } = JSON.parse(facts) as { readonly version: string };
   const place = join(tmpdir(), `assay-chromium-${version}-${process.getuid?.() ?? 0}`);
   if (!existsSync(place)) {
     const aside = mkdtempSync(`${place}-`);

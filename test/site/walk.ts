@@ -1,6 +1,6 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { serveFolder } from "../../pipelines/publish/serve.ts";
 import { axeSource } from "./browser.ts";
@@ -93,22 +93,45 @@ export async function lookOver(
   };
 }
 
-/** Serious and critical findings of axe, everything that folds open. The context must let a test's scripts in. */
-export async function axe(page: Page): Promise<readonly string[]> {
-  await page.evaluate(() => {
+/** What axe judges by colours; all its other rules find the same in light and in dark. */
+const rulesOfColour = ["color-contrast", "link-in-text-block"];
+
+/**
+ * Serious and critical findings of axe, everything that folds open, as the page stands and again in dark. `rows`: of longer tables only
+ * so many are looked at, for the others are made as they are.
+ */
+export async function axe(page: Page, rows = Number.POSITIVE_INFINITY): Promise<readonly string[]> {
+  await page.evaluate((most) => {
     for (const details of document.querySelectorAll("details")) details.open = true;
-  });
+    for (const row of document.querySelectorAll<HTMLTableRowElement>("tbody tr"))
+      if (row.sectionRowIndex >= most) row.hidden = true;
+  }, rows);
   await page.evaluate(axeSource);
-  const violations = await page.evaluate(async () => {
-    const { axe } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-    };
-    return (await axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, node: nodes[0]?.html ?? "" }));
-  });
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, node }) => `${id}: ${node.slice(0, 200)}`);
+  const found: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const violations = await page.evaluate(
+      async (only) => {
+        const { axe } = window as unknown as {
+          axe: {
+            run(options: object): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+          };
+        };
+        const options = only === null ? {} : { runOnly: { type: "rule", values: only } };
+        const { violations } = await axe.run(options);
+        return violations.map(({ id, impact, nodes }) => ({ id, impact, node: nodes[0]?.html ?? "" }));
+      },
+      colorScheme === "light" ? null : rulesOfColour,
+    );
+    for (const { id, impact, node } of violations)
+      if (impact === "serious" || impact === "critical") found.push(`${id} in ${colorScheme}: ${node.slice(0, 200)}`);
+  }
+  return found;
 }
+
+/** How many pixels wider than the screen the page is. */
+export const overWidth = (page: Page): Promise<number> =>
+  page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
 
 /** Every kind of page: all that stand alone, and of the pages of one KPI or scorecard those that `some` names. */
 export async function pagesOf(folder: string, some: readonly string[]): Promise<readonly string[]> {
@@ -119,15 +142,18 @@ export async function pagesOf(folder: string, some: readonly string[]): Promise<
   return [...new Set([...chosen, ...cards.slice(0, 1)])];
 }
 
-/** Opens these pages of a site with the network off: what is wrong anywhere, links that lead nowhere among it. */
+/**
+ * Opens these pages of a site with the network off: what is wrong anywhere, links that lead nowhere among it, and pages wider than the
+ * screen. With `pictures`, the beginning of their names, in light and dark; with `axe`, its findings over so many rows of a table.
+ */
 export async function walk(
   browser: Browser,
   folder: string,
   pages: readonly string[],
-  options: BrowserContextOptions = {},
+  also: { readonly pictures?: string; readonly axe?: number } = {},
 ): Promise<readonly string[]> {
   const server = await serveFolder({ folder, port: 0 });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const found: string[] = [];
   const links = new Set<string>();
   try {
@@ -136,7 +162,15 @@ export async function walk(
       const problems = [...(await open(page, server.url + name))];
       const seen = await lookOver(page);
       for (const link of seen.links) links.add(link.replace(/[?#].*$/, ""));
-      found.push(...[...problems, ...seen.problems].map((problem) => `${name}: ${problem}`));
+      problems.push(...seen.problems);
+      const over = await overWidth(page);
+      if (over > 0) problems.push(`${over} px wider than the screen`);
+      for (const colorScheme of also.pictures === undefined ? [] : (["light", "dark"] as const)) {
+        await page.emulateMedia({ colorScheme });
+        await picture(page, `${also.pictures}${name}-${colorScheme}-1280`);
+      }
+      if (also.axe !== undefined) problems.push(...(await axe(page, also.axe)));
+      found.push(...problems.map((problem) => `${name}: ${problem}`));
       await page.close();
     }
     for (const link of links) {
@@ -152,7 +186,7 @@ export async function walk(
 
 /** A picture of the whole page. */
 export async function picture(page: Page, name: string): Promise<void> {
-  const path = join(pictures, `${name.replaceAll("/", "-").replace(".html", "")}.png`);
+  const path = join(pictures, `${name.replace(/[/?=]/g, "-").replace(".html", "")}.png`);
   await mkdir(dirname(path), { recursive: true });
   await page.screenshot({ path, fullPage: true });
 }

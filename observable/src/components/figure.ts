@@ -121,15 +121,18 @@ let hasMoved = false;
 
 /**
  * A link to a part of a page that a script makes: the browser looks for it before it is there. It is marked, and brought
- * into view while the charts above it take their sizes, until the reader moves or two seconds have passed. What is drawn
- * anew after that stays where it is.
+ * into view while the charts above it take their sizes, until the reader moves or nothing has changed its size for two
+ * seconds. What is drawn anew after that stays where it is.
  */
 export function goToIfWanted(part: HTMLElement): void {
   if (hasMoved || location.hash.length < 2 || location.hash.slice(1) !== part.id) return;
   part.classList.add("wanted");
   window.addEventListener("hashchange", () => part.classList.remove("wanted"), { once: true });
+  let still: ReturnType<typeof setTimeout> | undefined;
   const show = (): void => {
     if (part.isConnected) part.scrollIntoView();
+    clearTimeout(still);
+    if (!hasMoved) still = setTimeout(stop, 2000);
   };
   const observer = new ResizeObserver(show);
   observer.observe(document.body);
@@ -139,7 +142,6 @@ export function goToIfWanted(part: HTMLElement): void {
   };
   for (const moved of ["wheel", "touchstart", "keydown", "pointerdown"])
     window.addEventListener(moved, stop, { once: true, passive: true });
-  setTimeout(stop, 2000);
   requestAnimationFrame(show);
 }
 
