@@ -18,7 +18,7 @@ import {
 import { sha256 } from "../lib/files.ts";
 import { readModels } from "../models/header.ts";
 import type { Node } from "../models/model.ts";
-import type { Cell, Database, Row } from "../warehouse/database.ts";
+import type { Database, Row } from "../warehouse/database.ts";
 import { managersArtefacts, writeShards } from "./managers.ts";
 import { martNodes } from "./marts.ts";
 import type { Audience } from "./site.ts";
@@ -28,8 +28,8 @@ export interface Artefact {
   readonly name: string;
   /** One select, sorted, over `marts.*` and one-row `meta.*`. */
   readonly select: string;
-  /** JSON below about a thousand rows, Arrow above. */
-  readonly format: "json" | "arrow";
+  /** JSON below about a thousand rows, Arrow above; by columns what a page shows of each account. */
+  readonly format: "json" | "arrow" | "columns";
   /** Who may see it; a leadership artefact holds aggregates only. */
   readonly audience: Audience;
   /** Of a leadership artefact; see {@link Cells}. */
@@ -259,8 +259,11 @@ export async function writeArtefacts(a: {
       type: columnType(artefact.name, name, type),
     }));
     const rows = await a.database.query(artefact.select);
-    const bytes = artefact.format === "json" ? toJson(rows, artefact.name) : toArrow(rows, schema);
-    files.push(await write(a.folder, artefact.name, artefact.format, bytes, rows.length, schema));
+    const bytes =
+      artefact.format === "arrow"
+        ? toArrow(rows, schema)
+        : (artefact.format === "columns" ? toColumns : toJson)(rows, artefact.name, schema);
+    files.push(await write(a.folder, artefact.name, extensionOf(artefact), bytes, rows.length, schema));
   }
   const writeStatements = async (name: string, nodes: readonly Node[]): Promise<void> => {
     const statements = nodes.flatMap((node) =>
@@ -305,15 +308,37 @@ function columnType(artefact: string, column: string, type: string): ColumnType 
   throw new Error(`artefact ${artefact}: column ${column} has type ${type}, which readers cannot load`);
 }
 
-/** One row a line, keys in the order of the select. Numbers must be finite and exact. */
+export const extensionOf = ({ format }: Pick<Artefact, "format">): string => (format === "arrow" ? "arrow" : "json");
+
+/** JSON of numbers that are finite and exact. */
+const exactJson = (value: unknown, name: string): string =>
+  JSON.stringify(value, (key, cell) => {
+    if (typeof cell === "bigint") throw new Error(`artefact ${name}: ${key} does not fit a double: ${cell}`);
+    if (typeof cell === "number" && !Number.isFinite(cell)) throw new Error(`artefact ${name}: ${key} is ${cell}`);
+    return cell;
+  });
+
+/** One row a line, keys in the order of the select. */
 function toJson(rows: readonly Row[], name: string): string {
-  const check = (key: string, value: Cell): Cell => {
-    if (typeof value === "bigint") throw new Error(`artefact ${name}: ${key} does not fit a double: ${value}`);
-    if (typeof value === "number" && !Number.isFinite(value)) throw new Error(`artefact ${name}: ${key} is ${value}`);
-    return value;
-  };
-  const lines = rows.map((row) => JSON.stringify(row, (key, value) => check(key, value as Cell)));
+  const lines = rows.map((row) => exactJson(row, name));
   return `[${lines.length === 0 ? "" : `\n${lines.join(",\n")}\n`}]\n`;
+}
+
+/**
+ * `{"rows": 2, "columns": {"score": [71.5, null], ...}}`, one column a line in the order of the select. A text that repeats stands once:
+ * `{"of": [texts, sorted], "at": [place or null]}`. Compressed a list of accounts is a third of the same as Arrow, and needs no library.
+ */
+export function toColumns(rows: readonly Row[], name: string, schema: ArtefactFile["schema"]): string {
+  const columns = schema.map(({ name: column, type }) => {
+    const values = rows.map((row) => row[column] ?? null);
+    const texts = type === "text" ? [...new Set(values.filter((value) => value !== null))].sort() : [];
+    if (texts.length === 0 || texts.length > rows.length / 2)
+      return `${JSON.stringify(column)}:${exactJson(values, name)}`;
+    const places = new Map(texts.map((text, i) => [text, i]));
+    const at = values.map((value) => (value === null ? null : places.get(value)));
+    return `${JSON.stringify(column)}:${exactJson({ of: texts, at }, name)}`;
+  });
+  return `{"rows":${rows.length},"columns":{\n${columns.join(",\n")}\n}}\n`;
 }
 
 const arrowTypes: Readonly<Record<ColumnType, () => DataType>> = {

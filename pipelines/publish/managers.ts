@@ -5,47 +5,94 @@ import { sha256 } from "../lib/files.ts";
 import type { Database } from "../warehouse/database.ts";
 import type { Artefact, ArtefactFile } from "./artefacts.ts";
 
-const table = (name: string, order: string, format: "json" | "arrow" = "json"): Artefact => ({
+type Format = Artefact["format"];
+const select = (name: string, text: string, format: Format = "json"): Artefact => ({
   name,
-  select: `select * from marts.${name} order by ${order}`,
+  select: text,
   format,
   audience: "managers",
 });
+const table = (name: string, order: string, format: Format = "json"): Artefact =>
+  select(name, `select * from marts.${name} order by ${order}`, format);
+
+/** Of ten thousand accounts a page loads what it shows, as it shows it: texts cut, scores to a tenth. */
+const shown = (text: string, most: number): string => `left(${text}, ${most})`;
+const tenths = (number: string): string => `cast(round(${number}, 1) as double)`;
+const portfolioOrder = "n.mrr_minor desc nulls last, n.account_id";
 
 export const managersArtefacts: readonly Artefact[] = [
-  {
-    name: "account_search",
-    select: "select account_id, left(name, 200) as name from marts.portfolio_account order by account_id",
-    format: "json",
-    audience: "managers",
-  },
-  table("portfolio_account", "mrr_minor desc nulls last, account_id", "arrow"),
-  table("account_group", "account_id, group_id", "arrow"),
-  {
-    name: "account_shards",
-    select: "select count(*) as n_accounts, coalesce(max(n_shards), 1) as n_shards from marts.account_shard",
-    format: "json",
-    audience: "managers",
-  },
-  {
-    name: "archetype_account",
-    select:
-      "select t.account_id, n.name, n.owner, n.mrr_minor, n.band, n.score, t.archetype, t.usage_place, t.tickets_place, t.marketing_place " +
+  select(
+    "account_search",
+    "select account_id, left(name, 200) as name from marts.portfolio_account order by account_id",
+  ),
+  select(
+    "portfolio",
+    `select n.account_id, ${shown("n.name", 80)} as name, ${shown("n.owner", 80)} as owner, ${shown("n.segment", 80)} as segment, n.scorecard, n.band, ` +
+      `${tenths("n.score")} as score, ${tenths("n.slope")} as slope, ` +
+      "case when n.slope is null then 'not known' when n.slope <= -1 then 'falling' when n.slope >= 1 then 'rising' else 'steady' end as direction, " +
+      `n.mrr_minor, n.days_in_band, n.is_since_first, ${shown("n.flags", 200)} as flags, n.renews_on, n.paid_minor ` +
+      `from marts.portfolio_account as n order by ${portfolioOrder}`,
+    "columns",
+  ),
+  select(
+    // For each group of KPIs, the commonest first, a row for each account of portfolio, in the same order: no row needs the account's id.
+    "portfolio_group",
+    "with kpi_group as (select group_id, count(*) as n from marts.account_group group by group_id) " +
+      `select k.group_id, ${tenths("g.points")} as points from kpi_group as k cross join marts.portfolio_account as n ` +
+      `left join marts.account_group as g on g.account_id = n.account_id and g.group_id = k.group_id order by k.n desc, k.group_id, ${portfolioOrder}`,
+    "columns",
+  ),
+  select(
+    // What an owner looks at today: in the worst band since this week, flags and falls that are new, renewals of 90 days.
+    "today_account",
+    `select n.account_id, ${shown("n.name", 80)} as name, ${shown("n.owner", 80)} as owner, n.mrr_minor, n.band, ${tenths("n.score")} as score, ` +
+      `n.is_newly_red, n.week_band, ${shown("n.new_flags", 200)} as new_flags, ${tenths("n.month_score")} as month_score, ` +
+      `${tenths("n.change_28d")} as change_28d, coalesce(n.change_28d <= -10, false) as has_fallen, n.days_to_renewal, n.renews_on, n.in_notice ` +
+      "from marts.portfolio_account as n where n.is_newly_red or n.new_flags is not null or n.change_28d <= -10 or n.days_to_renewal between 0 and 90 " +
+      `order by ${portfolioOrder}`,
+    "columns",
+  ),
+  select(
+    "today_owner",
+    `select ${shown("n.owner", 80)} as owner, count(*) as n_accounts, coalesce(sum(n.mrr_minor), 0)::bigint as mrr_minor, ` +
+      "count(case when n.is_red then 1 end) as n_red, any_value(n.week_on) as week_on, any_value(n.month_on) as month_on " +
+      `from marts.portfolio_account as n group by ${shown("n.owner", 80)} order by owner nulls last`,
+  ),
+  select(
+    "account_shards",
+    "select count(*) as n_accounts, coalesce(max(n_shards), 1) as n_shards from marts.account_shard",
+  ),
+  select(
+    "archetype_account",
+    `select t.account_id, ${shown("n.name", 80)} as name, ${shown("n.owner", 80)} as owner, n.mrr_minor, n.band, ${tenths("n.score")} as score, t.archetype, ` +
+      "cast(round(t.usage_place, 6) as double) as usage_place, cast(round(t.tickets_place, 6) as double) as tickets_place, " +
+      "cast(round(t.marketing_place, 6) as double) as marketing_place " +
       "from marts.account_archetype as t cross join meta.params as p inner join marts.portfolio_account as n on n.account_id = t.account_id " +
-      "where t.snapshot_date = p.as_of order by t.archetype, n.mrr_minor desc nulls last, t.account_id",
-    format: "arrow",
-    audience: "managers",
-  },
-  table("hierarchy", "n_red desc, mrr_minor desc nulls last, account_id", "arrow"),
-  table("hierarchy_issue", "issue, account_id", "arrow"),
+      `where t.snapshot_date = p.as_of order by t.archetype, ${portfolioOrder}`,
+    "columns",
+  ),
+  table("hierarchy", "n_red desc, mrr_minor desc nulls last, account_id", "columns"),
+  table("hierarchy_issue", "issue, account_id", "columns"),
   table("owner_band", "owner, band"),
   table("play", "play_no"),
   table("play_after", "play <> 'all', play, band <> 'all', band, measure desc, days"),
-  table("play_due", "state = 'started', due_on, mrr_minor desc nulls last, account_id, play_no", "arrow"),
+  select(
+    // Those to begin; an account's own page has those that were begun, too.
+    "play_due",
+    `select account_id, ${shown("name", 80)} as name, ${shown("owner", 80)} as owner, play, band, days_in_band, mrr_minor, due_on, state ` +
+      "from marts.play_due where state <> 'started' order by due_on, mrr_minor desc nulls last, account_id, play_no",
+    "columns",
+  ),
   table("play_summary", "n_plays desc, play"),
-  table("promoter", "kind, mrr_minor desc nulls last, account_id, user_id", "arrow"),
+  select(
+    // Names, money and owners are those of portfolio.
+    "promoter",
+    `select account_id, ${shown("user_id", 80)} as user_id, cast(score as double) as score, kind, answered_on from marts.promoter ` +
+      "order by kind, mrr_minor desc nulls last, account_id, user_id",
+    "columns",
+  ),
   table("response_rate", "kind, by_what, part"),
-  table("surprise", "kind desc, disposition is not null, mrr_minor desc nulls last, account_id", "arrow"),
+  table("surprise", "kind desc, disposition is not null, mrr_minor desc nulls last, account_id", "columns"),
   table("surprise_rate", "kind desc"),
 ];
 

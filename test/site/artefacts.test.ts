@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rowsOf } from "../../observable/src/components/arrow.ts";
+import { rowsOfColumns } from "../../observable/src/components/columns.ts";
 import { sha256File } from "../../pipelines/lib/files.ts";
-import { type ArtefactFile, artefacts, toArrow, writeArtefacts } from "../../pipelines/publish/artefacts.ts";
+import { type ArtefactFile, artefacts, toArrow, toColumns, writeArtefacts } from "../../pipelines/publish/artefacts.ts";
 import { smallCells } from "./cells.ts";
 import { openFixture } from "./fixture.ts";
 
@@ -143,4 +144,27 @@ test("an empty table and missing values survive Arrow", () => {
     { a: "ü </script>", b: 1.5, c: "2024-02-29", d: true },
   ];
   expect(back(rows)).toEqual(rows);
+});
+
+test("a list by columns comes back as its rows; a text that repeats stands once", () => {
+  const schema = [
+    { name: "id", type: "text" },
+    { name: "owner", type: "text" },
+    { name: "score", type: "number" },
+    { name: "since", type: "date" },
+  ] as const;
+  const rows = ["a", "b", "c", "d"].map((id, i) => ({
+    id,
+    owner: [null, "Zoë </script>", "Ann", "Ann"][i] ?? null,
+    score: [null, 71.5, 0, 3][i] ?? null,
+    since: i === 2 ? null : "2024-02-29",
+  }));
+  const text = toColumns(rows, "list", schema);
+  expect(text.match(/Ann/g)).toHaveLength(1);
+  expect(text).toContain('"id":["a","b","c","d"]');
+  expect(rowsOfColumns(JSON.parse(text))).toEqual(rows);
+  expect(rowsOfColumns(JSON.parse(toColumns([], "list", schema)))).toEqual([]);
+  expect(() => toColumns([{ id: "a", owner: null, score: 2n ** 60n, since: null }], "list", schema)).toThrow(
+    "artefact list",
+  );
 });

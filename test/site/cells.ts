@@ -5,7 +5,7 @@ import { artefacts } from "../../pipelines/publish/artefacts.ts";
 
 type Row = Readonly<Record<string, unknown>>;
 
-async function rowsOf(folder: string, name: string, format: "json" | "arrow"): Promise<readonly Row[]> {
+async function rowsOf(folder: string, name: string, format: "json" | "arrow" | "columns"): Promise<readonly Row[]> {
   const bytes = await readFile(join(folder, `${name}.${format}`));
   return format === "json"
     ? JSON.parse(bytes.toString("utf8"))

@@ -9,48 +9,54 @@ export interface PortfolioAccount {
   readonly account_id: string;
   readonly name: string | null;
   readonly owner: string | null;
-  readonly parent_id: string | null;
-  readonly country: string | null;
   readonly segment: string | null;
-  readonly lifecycle: string | null;
-  readonly mrr_minor: number | null;
-  readonly seats: number | null;
-  readonly renews_on: string | null;
-  readonly days_to_renewal: number | null;
-  readonly in_notice: boolean | null;
   readonly scorecard: string | null;
-  readonly version: number | null;
-  readonly score: number | null;
-  readonly score_low: number | null;
-  readonly score_high: number | null;
-  readonly coverage: number | null;
   readonly band: string;
-  readonly overridden_by: string | null;
-  readonly band_since: string | null;
+  readonly score: number | null;
+  readonly slope: number | null;
+  /** falling, steady, rising or not known. */
+  readonly direction: string;
+  readonly mrr_minor: number | null;
   readonly days_in_band: number | null;
   readonly is_since_first: boolean | null;
-  readonly is_red: boolean;
-  readonly is_newly_red: boolean;
-  readonly week_band: string | null;
-  readonly week_on: string | null;
-  readonly month_score: number | null;
-  readonly month_on: string | null;
-  readonly change_28d: number | null;
-  readonly slope: number | null;
-  readonly place: number | null;
-  readonly n_in_band: number | null;
-  readonly n_flags: number;
   readonly flags: string | null;
-  readonly new_flags: string | null;
+  readonly renews_on: string | null;
   readonly paid_minor: number | null;
 }
 
-export interface AccountGroup {
-  readonly account_id: string;
+/** For each group as many rows as the portfolio has, in its order. */
+export interface PortfolioGroup {
   readonly group_id: string;
   readonly points: number | null;
-  readonly n_known: number;
-  readonly n_kpis: number;
+}
+
+/** An account that is newly red, has a new flag, fell or renews within 90 days. */
+export interface TodayAccount {
+  readonly account_id: string;
+  readonly name: string | null;
+  readonly owner: string | null;
+  readonly mrr_minor: number | null;
+  readonly band: string;
+  readonly score: number | null;
+  readonly is_newly_red: boolean;
+  readonly week_band: string | null;
+  readonly new_flags: string | null;
+  readonly month_score: number | null;
+  readonly change_28d: number | null;
+  readonly has_fallen: boolean;
+  readonly days_to_renewal: number | null;
+  readonly renews_on: string | null;
+  readonly in_notice: boolean | null;
+}
+
+/** All accounts that pay, by owner; week_on and month_on are the book's. */
+export interface TodayOwner {
+  readonly owner: string | null;
+  readonly n_accounts: number;
+  readonly mrr_minor: number;
+  readonly n_red: number;
+  readonly week_on: string | null;
+  readonly month_on: string | null;
 }
 
 export interface PlayDue {
@@ -61,9 +67,7 @@ export interface PlayDue {
   readonly band: string;
   readonly days_in_band: number | null;
   readonly mrr_minor: number | null;
-  readonly since: string;
   readonly due_on: string;
-  readonly started_on: string | null;
   readonly state: string;
 }
 
@@ -119,16 +123,13 @@ export interface HierarchyIssue {
   readonly issue: string;
 }
 
+/** An answer of an account of the portfolio. */
 export interface Promoter {
   readonly account_id: string;
-  readonly name: string | null;
-  readonly owner: string | null;
   readonly user_id: string | null;
-  readonly mrr_minor: number | null;
   readonly score: number;
   readonly kind: string;
   readonly answered_on: string;
-  readonly campaign: string | null;
 }
 
 export interface ResponseRate {

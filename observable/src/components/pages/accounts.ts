@@ -5,7 +5,6 @@ import { type Column, figure, legend, tableWithCsv } from "../figure.js";
 import { type Filter, filtered } from "../filters.js";
 import { count, date, money, percent, plural, points, shortDate } from "../format.js";
 import {
-  type AccountGroup,
   accountHref,
   accountLink,
   bandMark,
@@ -15,6 +14,7 @@ import {
   outside,
   outsideLine,
   type PortfolioAccount,
+  type PortfolioGroup,
   type Promoter,
   type ResponseRate,
   shownMoney,
@@ -30,7 +30,7 @@ export interface AccountsData {
   readonly release: readonly Release[];
   readonly band: readonly Band[];
   readonly portfolio: readonly PortfolioAccount[];
-  readonly group: readonly AccountGroup[];
+  readonly group: readonly PortfolioGroup[];
   readonly hierarchy: readonly Hierarchy[];
   readonly hierarchy_issue: readonly HierarchyIssue[];
   readonly promoter: readonly Promoter[];
@@ -59,7 +59,7 @@ export function accountsPage(data: AccountsData): HTMLElement {
     },
     { name: "segment", label: "Segment", all: "all segments", value: (r) => r.segment, none: "no segment" },
     { name: "card", label: "Scorecard", all: "all scorecards", value: (r) => r.scorecard, none: "none in force" },
-    { name: "direction", label: "Direction", all: "any", value: direction },
+    { name: "direction", label: "Direction", all: "any", value: (r) => r.direction },
   ];
   return html`<div class="report">
     ${filtered(data.portfolio, filters, (rows) => portfolio(rows, data, release))}
@@ -68,12 +68,6 @@ export function accountsPage(data: AccountsData): HTMLElement {
     ${section("Who answers", ...responses(data.response_rate, release))}
     ${sqlSection(data.statement, ["marts.portfolio_account", "marts.account_group", "marts.hierarchy", "marts.hierarchy_member", "marts.hierarchy_issue", "marts.promoter", "marts.response_rate", "marts.cltv"])}
   </div>` as HTMLElement;
-}
-
-/** Less than a point in 28 days is steady. */
-function direction({ slope }: PortfolioAccount): string {
-  if (slope === null) return "not known";
-  return slope <= -1 ? "falling" : slope >= 1 ? "rising" : "steady";
 }
 
 function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, release: Release): Node {
@@ -97,9 +91,11 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
         ],
   );
   const drawn = placed.slice(0, dots);
-  const falling = rows.filter((r) => direction(r) === "falling").length;
+  const falling = rows.filter((r) => r.direction === "falling").length;
   const groups = [...new Set(data.group.map(({ group_id }) => group_id))].slice(0, 8);
-  const pointsOf = new Map(data.group.map((g) => [`${g.account_id}\u0000${g.group_id}`, g.points]));
+  const placeOf = new Map(data.portfolio.map(({ account_id: id }, place) => [id, place]));
+  const pointsIn = (group: number, { account_id: id }: PortfolioAccount): number | null =>
+    data.group[group * data.portfolio.length + (placeOf.get(id) as number)]?.points ?? null;
   const columns: readonly Column<PortfolioAccount>[] = [
     { name: "Account", text: (r) => accountLink(r, "accounts/"), value: (r) => r.name ?? r.account_id },
     { name: "Id", text: (r) => outside(r.account_id, 40), value: (r) => r.account_id },
@@ -107,7 +103,7 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
     { name: "Score", text: (r) => shownScore(r.score), value: (r) => r.score, isNumber: true },
     {
       name: "Points in 28 days",
-      text: (r) => (r.slope === null ? "" : signed(Math.round(r.slope * 10) / 10)),
+      text: (r) => (r.slope === null ? "" : signed(r.slope)),
       value: (r) => r.slope,
       isNumber: true,
     },
@@ -118,13 +114,13 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
       isNumber: true,
     },
     ...groups.map(
-      (group): Column<PortfolioAccount> => ({
+      (group, i): Column<PortfolioAccount> => ({
         name: group.replaceAll("_", " "),
         text: (r) => {
-          const value = pointsOf.get(`${r.account_id}\u0000${group}`) ?? null;
+          const value = pointsIn(i, r);
           return value === null ? "" : points(value);
         },
-        value: (r) => pointsOf.get(`${r.account_id}\u0000${group}`) ?? null,
+        value: (r) => pointsIn(i, r),
         isNumber: true,
       }),
     ),
@@ -233,7 +229,13 @@ function families(data: AccountsData, release: Release): readonly Node[] {
 }
 
 function promoters(data: AccountsData, release: Release): readonly Node[] {
-  const rows = data.promoter;
+  const known = new Map(data.portfolio.map((account) => [account.account_id, account]));
+  const rows = data.promoter.map((answer) => ({
+    ...answer,
+    name: known.get(answer.account_id)?.name ?? null,
+    owner: known.get(answer.account_id)?.owner ?? null,
+    mrr_minor: known.get(answer.account_id)?.mrr_minor ?? null,
+  }));
   if (rows.length === 0)
     return [html`<p class="empty">No account that pays has answered an NPS survey in the last 365 days.</p>` as Node];
   const n = (kind: string): number => rows.filter((row) => row.kind === kind).length;

@@ -11,10 +11,11 @@ import {
   outside,
   type Play,
   type PlayDue,
-  type PortfolioAccount,
   shownMoney,
   shownScore,
   signed,
+  type TodayAccount,
+  type TodayOwner,
 } from "../managers.js";
 import { paragraph, plain, say } from "../prose.js";
 import type { Band, Release, Scorecard, ScorecardState, Statement } from "../rows.js";
@@ -24,7 +25,8 @@ import { caption, section, sqlSection } from "./parts.js";
 export interface TodayData {
   readonly release: readonly Release[];
   readonly band: readonly Band[];
-  readonly portfolio: readonly PortfolioAccount[];
+  readonly account: readonly TodayAccount[];
+  readonly owner: readonly TodayOwner[];
   readonly play: readonly Play[];
   readonly due: readonly PlayDue[];
   readonly owner_band: readonly OwnerBand[];
@@ -33,17 +35,23 @@ export interface TodayData {
   readonly statement: readonly Statement[];
 }
 
-/** A row of either kind, so that one choice of owner narrows both. */
-type Item = { readonly owner: string | null; readonly account?: PortfolioAccount; readonly due?: PlayDue };
+/** A row of any kind, so that one choice of owner narrows both. */
+type Item = {
+  readonly owner: string | null;
+  readonly all?: TodayOwner;
+  readonly account?: TodayAccount;
+  readonly due?: PlayDue;
+};
 
 /** What to look at now: newly red, new flags, falls, renewals ahead and plays to begin, for one owner or all. */
 export function todayPage(data: TodayData): HTMLElement {
   const release = data.release[0] as Release;
-  if (data.portfolio.length === 0)
+  if (data.owner.length === 0)
     return html`<div class="report"><p class="empty">No account pays on ${date(release.as_of)}: there is nothing to look at.</p></div>` as HTMLElement;
   const items: readonly Item[] = [
-    ...data.portfolio.map((account) => ({ owner: account.owner, account })),
-    ...data.due.filter(({ state }) => state !== "started").map((due) => ({ owner: due.owner, due })),
+    ...data.owner.map((all) => ({ owner: all.owner, all })),
+    ...data.account.map((account) => ({ owner: account.owner, account })),
+    ...data.due.map((due) => ({ owner: due.owner, due })),
   ];
   const filters: readonly Filter<Item>[] = [
     { name: "owner", label: "Owner", all: "everybody", value: (row) => row.owner, none: "no owner" },
@@ -63,17 +71,17 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
   const { currency } = release;
   const accounts = rows.flatMap(({ account }) => account ?? []);
   const due = rows.flatMap((row) => row.due ?? []);
-  const sum = accounts.reduce((total, { mrr_minor }) => total + (mrr_minor ?? 0), 0);
-  const red = accounts.filter(({ is_red }) => is_red);
+  const sum = (count: (all: TodayOwner) => number): number =>
+    rows.reduce((total, { all }) => total + (all === undefined ? 0 : count(all)), 0);
   const newlyRed = accounts.filter(({ is_newly_red }) => is_newly_red);
   const flagged = accounts.filter(({ new_flags }) => new_flags !== null);
-  const fell = accounts.filter(({ change_28d: change }) => change !== null && change <= -10);
+  const fell = accounts.filter(({ has_fallen }) => has_fallen);
   const renewing = accounts
     .filter(({ days_to_renewal: days }) => days !== null && days >= 0 && days <= 90)
     .sort((a, b) => (a.days_to_renewal as number) - (b.days_to_renewal as number));
-  const { week_on, month_on } = data.portfolio[0] as PortfolioAccount;
+  const { week_on, month_on } = data.owner[0] as TodayOwner;
   const labels = new Map(data.play.map(({ play, label }) => [play, label]));
-  const base: readonly Column<PortfolioAccount>[] = [
+  const base: readonly Column<TodayAccount>[] = [
     { name: "Account", text: (r) => accountLink(r, ""), value: (r) => r.name ?? r.account_id },
     { name: "Id", text: (r) => outside(r.account_id, 40), value: (r) => r.account_id },
     { name: "Score", text: (r) => shownScore(r.score), value: (r) => r.score, isNumber: true },
@@ -85,7 +93,7 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
       isNumber: true,
     },
   ];
-  const owner: Column<PortfolioAccount> = {
+  const owner: Column<TodayAccount> = {
     name: "Owner",
     text: (r) => outside(r.owner ?? "no owner", 40),
     value: (r) => r.owner,
@@ -94,8 +102,8 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
     title: string,
     name: string,
     about: string,
-    shown: readonly PortfolioAccount[],
-    more: readonly Column<PortfolioAccount>[],
+    shown: readonly TodayAccount[],
+    more: readonly Column<TodayAccount>[],
   ): HTMLElement =>
     section(
       `${title}: ${count(shown.length)}`,
@@ -105,7 +113,16 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
         : tableWithCsv({ name, label: title, rows: shown, columns: [...base, ...more, owner] }),
     );
   return html`<div>
-    ${paragraph(say`${plural(accounts.length, "account")} pay ${money(sum, currency)} a month on ${date(release.as_of)}; ${count(red.length)} are ${[worst]}${newlyRed.length === 0 ? [] : say`, ${count(newlyRed.length)} of them newly so within a week`}. ${plural(renewing.length, "renewal")} come up in 90 days; ${plural(due.length, "play")} are to begin.`, "lede")}
+    ${paragraph(
+      say`${plural(
+        sum((all) => all.n_accounts),
+        "account",
+      )} pay ${money(
+        sum((all) => all.mrr_minor),
+        currency,
+      )} a month on ${date(release.as_of)}; ${count(sum((all) => all.n_red))} are ${[worst]}${newlyRed.length === 0 ? [] : say`, ${count(newlyRed.length)} of them newly so within a week`}. ${plural(renewing.length, "renewal")} come up in 90 days; ${plural(due.length, "play")} are to begin.`,
+      "lede",
+    )}
     ${caption(`A score orders attention: it does not say why, nor that an account will leave.${caveat === "" ? "" : ` ${caveat}`}`)}
     ${list(
       "Newly red",
