@@ -337,7 +337,7 @@ function ledgerFigure(page: Context, card: Scorecard, rows: readonly BandOutcome
     alt: plain(ledgerSentence(rows, styles)),
     chart: rows.length === 0 ? null : (width) => ledger(rows, { width, styles, top }),
     empty: "No reading of this score has a complete window behind it yet.",
-    note: "Counted from the reading, the last days before a decision among them, and without asking that accounts are alike: what the colours went with, not what they foresaw.",
+    note: `Counted from the reading, the last days before a decision among them, and without asking that accounts are alike: what the colours went with, not what they foresaw. A band that held fewer than ${count(page.now.min_cell)} accounts has no row.`,
     table: { name: `ledger-${card.scorecard}`, rows, columns },
     sql: statementsOf(page.statement, ["marts.band_outcome"]),
   });

@@ -168,7 +168,7 @@ function bandFigure(data: RenewalsData, styles: Styles): HTMLElement {
               { width, label: "stayed" },
             ),
     empty: plain(renewalBandSentence(rows, styles)),
-    note: `${plain(renewalBandSentence(rows, styles))} Accounts are not asked to be alike here: a difference may be one of size, age or segment.`,
+    note: `${plain(renewalBandSentence(rows, styles))} Accounts are not asked to be alike here: a difference may be one of size, age or segment. A band that held fewer than ${count((data.release[0] as Release).min_cell)} of them has no row.`,
     table: { name: "renewals-by-band", rows, columns },
     sql: statementsOf(data.statement, ["marts.renewal_band", "marts.renewal_due"]),
   });
