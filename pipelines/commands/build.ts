@@ -482,7 +482,6 @@ async function rememberFeatures(work: {
   readonly note: (text: string) => void;
 }): Promise<RememberedRun> {
   const { database, nodes, group, state, params, rolled, full, engine, log, note } = work;
-  const { usage_event: _, ...rollUps } = rolled.store;
   const result = await runRemembered({
     database,
     nodes: group,
@@ -491,7 +490,7 @@ async function rememberFeatures(work: {
     prepare: await readFile(macrosFile, "utf8"),
     params,
     engine,
-    rollUps: new Map(Object.entries(rollUps).map(([name, files]) => [`rollup.${name}`, files])),
+    usageByDay: rolled.byDay,
     full,
     log,
     now: () => performance.now(),

@@ -12,11 +12,11 @@ import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { type Group, groupKpis, isUsage, tableOf } from "./columns.ts";
 import { occurredOn } from "./facts.ts";
 import { type AnyBuilder, filterSql } from "./filter.ts";
-import type { AnyQuery } from "./pieces.ts";
+import { type AnyQuery, withSteps } from "./pieces.ts";
 import { accountFlag, readsUsers } from "./usage-filter.ts";
 
 /**
- * - features.kpi_week: per KPI and week accounts, values, coverage, zeros and quantiles;
+ * - features.kpi_week: per KPI and week accounts, values, coverage, zeros and quantiles; features.scored_week, the snapshots that it looks at;
  * - features.kpi_input_day, features.kpi_input_week, features.kpi_input: the rows that each KPI reads, by day, by week, in short;
  * - features.source_day, features.source_week: the rows of each source.
  */
@@ -34,6 +34,7 @@ export async function qualityNodes(
   return [
     ...(usage === undefined ? [] : [usageInputDay(usage, usageIsReplaced(book))]),
     kpiInputDay(kpis, all, groups),
+    scoredWeek,
     kpiWeek(kpis),
     sourceDay(book),
     ...(await readModels("features")),
@@ -67,12 +68,21 @@ function usageInputDay(group: Group, isReplaced: boolean): Model {
     return filter === undefined ? eb.ref("n_events") : eb.case().when(filter).then(eb.ref("n_events")).else(0).end();
   };
   const days: AnyQuery = builder.selectFrom("rollup.account_day");
-  const query = (isReplaced ? days.where("superseded_on", "is", null) : days)
+  const amounts = ["n_events", ...new Set(group.kpis.flatMap((kpi) => accountFlag(kpi) ?? []))];
+  // Of a day there are few events and many accounts: the accounts are added up once, and not for each KPI.
+  const eventDay = (isReplaced ? days.where("superseded_on", "is", null) : days)
+    .select((eb: AnyBuilder) => [
+      "activity_date",
+      "event",
+      ...amounts.map((name) => eb.cast(eb.fn.sum(name), "bigint").as(name)),
+    ])
+    .where("account_id", "is not", null)
+    .groupBy(["activity_date", "event"]);
+  const query = withSteps([["event_day", eventDay]], (from) => from.selectFrom("event_day"))
     .select((eb: AnyBuilder) => [
       "activity_date",
       ...group.kpis.map((kpi) => eb.cast(eb.fn.sum(events(eb, kpi)), "bigint").as(kpi.id)),
     ])
-    .where("account_id", "is not", null)
     .groupBy("activity_date");
   return {
     kind: "table",
@@ -155,6 +165,21 @@ order by base_of.kpi, base_day.activity_date`,
   );
 }
 
+/** features.scored_week: per week (its Monday) its last scored snapshot. */
+const scoredWeek: Model = table(
+  "features.scored_week",
+  ["snapshot_date"],
+  ["spine.snapshot"],
+  `
+select
+  cast(date_trunc('week', snapshot_date) as date) as week,
+  max(snapshot_date) as snapshot_date
+from spine.snapshot
+where is_scored
+group by week
+order by week`,
+);
+
 const quantiles = [0.05, 0.25, 0.5, 0.75, 0.95] as const;
 
 /**
@@ -180,28 +205,20 @@ function kpiWeek(kpis: readonly KpiDefinition[]): Model {
   quantile_disc(${value}, [${quantiles.join(", ")}]) as q,
   max(${value}) as high
 from ${tableOf(kpi)} as kpi
-join week on week.snapshot_date = kpi.snapshot_date
+join features.scored_week as week on week.snapshot_date = kpi.snapshot_date
 group by week.week, week.snapshot_date`;
   });
   const none = `select
   0 as kpi_no, cast(null as varchar) as kpi, week.week, week.snapshot_date, 0 as n_accounts, 0 as n_values, 0 as n_zero,
   0e0 as low, [0e0] as q, 0e0 as high
-from week
+from features.scored_week as week
 where false`;
   return table(
     "features.kpi_week",
-    ["kpi", "week"],
-    ["spine.snapshot", ...new Set(kpis.map(tableOf))],
+    ["kpi", "snapshot_date"],
+    ["features.scored_week", ...new Set(kpis.map(tableOf))],
     `
-with week as (
-select
-  cast(date_trunc('week', snapshot_date) as date) as week,
-  max(snapshot_date) as snapshot_date
-from spine.snapshot
-where is_scored
-group by 1
-),
-summed as (
+with summed as (
 ${(parts.length === 0 ? [none] : parts).join("\nunion all\n")}
 )
 select

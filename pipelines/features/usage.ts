@@ -591,9 +591,6 @@ export const userFeed: Model = {
   audits: [],
   portable: true,
   sql: compile(
-    builder
-      .selectFrom("rollup.user_day")
-      .select((eb: AnyBuilder) => [eb.fn.min("visible_on").as("visible_on")])
-      .where("user_id", "is not", null),
+    builder.selectFrom("rollup.user_day").select((eb: AnyBuilder) => [eb.fn.min("visible_on").as("visible_on")]),
   ),
 };

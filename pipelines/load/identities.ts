@@ -8,6 +8,7 @@ import { freeMailDomains } from "../config/free-mail.ts";
 import { parseAudits } from "../models/audits.ts";
 import type { Model } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import { type Delivery, fileList } from "./delivery.ts";
 
 /** The source that `account_id` of a source goes by, if any. */
 export const viaOf = (source: Source): string | null => {
@@ -145,7 +146,7 @@ where false`
  * five candidates), with their rows as delivered and the days between which they came. Rows of theirs stay in staging without an
  * account. `via` is empty where a source names the account itself and no export of accounts or subscriptions knows it.
  */
-export function unmatchedIds(book: Book): Model {
+export function unmatchedIds(book: Book, deliveries: readonly Delivery[]): Model {
   const has = (entity: Entity): boolean => Object.values(book.sources).some((source) => source.entity === entity.id);
   const used = [...entities.values()].filter(
     (entity) =>
@@ -155,12 +156,22 @@ export function unmatchedIds(book: Book): Model {
       entity.id !== "account_key" &&
       entity.columns.some(({ name }) => name === "account_id"),
   );
+  // Of usage the ids alone are looked at first: each of its rows is read in full only where one of them leads nowhere.
+  const usage = Object.entries(book.sources).flatMap(([id, source]) => {
+    const files = deliveries.filter((delivery) => delivery.source === id).map(({ rows }) => rows);
+    if (source.entity !== "usage_event" || files.length === 0) return [];
+    return `  select distinct account_id as ref
+  from read_parquet(${fileList([...new Set(files)])}) as row
+  where not exists (select 1 from settled as s where s.via = ${literal(viaOf(source) ?? "")} and s.ref = row.account_id)`;
+  });
+  const unsettled =
+    usage.length === 0 ? "  select cast(null as varchar) as ref where false" : usage.join("\n  union\n");
   const parts = used.map((entity) => {
     const days = entity.eventColumns.map((name) => `cast(${quoteIdentifier(name)} as date)`);
     const day = days.length === 0 ? "cast(null as date)" : days.length === 1 ? days[0] : `least(${days.join(", ")})`;
     return `  select _source as source, _via as via, account_id as ref, ${day} as on_day, count(*) as n_rows
   from raw.${entity.id} as row
-  where row.account_id is not null
+  where row.account_id is not null${entity.id === "usage_event" ? "\n    and row.account_id in (select ref from unsettled_usage)" : ""}
     and not exists (select 1 from settled as s where s.via = coalesce(row._via, '') and s.ref = row.account_id)
   group by all`;
   });
@@ -194,6 +205,9 @@ settled as (
   where source is null
   group by via, ref
   having count(*) = 1 and bool_and(account_id is not null and from_on = ${always} and to_on = ${never})
+),
+unsettled_usage as (
+${unsettled}
 ),
 day_of_id as (
 ${parts.length === 0 ? none : parts.join("\n  union all\n")}

@@ -20,6 +20,8 @@ import { visibleOn } from "./visible.ts";
 export interface RollUpResult {
   readonly builtMonths: number;
   readonly reusedMonths: number;
+  /** Day -> a digest of the rows that become visible on it: equal ones mean equal rows in all roll-ups. */
+  readonly byDay: ReadonlyMap<string, string>;
   /** Absolute paths of the files behind the two views. */
   readonly files: readonly string[];
   /** What lies behind usage and the two views, below `store/`: a release names it, so that it can be queried later. */
@@ -57,12 +59,14 @@ export async function rollUp(options: {
   let built = 0;
   let reused = 0;
   const months = new Map<string, boolean>();
+  const days = new Map<string, string>();
   for (const [id, source] of Object.entries(book.sources)) {
     if (source.entity !== "usage_event" && source.entity !== "usage_daily") continue;
     const rolled = await rollUpSource(database, folder, id, source, load, wanted, full, dryRun);
     files.events.push(...rolled.events);
     files.users.push(...rolled.users);
     files.lasts.push(...rolled.lasts);
+    for (const [day, digest] of rolled.days) days.set(day, sha256(`${days.get(day) ?? ""} ${id} ${digest}`));
     for (const [month, isBuilt] of rolled.months) months.set(month, isBuilt || (months.get(month) ?? false));
   }
   for (const isBuilt of months.values()) {
@@ -76,6 +80,7 @@ export async function rollUp(options: {
   return {
     builtMonths: built,
     reusedMonths: reused,
+    byDay: days,
     files: [...files.events, ...files.users, ...files.lasts],
     store: {
       usage_event: below(usage),
@@ -112,16 +117,11 @@ export async function createRollUpViews(
   const isUnique = rolledSources === 1 && via.size === 0 && !isReplaced;
   const replacing = new Set(Object.keys(book.sources).filter((id) => book.sources[id]?.mode === "range"));
   const ways = { via, isReplaced, replacing };
-  const hasLate =
-    files.users.length > 0 &&
-    (await database.scalar(`select bool_or(is_late) from read_parquet(${fileList(files.users)})`));
   await database.run("create schema if not exists rollup");
   await database.run(
     `create or replace view rollup.account_day as ${accountDayView(files.events, ways, isUnique, wanted)}`,
   );
-  await database.run(
-    `create or replace view rollup.user_day as ${userDayView(files.users, ways, isUnique, hasLate === true, wanted)}`,
-  );
+  await database.run(`create or replace view rollup.user_day as ${userDayView(files.users, ways, isUnique, wanted)}`);
   if (wanted.last.length === 0) return;
   await database.run(`create or replace view rollup.account_last as ${accountLastView(files.lasts ?? [], ways)}`);
 }
@@ -167,8 +167,8 @@ group by account_ref, activity_date, visible_on, ${isReplaced ? "superseded_on, 
 });
 
 /**
- * One row per user and day in each month of visible_on: a row that comes in a later month than the first of its user and day repeats it
- * there, marked `is_late`, so that no month depends on another; the view takes the earliest.
+ * One row per user and day in each month of visible_on, so that no month depends on another. What came later repeats what came earlier, and
+ * does no harm: users are counted by the union of the intervals in which their days are seen.
  */
 // portable: trino
 const userDay = ({ user }: UsageRollUp, isReplaced: boolean): Statement => ({
@@ -178,8 +178,7 @@ const userDay = ({ user }: UsageRollUp, isReplaced: boolean): Statement => ({
   user_id,
   activity_date,
   min(visible_on) as visible_on,
-  ${replaced(isReplaced)}${lines(user, (name) => `min(case when ${name} then visible_on end) as ${name}`)}visible_month > cast(date_trunc('month', date_add('day', 1, activity_date)) as date) as is_late,
-  visible_month
+  ${replaced(isReplaced)}${lines(user, (name) => `min(case when ${name} then visible_on end) as ${name}`)}visible_month
 from usage_row
 where user_id is not null
 group by account_ref, user_id, activity_date, ${isReplaced ? "superseded_on, " : ""}visible_month`,
@@ -237,14 +236,11 @@ from (${resolved(files, ways, `${columns}, ${measures}`)}) as resolved
 group by account_id, ${columns}`;
 }
 
-/** `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on, of all events and of those that pass a filter. */
-function userDayView(
-  files: readonly string[],
-  ways: Ways,
-  isUnique: boolean,
-  hasLate: boolean,
-  { user }: UsageRollUp,
-): string {
+/**
+ * `rollup.user_day`: account_id, user_id, activity_date and the earliest visible_on in a month of it, of all events and of those that pass a
+ * filter. A user's day has a row for each month and each source in which anything of it came.
+ */
+function userDayView(files: readonly string[], ways: Ways, isUnique: boolean, { user }: UsageRollUp): string {
   const dates = ["visible_on", ...user.map(({ name }) => name)];
   if (files.length === 0) {
     return `select
@@ -254,30 +250,9 @@ function userDayView(
   ${noDate(ways)}${dates.map((name) => `cast(null as date) as ${name}`).join(",\n  ")}
 where false`;
   }
-  const superseded = ways.isReplaced ? "superseded_on, " : "";
-  const columns = `user_id, activity_date, ${superseded}${dates.join(", ")}`;
-  const stored = `read_parquet(${fileList(files)})`;
-  // A filter's first event may come late where the day's first did not: then every row of the day has a say.
-  if (!isUnique || (hasLate && user.length > 0)) {
-    return `select account_id, user_id, activity_date, ${superseded}${dates.map((name) => `min(${name}) as ${name}`).join(", ")}
-from (${resolved(files, ways, columns)}) as resolved
-group by account_id, user_id, activity_date${ways.isReplaced ? ", superseded_on" : ""}`;
-  }
-  if (!hasLate) return `select account_ref as account_id, ${columns} from ${stored}`;
-  return `select account_ref as account_id, ${columns} from ${stored} where not is_late
-union all
-select late.account_ref as account_id, late.user_id, late.activity_date, min(late.visible_on) as visible_on
-from ${stored} as late
-where late.is_late
-  and not exists (
-    select 1
-    from ${stored} as on_time
-    where not on_time.is_late
-      and on_time.account_ref = late.account_ref
-      and on_time.user_id = late.user_id
-      and on_time.activity_date = late.activity_date
-  )
-group by late.account_ref, late.user_id, late.activity_date`;
+  const columns = `user_id, activity_date, ${ways.isReplaced ? "superseded_on, " : ""}${dates.join(", ")}`;
+  if (isUnique) return `select account_ref as account_id, ${columns} from read_parquet(${fileList(files)})`;
+  return `select account_id, ${columns} from (${resolved(files, ways, columns)}) as resolved`;
 }
 
 /** `rollup.account_last`: account_id, activity_date, visible_on, filter_name, last_at, quantity; several rows where sources meet. */
@@ -344,6 +319,7 @@ async function rollUpSource(
   readonly users: readonly string[];
   readonly lasts: readonly string[];
   readonly months: ReadonlyMap<string, boolean>;
+  readonly days: ReadonlyMap<string, string>;
 }> {
   const facts = load.sources[id];
   const deliveries = load.deliveries.filter((delivery) => delivery.source === id);
@@ -362,14 +338,18 @@ async function rollUpSource(
   const filters = [
     ...new Map([...wanted.account, ...wanted.user, ...wanted.last].map((filter) => [filter.name, filter])).values(),
   ];
-  const held = await monthsOf(database, deliveries, visible, isReplaced);
+  const logic = canonicalJson([version, statements.map(({ sql }) => sql), filters, visible, isDaily]);
+  const visibleDays = await daysSeen(database, deliveries, visible, isReplaced);
+  const held = monthsOf(visibleDays);
   const dropped = await droppedOf(database, facts?.repeats?.path ?? null);
+  const days = new Map<string, string>();
+  for (const { day, file, replaced } of visibleDays)
+    days.set(day, sha256(canonicalJson([days.get(day) ?? [logic, dropped.days.get(day) ?? null], file, replaced])));
   const paths: Record<string, string[]> = { account_day: [], user_day: [], account_last: [] };
   const months = new Map<string, boolean>();
   const missing: { readonly month: string; readonly paths: Readonly<Record<string, string>> }[] = [];
   for (const [month, { files: stored, replaced: digest }] of held) {
-    const logic = canonicalJson([version, statements.map(({ sql }) => sql), filters, visible, isDaily]);
-    const inputs = [logic, month, stored, dropped.get(month) ?? null, ...(digest === null ? [] : [digest])];
+    const inputs = [logic, month, stored, dropped.months.get(month) ?? null, ...(digest === null ? [] : [digest])];
     const hash = sha256(canonicalJson(inputs)).slice(0, 16);
     const own = Object.fromEntries(
       statements.map(({ name }) => [name, join(folder, `${name}-${id}-${month.slice(0, 7)}-${hash}.parquet`)] as const),
@@ -405,55 +385,73 @@ async function rollUpSource(
     users: paths.user_day ?? [],
     lasts: paths.account_last ?? [],
     months,
+    days,
   };
 }
 
-/**
- * Month of visible_on -> the names of the store's files that hold rows of it, in the order of delivery, and of a source in mode range a
- * digest of what later deliveries replace of them.
- */
-async function monthsOf(
+/** A file of the store that holds rows which become visible on a day; of a source in mode range with a digest of what later deliveries replace of them. */
+interface SeenDay {
+  readonly day: string;
+  readonly file: string;
+  readonly replaced: string | null;
+}
+
+/** By day, then in the order of the files' names. */
+async function daysSeen(
   database: Database,
   deliveries: readonly Delivery[],
   visible: string,
   isReplaced: boolean,
-): Promise<ReadonlyMap<string, { readonly files: readonly string[]; readonly replaced: string | null }>> {
-  if (deliveries.length === 0) return new Map();
+): Promise<readonly SeenDay[]> {
+  if (deliveries.length === 0) return [];
   const day = `select event_day as activity_date, known_day as known_at, filename from ${daysOf(deliveries)}`;
   const placed = `
        select placed.*, greatest(${visible}, coalesce(seen_from, date '0001-01-01')) as visible_on, parse_filename(filename) as file_name
        from (${day}) as stored_day
        inner join staging.range_day as placed
          on placed.file = replace(stored_day.filename, '.days.parquet', '.parquet') and placed.event_day = stored_day.activity_date`;
-  const rows = await database.query<{ month: string; file: string; replaced: string | null }>(
+  const rows = await database.query<SeenDay>(
     isReplaced
-      ? `select cast(date_trunc('month', visible_on) as date) as month, file_name as file,
+      ? `select visible_on as day, file_name as file,
            md5(string_agg(distinct concat_ws(' ', delivery_no, event_day, visible_on, superseded_on), ',' order by concat_ws(' ', delivery_no, event_day, visible_on, superseded_on))) as replaced
          from (${placed}) where superseded_on is null or visible_on < superseded_on
          group by 1, 2 order by 1, 2`
-      : `select distinct cast(date_trunc('month', ${visible}) as date) as month, parse_filename(filename) as file, null as replaced
-         from (${day}) order by month, file`,
+      : `select distinct ${visible} as day, parse_filename(filename) as file, null as replaced
+         from (${day}) order by day, file`,
   );
-  const months = new Map<string, { readonly files: string[]; replaced: string | null }>();
-  for (const { month, file, replaced: digest } of rows) {
-    const name = file.replace(/\.days\.parquet$/, ".parquet");
-    const known = months.get(month) ?? { files: [], replaced: null };
-    known.files.push(name);
-    if (digest !== null) known.replaced = sha256(`${known.replaced ?? ""}${digest}`);
-    months.set(month, known);
-  }
-  return months;
+  return rows.map((row) => ({ ...row, file: row.file.replace(/\.days\.parquet$/, ".parquet") }));
 }
 
-/** Month -> a digest of the rows that are left out of it because their key came before. */
-async function droppedOf(database: Database, repeats: string | null): Promise<ReadonlyMap<string, string>> {
-  if (repeats === null) return new Map();
-  const rows = await database.query<{ month: string; digest: string }>(
-    `select cast(date_trunc('month', visible_on) as date) as month,
-       md5(string_agg(file || ':' || row_number, ',' order by file, row_number)) as digest
-     from read_parquet(${literal(repeats)}) group by month order by month`,
-  );
-  return new Map(rows.map(({ month, digest }) => [month, digest]));
+/** Month of visible_on -> the files that hold rows of it, by name, and a digest of what is replaced of them. */
+function monthsOf(
+  days: readonly SeenDay[],
+): ReadonlyMap<string, { readonly files: readonly string[]; readonly replaced: string | null }> {
+  const months = new Map<string, { files: Set<string>; replaced: string | null }>();
+  for (const { day, file, replaced } of days) {
+    const month = `${day.slice(0, 7)}-01`;
+    const known = months.get(month) ?? { files: new Set(), replaced: null };
+    known.files.add(file);
+    if (replaced !== null) known.replaced = sha256(`${known.replaced ?? ""}${file}${replaced}`);
+    months.set(month, known);
+  }
+  return new Map([...months].map(([month, { files, replaced }]) => [month, { files: [...files].sort(), replaced }]));
+}
+
+/** Month, and day, -> a digest of the rows that are left out of it because their key came before. */
+async function droppedOf(
+  database: Database,
+  repeats: string | null,
+): Promise<{ readonly months: ReadonlyMap<string, string>; readonly days: ReadonlyMap<string, string> }> {
+  const by = async (unit: "month" | "day"): Promise<ReadonlyMap<string, string>> => {
+    if (repeats === null) return new Map();
+    const rows = await database.query<{ seen_on: string; digest: string }>(
+      `select cast(date_trunc('${unit}', visible_on) as date) as seen_on,
+         md5(string_agg(file || ':' || row_number, ',' order by file, row_number)) as digest
+       from read_parquet(${literal(repeats)}) group by seen_on order by seen_on`,
+    );
+    return new Map(rows.map(({ seen_on, digest }) => [seen_on, digest]));
+  };
+  return { months: await by("month"), days: await by("day") };
 }
 
 async function build(

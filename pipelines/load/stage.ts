@@ -49,7 +49,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
     ratePeriod,
     moneyWithoutRate(book),
     accountIdentity(book),
-    unmatchedIds(book),
+    unmatchedIds(book, load.deliveries),
     sourceRepeats(book, load),
     usageEvent(book, load),
     ...staged,

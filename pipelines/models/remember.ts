@@ -1,7 +1,8 @@
 /**
- * Features by account and snapshot, remembered month by month. Point in time makes the past immutable: a month of snapshots is what its
- * statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and built again only when
- * one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds that month alone.
+ * Features by account and snapshot, remembered month by month, the newest snapshot apart. Point in time makes the past immutable: a month of
+ * snapshots is what its statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and
+ * built again only when one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds
+ * that month alone. The newest snapshot is that of the day: it goes tomorrow, and takes no others with it.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -28,8 +29,8 @@ export interface RememberOptions {
   /** Values of meta.params, and the engine's version: parts of every name. */
   readonly params: Readonly<Record<string, unknown>>;
   readonly engine: string;
-  /** Per table of rollup.*, its files; `<table>-<source>-<yyyy-mm>-<hash>.parquet`, by month of visible_on. */
-  readonly rollUps: ReadonlyMap<string, readonly string[]>;
+  /** Day -> a digest of the rows of the roll-ups that become visible on it. */
+  readonly usageByDay: ReadonlyMap<string, string>;
   /** Remembers nothing: every month is built and replaces its like. */
   readonly full: boolean;
   readonly log: Log;
@@ -47,14 +48,38 @@ export interface RememberedRun extends RunResult {
   readonly views: readonly string[];
 }
 
-const version = 2;
+const version = 3;
 
-/** What is kept: the features by account and snapshot, raw measures, values and reasons. */
+/** Snapshots that are built and kept together: those of a month, or the newest. */
+interface Span {
+  /** `2026-06`, or the date of the newest snapshot. */
+  readonly name: string;
+  /** In their order. */
+  readonly dates: readonly string[];
+}
+
+const firstOf = ({ dates }: Span): string => dates[0] as string;
+const lastOf = ({ dates }: Span): string => dates.at(-1) as string;
+
+function spansOf(dates: readonly string[]): readonly Span[] {
+  const spans = new Map<string, string[]>();
+  for (const [i, date] of dates.entries()) {
+    const name = i === dates.length - 1 ? date : date.slice(0, 7);
+    spans.set(name, [...(spans.get(name) ?? []), date]);
+  }
+  return [...spans].map(([name, dates]) => ({ name, dates }));
+}
+
+/** {@link Span.name} of a row's snapshot. */
+const spanName = (spans: readonly Span[]): string => {
+  const newest = spans.filter(({ name }) => name.length > 7).map(({ name }) => `date ${literal(name)}`);
+  const length = newest.length === 0 ? "7" : `case when snapshot_date in (${newest.join(", ")}) then 10 else 7 end`;
+  return `left(cast(snapshot_date as varchar), ${length})`;
+};
+
+/** What is kept: the features by account and snapshot (raw measures, values and reasons), and by KPI and snapshot. */
 export const isRemembered = (node: Node): node is Model =>
-  node.kind === "table" &&
-  layerOf(node.name) === "features" &&
-  node.grain[0] === "account_id" &&
-  node.grain[1] === "snapshot_date";
+  node.kind === "table" && layerOf(node.name) === "features" && node.grain[1] === "snapshot_date";
 
 /** Raw measures are read once or twice while building: a view over the months will do, and a night reads of it what is missing. */
 const isRaw = (node: Model): boolean => node.name.endsWith("_window");
@@ -64,10 +89,8 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   const { database, nodes, folder, log, now, full } = options;
   await mkdir(folder, { recursive: true });
   await removeUnfinished(folder);
-  const held = await database.query<{ month: string }>(
-    "select distinct cast(date_trunc('month', snapshot_date) as date) as month from spine.snapshot order by month",
-  );
-  const months = held.map(({ month }) => month);
+  const held = await database.query<{ date: string }>("select snapshot_date as date from spine.snapshot order by date");
+  const spans = spansOf(held.map(({ date }) => date));
   const digests = new Digests(options);
   const runs: NodeRun[] = [];
   const audits: RunResult["audits"][number][] = [];
@@ -78,7 +101,7 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   try {
     for (const [done, node] of nodes.entries()) {
       options.progress?.(done);
-      if (!isRemembered(node) || months.length === 0) {
+      if (!isRemembered(node) || spans.length === 0) {
         const result = await runNodes(database, [node], log, now);
         runs.push(...result.runs);
         audits.push(...result.audits);
@@ -86,13 +109,13 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
       }
       const started = now();
       const paths = new Map<string, string>();
-      for (const month of months) {
-        const hash = sha256(await digests.ofNode(node, month)).slice(0, 16);
-        paths.set(month, join(folder, `${node.name}-${month.slice(0, 7)}-${hash}.parquet`));
+      for (const span of spans) {
+        const hash = sha256(await digests.ofNode(node, span)).slice(0, 16);
+        paths.set(span.name, join(folder, `${node.name}-${span.name}-${hash}.parquet`));
       }
-      const missing = months.filter((month) => full || !existsSync(paths.get(month) as string));
-      const isWhole = missing.length === months.length;
-      if (isWhole && isRaw(node)) await keep(database, node.sql, folder, months, paths);
+      const missing = spans.filter(({ name }) => full || !existsSync(paths.get(name) as string));
+      const isWhole = missing.length === spans.length;
+      if (isWhole && isRaw(node)) await keep(database, node.sql, folder, spans, paths);
       else if (!isWhole && missing.length > 0) await part.build(node, missing, paths);
       const fromMonths = `select * from read_parquet(${listOf([...paths.values()])})`;
       const taken: Model = isRaw(node)
@@ -102,10 +125,10 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
           : { ...node, sql: fromMonths };
       const result = await runNodes(database, [taken], log, now);
       if (isRaw(node)) views.push(node.name);
-      else if (isWhole) await keep(database, `select * from ${node.name}`, folder, months, paths);
+      else if (isWhole) await keep(database, `select * from ${node.name}`, folder, spans, paths);
       runs.push(...result.runs.map((run) => ({ ...run, ms: now() - started })));
       audits.push(...result.audits);
-      counts.set(node.name, { built: missing.length, reused: months.length - missing.length });
+      counts.set(node.name, { built: missing.length, reused: spans.length - missing.length });
       files.push(...[...paths.values()].map((path) => basename(path)));
     }
   } finally {
@@ -123,24 +146,24 @@ async function removeUnfinished(folder: string): Promise<void> {
   }
 }
 
-/** Writes the rows of some months to their files; a month without rows gets a file without rows. */
+/** Writes the rows of some spans to their files; one without rows gets a file without rows. */
 async function keep(
   database: Database,
   select: string,
   folder: string,
-  months: readonly string[],
+  spans: readonly Span[],
   paths: ReadonlyMap<string, string>,
 ): Promise<void> {
   const aside = join(folder, `${process.pid}.parts.tmp`);
   await rm(aside, { recursive: true, force: true });
   await database.run(
-    `copy (select *, cast(date_trunc('month', snapshot_date) as date) as snapshot_month from (${select}))
-     to ${literal(aside)} (format parquet, partition_by (snapshot_month))`,
+    `copy (select *, ${spanName(spans)} as snapshot_span from (${select}))
+     to ${literal(aside)} (format parquet, partition_by (snapshot_span))`,
   );
-  for (const month of months) {
-    const path = paths.get(month) as string;
-    const part = join(aside, `snapshot_month=${month}`);
-    const written = existsSync(part) ? (await readdir(part)).sort().map((name) => join(part, name)) : [];
+  for (const { name } of spans) {
+    const path = paths.get(name) as string;
+    const part = join(aside, `snapshot_span=${name}`);
+    const written = existsSync(part) ? (await readdir(part)).sort().map((file) => join(part, file)) : [];
     const [only, ...others] = written;
     if (only !== undefined && others.length === 0) {
       await rename(only, path);
@@ -153,18 +176,10 @@ async function keep(
   await rm(aside, { recursive: true, force: true });
 }
 
-/** The last day of a month. */
-const lastDayOf = (month: string): string => addDays(nextMonth(month), -1);
-
-function nextMonth(month: string): string {
-  const [year, number] = month.split("-").map(Number) as [number, number];
-  return number === 12 ? `${year + 1}-01-01` : `${year}-${String(number + 1).padStart(2, "0")}-01`;
-}
-
-/** What the snapshots of a month may see of each table, as text that changes when it does. */
+/** What the snapshots of a span may see of each table, as text that changes when it does. */
 class Digests {
   readonly #options: RememberOptions;
-  readonly #byTable = new Map<string, Promise<ReadonlyMap<string, string>>>();
+  readonly #byTable = new Map<string, Promise<readonly DayDigest[]>>();
   readonly #byNode = new Map<string, Promise<string>>();
   readonly #columns = new Map<string, Promise<readonly string[]>>();
   readonly #producers: ReadonlyMap<string, Node>;
@@ -174,50 +189,44 @@ class Digests {
     this.#producers = new Map(options.nodes.flatMap((node) => producesOf(node).map((table) => [table, node])));
   }
 
-  ofNode(node: Node, month: string): Promise<string> {
-    return once(this.#byNode, `${node.name} ${month}`, () => this.#ofNode(node, month));
+  ofNode(node: Node, span: Span): Promise<string> {
+    return once(this.#byNode, `${node.name} ${span.name}`, () => this.#ofNode(node, span));
   }
 
-  async #ofNode(node: Node, month: string): Promise<string> {
+  async #ofNode(node: Node, span: Span): Promise<string> {
     const { engine, params } = this.#options;
     const logic = node.kind === "step" ? node.version : node.sql;
     const parents: string[] = [];
-    for (const table of [...node.depends].sort()) parents.push(await this.#ofTable(table, node, month));
+    for (const table of [...node.depends].sort()) parents.push(await this.#ofTable(table, node, span));
     const named = Object.fromEntries(node.params.map((name) => [name, params[name] ?? null]));
-    return sha256(canonicalJson([version, engine, month, logic, named, parents]));
+    return sha256(canonicalJson([version, engine, span.dates, logic, named, parents]));
   }
 
-  async #ofTable(table: string, reader: Node, month: string): Promise<string> {
+  async #ofTable(table: string, reader: Node, span: Span): Promise<string> {
     const producer = this.#producers.get(table);
-    if (producer !== undefined && !isSmall(producer)) return this.ofNode(producer, month);
+    if (producer !== undefined && !isSmall(producer)) return this.ofNode(producer, span);
     // It follows from the calendar, whose own dates are looked at.
-    if (table === "spine.snapshot_day") return this.#ofTable("spine.snapshot", reader, month);
-    if (layerOf(table) === "rollup") return this.#ofRollUp(table, reader, month);
-    return this.#ofRows(table, reader, month);
+    if (table === "spine.snapshot_day") return this.#ofTable("spine.snapshot", reader, span);
+    if (layerOf(table) === "rollup") return this.#ofRollUp(table, reader, span);
+    return this.#ofRows(table, reader, span);
   }
 
-  /** The files that hold what was visible by then, without those whose days have left every look-back. */
-  async #ofRollUp(table: string, reader: Node, month: string): Promise<string> {
+  /** What was visible by then, without what was before every look-back: a row is visible after its own day. */
+  async #ofRollUp(table: string, reader: Node, span: Span): Promise<string> {
     const reach = reachOf(reader, table);
-    const from = reach === null ? "" : addDays(month, -reach).slice(0, 7);
-    const names = (this.#options.rollUps.get(table) ?? []).map((file) => basename(file)).sort();
-    const seen = names.filter((name) => {
-      const at = /-(\d{4}-\d{2})-[0-9a-f]+\.parquet$/.exec(name)?.[1] ?? "";
-      return at === "" || (at <= month.slice(0, 7) && at >= from);
-    });
-    return canonicalJson([seen, await this.#ofRows("staging.account_identity", reader, month)]);
+    const from = reach === null ? "" : addDays(firstOf(span), -reach);
+    const seen = [...this.#options.usageByDay].filter(([day]) => day >= from && day <= lastOf(span)).sort();
+    return canonicalJson([seen, await this.#ofRows("staging.account_identity", reader, span)]);
   }
 
-  /** Rows of that month's snapshots; or, of a table of facts and versions, whatever was visible or superseded by then; or all rows. */
-  async #ofRows(table: string, reader: Node, month: string): Promise<string> {
+  /** Rows of its snapshots; or, of a table of facts and versions, whatever was visible or superseded by then; or all rows. */
+  async #ofRows(table: string, reader: Node, span: Span): Promise<string> {
     const columns = await once(this.#columns, table, () => this.#columnsOf(table));
     if (columns.length === 0) return "";
     const used = columns.filter((column) => mentions(reader, column));
-    const known = await once(this.#byTable, `${table}(${used.join(",")})`, () =>
-      this.#rowsByMonth(table, columns, used),
-    );
-    if (columns.includes("snapshot_date")) return known.get(month) ?? "";
-    return canonicalJson([...known].filter(([at]) => at <= month).map(([at, digest]) => [at, digest]));
+    const known = await once(this.#byTable, `${table}(${used.join(",")})`, () => this.#rowsByDay(table, columns, used));
+    if (!columns.includes("snapshot_date")) return known.findLast(({ day }) => day <= lastOf(span))?.upToHere ?? "";
+    return canonicalJson(known.filter(({ day }) => span.dates.includes(day)).map(({ day, digest }) => [day, digest]));
   }
 
   async #columnsOf(table: string): Promise<readonly string[]> {
@@ -230,11 +239,7 @@ class Digests {
     return columns.map((column) => column.name);
   }
 
-  async #rowsByMonth(
-    table: string,
-    columns: readonly string[],
-    used: readonly string[],
-  ): Promise<ReadonlyMap<string, string>> {
+  async #rowsByDay(table: string, columns: readonly string[], used: readonly string[]): Promise<readonly DayDigest[]> {
     const row = (names: readonly string[]): string =>
       names.length === 0 ? "hash(0)" : `hash(${names.map(quoteIdentifier).join(", ")})`;
     const change = columns.includes("snapshot_date")
@@ -245,14 +250,25 @@ class Digests {
            select superseded_on as changed_on, ${row([...used.filter((name) => name !== "superseded_on"), "superseded_on"])} as digest
            from ${table} where superseded_on is not null`
         : `select cast(null as date) as changed_on, ${row(used)} as digest from ${table}`;
-    const rows = await this.#options.database.query<{ month: string; digest: string }>(
+    const rows = await this.#options.database.query<{ day: string; digest: string }>(
       `select
-         coalesce(cast(cast(date_trunc('month', changed_on) as date) as varchar), '0001-01-01') as month,
+         coalesce(cast(changed_on as varchar), '0001-01-01') as day,
          count(*) || ' ' || sum(cast(digest as hugeint)) || ' ' || bit_xor(digest) as digest
-       from (${change}) group by month order by month`,
+       from (${change}) group by day order by day`,
     );
-    return new Map(rows.map(({ month, digest }) => [month, digest]));
+    let upToHere = "";
+    return rows.map(({ day, digest }) => {
+      upToHere = sha256(`${upToHere} ${day} ${digest}`);
+      return { day, digest, upToHere };
+    });
   }
+}
+
+/** The rows of a table that changed on a day (0001-01-01 where they have none), and all that had changed by then. */
+interface DayDigest {
+  readonly day: string;
+  readonly digest: string;
+  readonly upToHere: string;
 }
 
 /** A table that is built by then and small: its own rows say more than what they are made of. */
@@ -277,19 +293,19 @@ function mentions(reader: Node, column: string): boolean {
 const reachOf = (node: Node, table: string): number | null =>
   node.kind === "step" ? null : (node.reachDays?.[table] ?? null);
 
-/** A catalogue beside the warehouse whose calendar holds some months only. */
+/** A catalogue beside the warehouse whose calendar holds some spans only. */
 class Part {
   readonly #options: RememberOptions;
   #home = "";
-  #months = "";
+  #spans = "";
   readonly #built = new Set<string>();
 
   constructor(options: RememberOptions) {
     this.#options = options;
   }
 
-  /** Builds the missing months of a node by its own text and keeps them. */
-  async build(node: Model, missing: readonly string[], paths: ReadonlyMap<string, string>): Promise<void> {
+  /** Builds the missing spans of a node by its own text and keeps them. */
+  async build(node: Model, missing: readonly Span[], paths: ReadonlyMap<string, string>): Promise<void> {
     const { database, folder } = this.#options;
     await this.#open(missing);
     for (const table of node.depends) await this.#provide(table, missing, node);
@@ -307,14 +323,15 @@ class Part {
     this.#built.clear();
   }
 
-  async #open(missing: readonly string[]): Promise<void> {
+  async #open(missing: readonly Span[]): Promise<void> {
     const { database, prepare, calendar } = this.#options;
-    if (this.#home !== "" && this.#months === missing.join()) return;
+    const spans = canonicalJson(missing.map(({ name }) => name));
+    if (this.#home !== "" && this.#spans === spans) return;
     await this.close();
     const home = String(await database.scalar("select current_database()"));
     await database.run("attach ':memory:' as assay_part");
     this.#home = home;
-    this.#months = missing.join();
+    this.#spans = spans;
     await this.#inside(
       `${prepare}; create schema meta; create view meta.params as select * from ${this.#at("meta.params")}`,
     );
@@ -325,8 +342,8 @@ class Part {
     }
   }
 
-  /** A table of the warehouse, as far as the months need it; what follows from the calendar is built over theirs. */
-  async #provide(table: string, missing: readonly string[], reader: Model | null): Promise<void> {
+  /** A table of the warehouse, as far as the spans need it; what follows from the calendar is built over theirs. */
+  async #provide(table: string, missing: readonly Span[], reader: Model | null): Promise<void> {
     const { nodes } = this.#options;
     const isRollUp = layerOf(table) === "rollup";
     if (this.#built.has(table) && !isRollUp) return;
@@ -342,19 +359,19 @@ class Part {
     }
     const columns = await this.#columns(table);
     const where: string[] = [];
+    const dates = missing.flatMap((span) => span.dates);
+    const [first, last] = [dates[0] as string, dates.at(-1) as string];
     if (columns.includes("snapshot_date")) {
-      const dates = missing.map((month) => `date ${literal(month)}`).join(", ");
-      // The range alone lets Parquet's statistics skip the other months.
+      // The range alone lets Parquet's statistics skip the others.
       where.push(
-        `snapshot_date >= date ${literal(missing[0] as string)}`,
-        `snapshot_date <= date ${literal(lastDayOf(missing.at(-1) as string))}`,
-        `cast(date_trunc('month', snapshot_date) as date) in (${dates})`,
+        `snapshot_date >= date ${literal(first)}`,
+        `snapshot_date <= date ${literal(last)}`,
+        `snapshot_date in (${dates.map((date) => `date ${literal(date)}`).join(", ")})`,
       );
     } else if (columns.includes("visible_on") && !(producer !== undefined && isSmall(producer))) {
-      where.push(`visible_on <= date ${literal(lastDayOf(missing.at(-1) as string))}`);
+      where.push(`visible_on <= date ${literal(last)}`);
       const reach = reader === null ? null : reachOf(reader, table);
-      if (isRollUp && reach !== null)
-        where.push(`activity_date >= date ${literal(addDays(missing[0] as string, -reach))}`);
+      if (isRollUp && reach !== null) where.push(`activity_date >= date ${literal(addDays(first, -reach))}`);
     }
     const condition = where.length === 0 ? "" : ` where ${where.join(" and ")}`;
     const kind = layerOf(table) === "spine" ? "table" : "view";

@@ -63,10 +63,7 @@ async function build(
       prepare: macros,
       params,
       engine: "test",
-      rollUps: new Map([
-        ["rollup.account_day", rolled.store.account_day],
-        ["rollup.user_day", rolled.store.user_day],
-      ]),
+      usageByDay: rolled.byDay,
       full,
       log: silentLog,
       now: () => 0,
@@ -139,25 +136,25 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
   });
 
   it("rebuilds what a change reaches and nothing else", async () => {
-    // Snapshots from February (a window after the first use) to May.
+    // Snapshots from February (a window after the first use) to May, and the newest.
     const first = await night(day(150));
-    expect(first.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+    expect(first.months["features.usage_window"]).toEqual({ built: 6, reused: 0 });
 
     expect((await night(day(150))).built).toEqual([]);
 
-    // One more day: only the month of the newest snapshots.
+    // One more day: only the newest snapshot.
     await made.write("usage_2.csv", usageOf(150, 151));
     const oneDay = await night(day(151));
     for (const table of ["usage_window", "usage_ever_window", "usage", "usage_ever", "ticket", "kpi_why_null"])
-      expect({ table, ...oneDay.months[`features.${table}`] }).toEqual({ table, built: 1, reused: 4 });
-    expect(oneDay.built.every((name) => name.includes("-2024-05-"))).toBe(true);
+      expect({ table, ...oneDay.months[`features.${table}`] }).toEqual({ table, built: 1, reused: 5 });
+    expect(oneDay.built.every((name) => name.includes("-2024-05-31-"))).toBe(true);
 
     // Known today, 40 days late: no earlier snapshot could know it.
     await made.write(
       "usage_3.csv",
       `event_id,account_id,user_id,event_time,event,known_at\nlate,a,a-9,${day(110)} 08:00:00,login,${day(150)} 10:00:00\n`,
     );
-    expect((await night(day(151))).months["features.usage_window"]).toEqual({ built: 1, reused: 4 });
+    expect((await night(day(151))).months["features.usage_window"]).toEqual({ built: 1, reused: 5 });
 
     // Known then, delivered now: the snapshots of the 28 days after it change (19 February to 18 March).
     await made.write(
@@ -165,27 +162,32 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
       `event_id,account_id,user_id,event_time,event,known_at\nlost,b,b-9,${day(49)} 08:00:00,login,${day(49)} 10:00:00\n`,
     );
     const lost = await night(day(151));
-    expect(lost.months["features.usage_window"]).toEqual({ built: 2, reused: 3 });
-    expect(lost.months["features.usage"]).toEqual({ built: 2, reused: 3 });
-    expect(lost.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
+    expect(lost.months["features.usage_window"]).toEqual({ built: 2, reused: 4 });
+    expect(lost.months["features.usage"]).toEqual({ built: 2, reused: 4 });
+    expect(lost.months["features.ticket_window"]).toEqual({ built: 0, reused: 6 });
 
     // A new KPI of usage leaves the tickets alone; so does a change of it.
     await edit(made, "tickets_28d]", "tickets_28d, active_days_28d]");
     const added = await night(day(151));
-    expect(added.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
-    expect(added.months["features.usage_ever"]).toEqual({ built: 0, reused: 5 });
-    expect(added.months["features.ticket_window"]).toEqual({ built: 0, reused: 5 });
-    expect(added.months["features.ticket"]).toEqual({ built: 0, reused: 5 });
+    expect(added.months["features.usage_window"]).toEqual({ built: 6, reused: 0 });
+    expect(added.months["features.usage_ever"]).toEqual({ built: 0, reused: 6 });
+    expect(added.months["features.ticket_window"]).toEqual({ built: 0, reused: 6 });
+    expect(added.months["features.ticket"]).toEqual({ built: 0, reused: 6 });
 
     // A source is gone, and its KPI with it.
     await edit(made, '  tickets: { entity: ticket, files: "tickets_*.csv", key: [ticket_id] }\n', "");
     const dropped = await night(day(151));
     expect(dropped.months["features.ticket_window"]).toBeUndefined();
-    expect(dropped.months["features.usage_window"]).toEqual({ built: 0, reused: 5 });
+    expect(dropped.months["features.usage_window"]).toEqual({ built: 0, reused: 6 });
+
+    // The first Monday of June joins the first of June once it is not the newest any more.
+    expect((await night(day(154))).months["features.usage_window"]).toEqual({ built: 2, reused: 5 });
+    expect((await night(day(155))).months["features.usage_window"]).toEqual({ built: 2, reused: 5 });
+    expect((await night(day(156))).months["features.usage_window"]).toEqual({ built: 1, reused: 6 });
 
     // Remembering nothing.
-    const full = await build(made, folder, day(151), true);
-    expect(full.months["features.usage_window"]).toEqual({ built: 5, reused: 0 });
+    const full = await build(made, folder, day(156), true);
+    expect(full.months["features.usage_window"]).toEqual({ built: 7, reused: 0 });
     expect(full.built).toEqual([]);
   });
 });

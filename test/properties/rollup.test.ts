@@ -47,7 +47,9 @@ async function rolledUp(made: TestBook) {
         `select account_id, activity_date, visible_on, event, count(*) as n_events, cast(sum(quantity) as decimal(18,6)) as quantity
          from staging.usage_event group by all order by all`,
       ),
-      userDay: await database.query("select * from rollup.user_day order by all"),
+      userDay: await database.query(
+        "select account_id, user_id, activity_date, min(visible_on) as visible_on from rollup.user_day group by all order by all",
+      ),
       userDayDirect: await database.query(
         `select account_id, user_id, activity_date, min(visible_on) as visible_on
          from staging.usage_event where user_id is not null group by all order by all`,
@@ -101,7 +103,7 @@ async function filtered(made: TestBook): Promise<void> {
         `select account_id, activity_date, visible_on, event, ${sums.join(", ")} from staging.usage_event group by all order by all`,
       ],
       [
-        "select account_id, user_id, activity_date, visible_on, passes_1 from rollup.user_day order by all",
+        "select account_id, user_id, activity_date, min(visible_on) as visible_on, min(passes_1) as passes_1 from rollup.user_day group by all order by all",
         `select account_id, user_id, activity_date, min(visible_on) as visible_on, min(visible_on) filter (where ${wanted.user[0]?.sql}) as passes_1
          from staging.usage_event where user_id is not null group by all order by all`,
       ],
