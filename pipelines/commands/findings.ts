@@ -54,6 +54,11 @@ export async function notesOnExports(database: Database, load: LoadResult): Prom
     const rejected = own.reduce((sum, delivery) => sum + delivery.rows_rejected, 0);
     const read = own.reduce((sum, delivery) => sum + delivery.rows_read, 0);
     if (rejected > 0) notes.push(`source ${id}: ${rejected} of ${read} rows were rejected, see meta.reject`);
+    const rounded = own.reduce((sum, delivery) => sum + delivery.values_rounded, 0);
+    if (rounded > 0)
+      notes.push(
+        `source ${id}: ${rounded} values were written finer than they are kept and are rounded (numbers to six decimals, money to whole minor units)`,
+      );
     const ignored = own.at(-1)?.ignored ?? [];
     if (ignored.length > 0) {
       const shown = ignored.slice(0, 8).join(", ");
@@ -107,8 +112,9 @@ const lastChange =
 export function notesOnKnownAt(book: Book): readonly string[] {
   return Object.entries(book.sources).flatMap(([id, { columns }]) => {
     const mapping = columns.known_at;
-    const from = typeof mapping === "string" ? mapping : mapping?.from;
-    return from !== undefined && lastChange.test(from)
+    const names = typeof mapping === "string" ? [mapping] : [mapping?.from ?? []].flat();
+    const from = names.find((name) => lastChange.test(name));
+    return from !== undefined
       ? [
           `source ${id}: known_at is read from ${from}, which systems write anew at every change; where it does, leave known_at out and write latency_days`,
         ]

@@ -8,6 +8,7 @@ import { readLibrary, resolveKpis } from "../features/library.ts";
 import { conclude } from "../init/conclude.ts";
 import { Links } from "../init/links.ts";
 import { lookAtFolder } from "../init/look.ts";
+import { asWritten } from "../init/place.ts";
 import { type Draft, type Finding, type NotPlaced, propose } from "../init/propose.ts";
 import { readWords } from "../init/recognise.ts";
 import { type Loaded, rejectsOf, type Settled, settle } from "../init/settle.ts";
@@ -61,12 +62,12 @@ export async function init(context: Context, name: string, options: InitOptions)
   const scratch = await mkdtemp(join(tmpdir(), "assay-init-"));
   const database = await Database.open({ path: ":memory:", tempDirectory: join(scratch, "spill") });
   try {
-    const found = await lookAtFolder({ folder, database, scratch, log: context.log });
+    const words = await readWords();
+    const found = await lookAtFolder({ folder, database, scratch, log: context.log, words });
     if (found.files === 0) throw usageError(`${shownPath(context, folder)}: holds no files, expected exports`);
     const { reads } = found;
     const notPlaced: NotPlaced[] = [...found.notPlaced];
     const vendors = await readVendors(join(folder, "vendors"));
-    const words = await readWords();
     const links = await context.log.step("compare ids", () => Links.of(database, reads));
     const proposal = propose(reads, vendors, words, links);
     const findings: Finding[] = [...proposal.findings];
@@ -242,7 +243,6 @@ async function load(context: Context, draft: Draft, folder: string, scratch: str
   const names = files.map(({ name }) => name.replace(/[*?[{]/g, (letter) => `[${letter}]`));
   const fields = {
     entity: draft.entity,
-    columns: draft.columns,
     keep: draft.keep,
     drop: draft.drop,
     formats: draft.formats,
@@ -251,7 +251,7 @@ async function load(context: Context, draft: Draft, folder: string, scratch: str
     settle: "0s",
   };
   const columns = Object.fromEntries(
-    Object.entries(draft.columns).map(([name, { via: _, ...mapping }]) => [name, mapping]),
+    Object.entries(draft.columns).map(([name, { via: _, ...mapping }]) => [name, asWritten(mapping)]),
   );
   const parsed = bookSchema.parse({ book: "tried", sources: { [draft.id]: { ...fields, columns } }, kpis: ["none"] });
   const book: Book = { ...parsed, exports_root: folder, folder, file: join(folder, "assay.yaml"), config_sha256: "" };

@@ -34,11 +34,10 @@ const timezone = z
 
 export const columnOptions = z.strictObject({
   from: z
-    .string()
-    .min(1)
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe(
-      "the column of the file, or a path into what a column or a JSON record nests, like properties.plan; default: the same name",
+      "the column of the file, or a path into what a column or a JSON record nests, like properties.plan; default: the same name. Of a list the first that has a value",
     ),
   clock: z
     .string()

@@ -1,5 +1,5 @@
 /** From the counts of a column to what it holds, and to how a book says so. */
-import type { Profile } from "./profile.ts";
+import { currencySigns, type Profile } from "./profile.ts";
 
 /** How numbers are written, as `number:` says it; null where as 1234.56. */
 export interface NumberWriting {
@@ -85,12 +85,23 @@ export function kindOf(profile: Profile): Kind {
   };
 }
 
-const signs: Readonly<Record<string, string>> = { $: "USD", "€": "EUR", "£": "GBP", "¥": "JPY" };
+const signs: Readonly<Record<string, string>> = {
+  $: "USD",
+  US$: "USD",
+  R$: "BRL",
+  "€": "EUR",
+  "£": "GBP",
+  "¥": "JPY",
+  "₹": "INR",
+  zł: "PLN",
+};
+const anySign = new RegExp(currencySigns);
+const affixes = new RegExp(`${currencySigns}|%|^[A-Z]{3}(?= )|(?<= )[A-Z]{3}$`, "g");
 
 function currencyOf({ common, currency, filled }: Profile): string | null {
   if (currency < 0.2 * filled || filled === 0) return null;
   for (const value of common) {
-    const sign = /[$€£¥]/.exec(value)?.[0];
+    const sign = anySign.exec(value)?.[0];
     if (sign !== undefined) return signs[sign] ?? null;
     const code = /^[A-Z]{3}(?= )|(?<= )[A-Z]{3}$/.exec(value)?.[0];
     if (code !== undefined) return code;
@@ -100,9 +111,9 @@ function currencyOf({ common, currency, filled }: Profile): string | null {
 
 function numberOf(profile: Profile): NumberWriting | null {
   const { common } = profile;
-  const strip = [
-    ...new Set(common.flatMap((value) => value.match(/[$€£¥%]|^[A-Z]{3}(?= )|(?<= )[A-Z]{3}$/g) ?? [])),
-  ].sort();
+  const strip = [...new Set(common.flatMap((value) => value.match(affixes) ?? []))].sort(
+    (a, b) => b.length - a.length || (a < b ? -1 : 1),
+  );
   const commaDecimals = profile.decimalComma > 0 && profile.decimalComma > profile.thousandsComma;
   const ambiguous =
     profile.decimalComma > 0 && profile.decimalComma === profile.thousandsComma && profile.decimalPoint === 0;

@@ -4,11 +4,13 @@ import type { Log } from "../lib/log.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { kindOf } from "./kinds.ts";
+import { movementsIn, versionsOf } from "./movements.ts";
 import type { Read } from "./place.ts";
 import { profileColumns, readSample, sumsIn } from "./profile.ts";
 import type { NotPlaced } from "./propose.ts";
+import { namesAccount, type Words } from "./recognise.ts";
 import { sniffFile } from "./sniff.ts";
-import { columnsOf, type ExportFile, groupTables, innerOf, listFiles } from "./tables.ts";
+import { columnsOf, dateIn, type ExportFile, groupTables, innerOf, listFiles } from "./tables.ts";
 
 export interface Looked {
   /** How many files the folder holds. */
@@ -24,8 +26,9 @@ export async function lookAtFolder(given: {
   readonly database: Database;
   readonly scratch: string;
   readonly log: Log;
+  readonly words: Words;
 }): Promise<Looked> {
-  const { folder, database, scratch, log } = given;
+  const { folder, database, scratch, log, words } = given;
   const listed = await listFiles(folder);
   const notPlaced: NotPlaced[] = [];
   const tables: ExportFile[] = [];
@@ -67,15 +70,18 @@ export async function lookAtFolder(given: {
         const profiles = await profileColumns(database, table, name);
         note(`${sample.rows} rows, ${profiles.length} columns`);
         const fileName = table.glob === "" ? (table.files[0]?.name ?? "") : table.glob;
+        const kinds = profiles.map(kindOf);
         reads.push({
           name,
           fileName,
           table,
           profiles,
-          kinds: profiles.map(kindOf),
+          kinds,
           rows: sample.rows,
           isWhole: sample.isWhole,
           sums: await sumsIn(database, name, profiles, sample.files),
+          movements: await movementsIn(database, name, profiles, kinds, (column) => namesAccount(column, words)),
+          versions: versionsOf(profiles, kinds),
         });
       } catch (error) {
         notPlaced.push({ files: table.files.map((one) => one.name), why: `cannot be read: ${firstLine(error)}` });
@@ -85,7 +91,7 @@ export async function lookAtFolder(given: {
   return { files: listed.length, tables, reads, notPlaced };
 }
 
-/** Files whose bytes no file before them has: a download that was done twice is one. */
+/** Files whose bytes no file before them has: a download that was done twice is one. A dump of another day may be the same as the one before. */
 async function withoutCopies(files: readonly ExportFile[], notPlaced: NotPlaced[]): Promise<readonly ExportFile[]> {
   const sizes = new Map<number, number>();
   for (const { bytes } of files) sizes.set(bytes, (sizes.get(bytes) ?? 0) + 1);
@@ -93,7 +99,8 @@ async function withoutCopies(files: readonly ExportFile[], notPlaced: NotPlaced[
   const kept: ExportFile[] = [];
   // The shorter name is the original's: `usage.csv` before `usage (1).csv`.
   for (const file of [...files].sort((a, b) => a.name.length - b.name.length || (a.name < b.name ? -1 : 1))) {
-    const content = (sizes.get(file.bytes) ?? 0) > 1 ? await sha256File(file.path) : file.name;
+    const content =
+      (sizes.get(file.bytes) ?? 0) > 1 ? `${await sha256File(file.path)} ${dateIn(file.name)}` : file.name;
     const first = seen.get(content);
     if (first === undefined) {
       seen.set(content, file.name);

@@ -2,6 +2,7 @@
 import { entityOf } from "../config/entities.ts";
 import { clockOf as clockFormats, type Kind, type NumberWriting, squeeze } from "./kinds.ts";
 import type { Links, Place, Sample } from "./links.ts";
+import type { Movements, Versions } from "./movements.ts";
 import type { Profile } from "./profile.ts";
 import { columnsByName, type Recognised, recognise, type Seen, type Words } from "./recognise.ts";
 import type { Table } from "./tables.ts";
@@ -14,11 +15,15 @@ export interface Read extends Sample {
   readonly isWhole: boolean;
   /** Lines that add up others: a column and the texts that tell them. */
   readonly sums: Readonly<Record<string, readonly string[]>>;
+  readonly movements: Movements | null;
+  readonly versions: Versions | null;
 }
 
 /** How one column of an entity is filled: the keys of `columns` in a book. */
 export interface Mapping {
   readonly from?: string;
+  /** Other names of that column, in files of another time. */
+  readonly also?: readonly string[];
   readonly value?: string | number | boolean;
   readonly unit?: "s" | "ms" | "us" | "major" | "minor";
   readonly format?: string | readonly string[];
@@ -30,6 +35,10 @@ export interface Mapping {
   readonly via?: string;
   readonly type?: string;
 }
+
+/** A mapping as a book writes it. */
+export const asWritten = ({ also, ...mapping }: Mapping) =>
+  also === undefined ? mapping : { ...mapping, from: [...(mapping.from === undefined ? [] : [mapping.from]), ...also] };
 
 /** Where the ids of a table of accounts stand. */
 export const keyPlace = ({ no, columns: { account_id: key } }: Placed): Place => ({
@@ -82,7 +91,8 @@ export function placeTables(
   for (const [no, read] of reads.entries()) {
     const match = matches[no] ?? null;
     if (match === null) {
-      rest.push(no);
+      if (read.movements === null) rest.push(no);
+      else placed.push(placeMovements(no, read, read.movements));
       continue;
     }
     const label = `${match.vendor.label} ${match.table.label}`;
@@ -118,6 +128,11 @@ function accountLike(no: number, others: readonly Placed[], links: Links, reads:
     .flatMap((other) => links.of(other.no).filter(({ isDomain }) => isDomain))
     .map((place) => ({ ...place, weight: 0.7 }));
   const targets = others.flatMap((other) => {
+    // A warehouse's tables go by keys of their own making, of which a table of accounts has one a row.
+    const keys =
+      other.entity === "account"
+        ? links.of(other.no).filter((place) => place.isUnique && !place.isDomain && !place.isSmall)
+        : [];
     const column =
       other.entity === "account"
         ? other.columns.account_id?.from
@@ -126,9 +141,12 @@ function accountLike(no: number, others: readonly Placed[], links: Links, reads:
           : other.entity === "user"
             ? other.columns.user_id?.from
             : undefined;
-    return column === undefined
-      ? []
-      : [{ table: other.no, column, isDomain: false, weight: other.entity === "account" ? 1 : 0.8 }];
+    return [
+      ...(column === undefined
+        ? []
+        : [{ table: other.no, column, isDomain: false, weight: other.entity === "account" ? 1 : 0.8 }]),
+      ...keys.filter((key) => key.column !== column).map((key) => ({ ...key, weight: 0.7 })),
+    ];
   });
   return links
     .of(no)
@@ -262,8 +280,10 @@ const usedOf = (map: Readonly<Record<string, string>>, profile: Profile): Readon
 /** A table as recognition looks at it. */
 export const seenOf = (read: Read, accountColumns: readonly string[] = []): Seen => ({
   fileName: read.fileName,
-  profiles: read.profiles,
-  kinds: read.kinds,
+  // The days between which a version held are none of the row's own.
+  profiles: read.profiles.filter(({ name }) => read.versions?.spans.includes(name) !== true),
+  kinds: read.kinds.filter((_, i) => read.versions?.spans.includes(read.profiles[i]?.name ?? "") !== true),
+  isVersioned: read.versions !== null,
   dumps: read.table.dated === null ? 1 : read.table.files.length,
   accountColumns,
 });
@@ -302,9 +322,50 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
     accountColumns: own.map((column) => ({ column })),
     key: [],
     immutable: [],
-    keep: {},
+    keep: read.versions?.keep ?? {},
     drop: {},
-    guesses,
+    guesses:
+      read.versions === null
+        ? guesses
+        : [
+            ...guesses,
+            `rows are versions (${read.versions.spans.join(", ")}): those that hold today are read, by ${Object.keys(read.versions.keep)[0]}; what was true before is not`,
+          ],
+  };
+}
+
+/** Movements of revenue as what they say for sure: who left, and who came back. */
+function placeMovements(no: number, read: Read, moves: Movements): Placed {
+  const { kind, day, account, ends, returns } = moves;
+  const guesses: string[] = [];
+  const texts = [...ends, ...returns];
+  return {
+    no,
+    read,
+    entity: "churn_event",
+    label: "movements of revenue",
+    vendor: null,
+    words: null,
+    columns: {
+      occurred_on: mappingOf("churn_event", "occurred_on", read, day, guesses, {}),
+      ...(returns.length === 0
+        ? {}
+        : {
+            is_reactivation: {
+              from: kind,
+              map: Object.fromEntries(texts.map((text) => [text, returns.includes(text) ? "true" : "false"])),
+            },
+          }),
+    },
+    accountColumns: [{ column: account }],
+    key: [],
+    immutable: [],
+    keep: { [kind]: texts },
+    drop: {},
+    guesses: [
+      ...guesses,
+      `of ${kind} the rows ${texts.join(", ")} say who left${returns.length === 0 ? "" : " and who came back"}, on ${day}; amounts of movements are not read`,
+    ],
   };
 }
 
@@ -376,7 +437,15 @@ export function mappingOf(
     mapping.number = kind.number;
   if (type === "money") {
     const hasDecimals = profile.decimalPoint + profile.decimalComma > 0 || kind.currency !== null;
-    const isMinor = /(minor|cents?|_ct)$/i.test(column) || (wanted === "minor" && !hasDecimals);
+    // An object of amount and currency, as APIs write money: whole numbers are its smallest units.
+    const parent = /^(.+)\.[^.]+$/.exec(column)?.[1];
+    const isObject =
+      !hasDecimals && read.profiles.some(({ name: other }) => /^(.+)\.currency(_?code)?$/i.exec(other)?.[1] === parent);
+    if (isObject)
+      guesses.push(
+        `${column}: whole numbers beside a currency, read as its smallest units (cents); where they are whole units, write unit: major`,
+      );
+    const isMinor = isObject || /(minor|cents?|_ct)$/i.test(column) || (wanted === "minor" && !hasDecimals);
     if (!isMinor) mapping.unit = "major";
     if (!isMinor && !hasDecimals && wanted === undefined)
       guesses.push(`${column}: whole numbers, read as whole units of money and not as cents`);
@@ -384,7 +453,9 @@ export function mappingOf(
   if (name === "event") {
     // The library counts logins under this name.
     const login = profile.common.filter((value) =>
-      /^(user[ _.-]*)?(log(ged)?[ _.-]*in|logins?|sign(ed)?[ _.-]*in|anmeldung|login success)$/i.test(value),
+      /^(user[ _.-]*)?(log(ged)?[ _.-]*in|logins?|sign(ed)?[ _.-]*in|anmeldung|login success|acesso|inicio de sesi[oó]n|connexion)$/i.test(
+        value,
+      ),
     );
     if (login.length > 0 && !profile.common.includes("login"))
       mapping.map = Object.fromEntries(login.map((value) => [value, "login"]));

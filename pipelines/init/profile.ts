@@ -139,9 +139,14 @@ export async function readSample(
   const share = Math.ceil(mostRows / files.length);
   for (const file of files) {
     const inner = new Set(table.inner);
-    const plain = columns.filter((column) => !inner.has(column));
+    // What this file calls a column that was renamed.
+    const own = (column: string): string =>
+      table.renamed[column]?.find((name) => file.columns.includes(name)) ?? column;
+    const plain = columns.filter((column) => !inner.has(column)).map(own);
     const from = await relation(database, file, plain, scratch);
-    const values = columns.map((column) => (inner.has(column) ? insideOf(column, plain) : quoteIdentifier(column)));
+    const values = columns.map((column) =>
+      inner.has(column) ? insideOf(column, plain) : quoteIdentifier(own(column)),
+    );
     await database.run(`insert into ${name} select ${values.join(", ")} from ${from} limit ${share}`);
     const now = (await database.scalar<number>(`select count(*) from ${name}`)) ?? 0;
     if (now - rows >= share) {
@@ -304,11 +309,14 @@ export async function profileColumns(database: Database, table: Table, name: str
   return profiles;
 }
 
+/** What is written beside amounts besides codes of three letters, as a regular expression: the longer of two first. */
+export const currencySigns = "R[$]|US[$]|zł|kr|[$€£¥₹]";
+
 /** One row a column with any value: every different value is looked at once, and counts as often as it occurs. */
 function profileSelect(table: string, columns: readonly string[]): string {
   const counted: Readonly<Record<string, string>> = {
     integer: matches("[+-]?[0-9]{1,18}"),
-    decimal_point: matches("[+-]?[0-9]*[.][0-9]+([eE][+-]?[0-9]+)?"),
+    decimal_point: matches("[+-]?[0-9]*[.][0-9]+([eE][+-]?[0-9]+)?|[+-]?[0-9]+([.][0-9]*)?[eE][+-]?[0-9]+"),
     decimal_comma: matches("[+-]?[0-9]{1,3}([. \u00a0\u202f’'][0-9]{3})*,[0-9]{1,4}|[+-]?[0-9]+,[0-9]{1,2}", "bare"),
     thousands_comma: matches("[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]+)?", "bare"),
     thousands_dot: matches("[+-]?[0-9]{1,3}([.][0-9]{3})+(,[0-9]+)?", "bare"),
@@ -343,7 +351,7 @@ function profileSelect(table: string, columns: readonly string[]): string {
       select cast(substr(column_name, 2) as integer) as no, trim(v) as v, count(*) as n from long group by all
     ), value as (
       select no, v, n,
-        trim(regexp_replace(v, '[$€£¥]|^[A-Z]{3} | [A-Z]{3}$', '', 'g')) as bare,
+        trim(regexp_replace(v, '${currencySigns}|^[A-Z]{3} | [A-Z]{3}$', '', 'g')) as bare,
         try_cast(try_cast(v as decimal(28,6)) as bigint) as whole,
         regexp_extract(v, '^([0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4})([ T,].*)?$', 1) as p
       from given

@@ -169,6 +169,8 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
     });
     drafts.push({
       ...draft,
+      // An id of an earlier version leads to its account as that of today does.
+      keep: owner.vendor === null || owner.entity === "usage_event" ? {} : draft.keep,
       entity: "account_key",
       label: source.how,
       vendorKey: [],
@@ -212,8 +214,27 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], word
         samples: texts,
       });
   }
-  return { drafts: dropUnused(drafts), findings, notPlaced };
+  for (const { id, table } of drafts) {
+    for (const [name, [, ...older]] of Object.entries(table.renamed))
+      findings.push({
+        level: "guessed",
+        about: id,
+        text: `${name} is called ${older.join(", ")} in other files: it stands at the same place and holds values of the same form`,
+      });
+  }
+  return { drafts: dropUnused(drafts).map(withAllNames), findings, notPlaced };
 }
+
+/** Files of another time may call a column otherwise. */
+const withAllNames = (draft: Draft): Draft => ({
+  ...draft,
+  columns: Object.fromEntries(
+    Object.entries(draft.columns).map(([name, mapping]) => {
+      const [, ...also] = draft.table.renamed[mapping.from ?? ""] ?? [];
+      return [name, also.length === 0 ? mapping : { ...mapping, also }];
+    }),
+  ),
+});
 
 /** Keys of entities in the order of the catalogue: the account first, own columns last. */
 function ordered(entityId: string, columns: Readonly<Record<string, Mapping>>): Record<string, Mapping> {
@@ -249,7 +270,10 @@ function noteLink(
   reads: readonly Read[],
   findings: Finding[],
 ): void {
-  if (link.values === 0) return;
+  if (link.values === 0) {
+    if (link.mapping.via !== undefined) findings.push({ level: "guessed", about: `${id}.account_id`, text: link.how });
+    return;
+  }
   const share = link.matched / link.values;
   const text = `${link.how}: ${link.matched} of ${link.values} different ids match`;
   const isSure = share >= 0.95 && link.mapping.take === undefined;
@@ -317,6 +341,8 @@ interface StandIn {
 
 /** Without a table of accounts: where their ids stand, in the contracts, the users, or the usage itself. */
 function standInFor(placed: readonly Placed[]): StandIn | null {
+  const moves = placed.find(({ read }) => read.movements !== null);
+  if (moves?.read.movements != null) return { no: moves.no, column: moves.read.movements.account };
   for (const entity of ["subscription", "user", "usage_event", "usage_daily", "churn_event", "ticket"]) {
     const one = placed.find((candidate) => candidate.entity === entity && candidate.accountColumns.length > 0);
     const column = one?.accountColumns[0];
@@ -334,7 +360,15 @@ function alsoAccounts(placed: readonly Placed[], hub: Placed, links: Links, read
     if (one.entity !== "account" || one.no === hub.no || one.vendor?.table.table !== hub.vendor?.table.table) return [];
     const shared = names(one).filter((name) => names(hub).includes(name)).length;
     const isAlike = shared >= 0.7 * Math.max(names(one).length, names(hub).length);
-    const isLinked = links.of(one.no).some((column) => links.share(column, hubKey, reads) > 0.05);
+    const isLinked = links
+      .of(one.no)
+      .some(
+        (column) =>
+          links.share(column, hubKey, reads) > 0.05 ||
+          links
+            .of(hub.no)
+            .some((place) => (place.isUnique || place.isDomain) && links.share(column, place, reads) > 0.3),
+      );
     return isAlike && !isLinked ? [keyPlace(one)] : [];
   });
 }
@@ -446,7 +480,8 @@ export function draftOf(one: Placed, id: string, given: Readonly<Record<string, 
     isWhole: read.isWhole,
     columns: ordered(one.entity === "account" || entity.extras ? one.entity : one.entity, columns),
     vendorKey: one.key,
-    immutable: [...new Set(immutable)],
+    // Where a table keeps versions, what they differ in has changed.
+    immutable: read.versions === null ? [...new Set(immutable)] : [],
     keep: one.keep,
     drop: { ...one.read.sums, ...one.drop },
     formats: formatsOf(read, columns),
@@ -596,16 +631,23 @@ function derive(
     const told = Object.fromEntries(
       ["name", "owner", "country"].flatMap((name) => {
         const from = named[name];
-        return one.entity !== "subscription" || from === undefined || from === standIn.column ? [] : [[name, { from }]];
+        return (one.entity !== "subscription" && one.read.movements === null) ||
+          from === undefined ||
+          from === standIn.column
+          ? []
+          : [[name, { from }]];
       }),
     );
+    const moves = one.read.movements;
     drafts.unshift({
       ...base,
+      keep: moves?.hasStarts === true ? { [moves.kind]: moves.starts } : moves === null ? base.keep : {},
       entity: "account",
       label: "accounts",
       columns: {
         account_id: { from: standIn.column, ...(standIn.take === undefined ? {} : { take: standIn.take }) },
         ...told,
+        ...(moves?.hasStarts === true ? { created_at: { ...one.columns.occurred_on } } : {}),
       },
       vendorKey: [],
       immutable: ["name", "country"].filter((name) => told[name] !== undefined),

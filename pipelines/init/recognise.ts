@@ -47,6 +47,8 @@ export interface Seen {
   readonly kinds: readonly Kind[];
   /** Dated files: each may hold a key once. 1 where files are no dumps. */
   readonly dumps: number;
+  /** Rows are versions: an id stands in several. */
+  readonly isVersioned: boolean;
   /** Columns whose values are ids of known accounts (or of what leads to them): more than a name can say. */
   readonly accountColumns: readonly string[];
 }
@@ -235,7 +237,7 @@ const weightOf = (name: string, column: string, required: boolean): number =>
 /** Whose id a column holds, where its name is put together: `Customer Reference`, `acct_no`. */
 const idPatterns: Readonly<Record<string, RegExp>> = {
   account_id:
-    /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|guid|nummer)$/,
+    /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|sk|fk|code|uid|uuid|guid|nummer)$/,
   subscription_id:
     /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
   user_id:
@@ -292,6 +294,7 @@ function findColumn(
       return false;
     if (name === "event" || name === "kind" || name === "category" || name === "priority" || name === "plan")
       return !kind.isNumber && kind.time === null && !kind.isEmail && (seen.profiles[i] as Profile).distinct <= 5000;
+    if (name === "mrr_minor" && !isByMonth(column, seen)) return false;
     if (name === "rating" || name === "score") return (seen.profiles[i] as Profile).distinct <= 200;
     if (name === "quantity" || name === "n_events" || name === "n_users") return !isIdName(column);
     return true;
@@ -329,6 +332,20 @@ function findColumn(
     if (known !== undefined) return { column: known };
   }
   return null;
+}
+
+/** Of `price.amount` the `price.interval` beside it, where there is one, says month and nothing else. */
+function isByMonth(column: string, seen: Seen): boolean {
+  const parent = /^(.+)[._](?:amount|value)$/i.exec(column)?.[1];
+  const interval = seen.profiles.find(
+    ({ name }) =>
+      parent !== undefined &&
+      name.startsWith(parent) &&
+      /^[._](billing_?)?(interval|period|frequency|cycle)$/i.test(name.slice(parent.length)),
+  );
+  return (
+    interval === undefined || interval.common.every((text) => /^(month|monthly|1 ?month|p1m|mensal|monat)/i.test(text))
+  );
 }
 
 /** Words that mean something only with what stands before them. */
@@ -374,7 +391,9 @@ export const isNearlyUnique = ({ distinct, filled, rows }: Profile, dumps = 1): 
 
 function isKey(column: string | undefined, seen: Seen): boolean {
   const profile = seen.profiles.find(({ name }) => name === column);
-  return profile !== undefined && isNearlyUnique(profile);
+  return (
+    profile !== undefined && (isNearlyUnique(profile) || (seen.isVersioned && profile.filled > 0.9 * profile.rows))
+  );
 }
 
 /** A table of accounts has one row an account, and no other id before it that is the row's own. */
@@ -384,7 +403,7 @@ function isAccount(columns: Readonly<Record<string, string>>, seen: Seen, isName
   if (profile === undefined) return false;
   // Dumps of several days repeat every account.
   const repeats = profile.rows / Math.max(1, profile.distinct);
-  if (!isNearlyUnique(profile) && !(isNamed && repeats > 1.5)) return false;
+  if (!isNearlyUnique(profile) && !(isNamed && repeats > 1.5) && !seen.isVersioned) return false;
   const other = seen.profiles.findIndex(
     (candidate, i) =>
       i < at && isIdName(candidate.name) && (seen.kinds[i] as Kind).isUnique && candidate.name !== columns.account_id,

@@ -130,8 +130,12 @@ export class Resolver {
       }))
       // A vendor says which columns name the account; a table of accounts may be known by any of its ids.
       .filter(
-        ({ rank }) =>
-          rank !== -1 || one.entity === "account" || one.vendor === null || one.vendor.vendor.kind === "product",
+        ({ rank, column }) =>
+          rank !== -1 ||
+          one.entity === "account" ||
+          one.vendor === null ||
+          one.vendor.vendor.kind === "product" ||
+          column.column === one.columns.user_id?.from,
       );
     const targets = this.#targets(no);
     let best: { link: Link; score: number } | null = null;
@@ -149,14 +153,33 @@ export class Resolver {
           (rank === -1 ? 0 : 0.25 - 0.02 * rank) -
           (column.isDomain ? 0.2 : 0) -
           (isOwnKey ? 0.1 : 0) -
+          (this.#placed.find((placed) => placed.no === target.no)?.entity === "usage_event" ? 0.1 : 0) -
           (target.no === hub.no ? 0 : 0.08);
         if (best !== null && best.score >= score) continue;
         const link = this.#linkTo(one, column, target);
         if (link !== null) best = { link: { ...link, isNamed: rank !== -1 }, score };
       }
     }
-    if (best !== null) return best.link;
+    if (best !== null) return this.#byUsers(one, best.link) ?? best.link;
     return one.entity === "account" ? null : this.#byName(one);
+  }
+
+  /** Of a stream of calls few rows name the account, and all rows the user: an event belongs to the account of its user. */
+  #byUsers(one: Placed, link: Link): Link | null {
+    const user = one.columns.user_id?.from;
+    const { from } = link.mapping;
+    const filled = (column: string | undefined): number => {
+      const profile = one.read.profiles.find(({ name }) => name === column);
+      return profile === undefined ? 0 : profile.filled / Math.max(1, profile.rows);
+    };
+    if (one.entity !== "usage_event" || user === undefined || from === user || filled(from) > 0.5 || filled(user) < 0.9)
+      return null;
+    const via = this.#keySource(
+      { place: { table: one.no, column: user, isDomain: false }, kind: "key", no: one.no },
+      link,
+    );
+    const how = `few rows have ${from}: the account is that of ${user}, by the rows that have both`;
+    return { mapping: { from: user, via }, values: 0, matched: 0, how, isNamed: true };
   }
 
   /** Of all tables of accounts of the hub's kind together. */
@@ -188,6 +211,8 @@ export class Resolver {
   #targets(no: number): readonly Target[] {
     const hub = this.#hub as Hub;
     const targets: Target[] = [{ place: hub.key, kind: "hub", no: hub.no }];
+    const asking = this.#placed.find((placed) => placed.no === no)?.entity ?? "";
+    const isFact = !["account", "user", "subscription", "usage_event"].includes(asking);
     for (const other of this.#placed) {
       if (other.no === no) continue;
       const key = other.columns[sourceKeys[other.entity] ?? ""];
@@ -197,6 +222,10 @@ export class Resolver {
           kind: "source",
           no: other.no,
         });
+      // Who uses the product for one account alone belongs to it; who does so for several is ambiguous, and counted.
+      const user = other.entity === "usage_event" && isFact ? other.columns.user_id?.from : undefined;
+      if (user !== undefined)
+        targets.push({ place: { table: other.no, column: user, isDomain: false }, kind: "key", no: other.no });
       if (other.entity !== "account" && other.entity !== "user") continue;
       for (const column of this.#links.of(other.no)) {
         const isHubKey =
@@ -227,6 +256,9 @@ export class Resolver {
       return { ...facts, mapping: from, how: `${what} is the account's ${target.place.column}` };
     const next = this.linkOf(target.no);
     if (next === null) return null;
+    // Usage that knows its accounts by its users says nothing new of them.
+    if (target.kind === "key" && next.mapping.from === target.place.column && next.mapping.via !== undefined)
+      return null;
     const other = this.#idOf(target.no);
     if (target.kind === "source") {
       if (one.entity === "account_key" && other === this.#idOf(one.no)) return null;

@@ -35,6 +35,8 @@ export interface Table {
   readonly columns: readonly string[];
   /** Those of `columns` that are paths into JSON texts of others. */
   readonly inner: readonly string[];
+  /** Columns of `columns` that other files of the table call otherwise, at the same place and with such values: all names, its own first. */
+  readonly renamed: Readonly<Record<string, readonly string[]>>;
   /** Of files that would belong here but lack columns: how many names all of them share. */
   readonly hasOtherHeaders: boolean;
 }
@@ -134,18 +136,25 @@ function recordTexts(whole: string, list: string | null): readonly string[] {
 const alone = (text: string): string => `(?<![\\d\\p{L}])${text}(?![\\d\\p{L}])`;
 const digitsAlone = (text: string): string => `(?<!\\d)${text}(?!\\d)`;
 const dayExpressions = [
-  new RegExp(digitsAlone("(?:19|20)\\d{2}([-_.]?)\\d{2}\\1\\d{2}")),
+  new RegExp(digitsAlone("(?:19|20)\\d{2}([-_./]?)\\d{2}\\1\\d{2}")),
   new RegExp(alone(namedDay), "iu"),
 ];
 const monthExpression = new RegExp(alone(namedMonth), "iu");
+
+/** Folders that say a date stay folders. */
+const withoutDigits = (date: string): string =>
+  date
+    .split("/")
+    .map(() => "#")
+    .join("/");
 
 /** A name with its digits taken out: what files of one table share. Extensions and folders stay. */
 function stemOf(name: string): string {
   return name
     .replace(/(?<!\d)(?:19|20)\d{2}([-_.]?)\d{2}\1\d{2}(?:T?\d{4,6}Z?)?(?!\d)/g, "#")
-    .replace(new RegExp(alone(namedDay), "giu"), "#")
-    .replace(new RegExp(alone(namedMonth), "giu"), "#")
-    .replace(/(?<![\dA-Za-z])\d{4}[-_/]\d{2}(?!\d)/g, "#")
+    .replace(new RegExp(alone(namedDay), "giu"), withoutDigits)
+    .replace(new RegExp(alone(namedMonth), "giu"), withoutDigits)
+    .replace(/(?<![\dA-Za-z])\d{4}[-_]\d{2}(?!\d)/g, "#")
     .replace(/(?<![\dA-Za-z])(part|q|kw|w|v|chunk|page|batch|p)?[-_]?\d+(?![\dA-Za-z])/gi, "#")
     .replace(/([._-])\(#\)|\s*\(#\)/g, "#")
     .replace(/#+/g, "#");
@@ -164,7 +173,13 @@ export function groupTables(files: readonly ExportFile[]): readonly Table[] {
     const key = [stemOf(file.name), file.sniffed.kind].join("\u0001");
     stems.set(key, [...(stems.get(key) ?? []), file]);
   }
-  const groups: { files: ExportFile[]; stem: string; isWhole: boolean; hasOtherHeaders: boolean }[] = [];
+  const groups: {
+    files: ExportFile[];
+    stem: string;
+    isWhole: boolean;
+    hasOtherHeaders: boolean;
+    renamed: Readonly<Record<string, readonly string[]>>;
+  }[] = [];
   for (const [key, members] of stems) {
     const stem = key.split("\u0001")[0] as string;
     const headers = new Map<string, ExportFile[]>();
@@ -175,16 +190,25 @@ export function groupTables(files: readonly ExportFile[]): readonly Table[] {
     }
     const parts = [...headers.values()];
     if (parts.length > 1 && parts.length <= 12 && shareNames(parts)) {
-      groups.push({ files: members, stem, isWhole: true, hasOtherHeaders: true });
+      groups.push({ files: members, stem, isWhole: true, hasOtherHeaders: true, renamed: {} });
       continue;
     }
-    for (const part of parts) groups.push({ files: part, stem, isWhole: parts.length === 1, hasOtherHeaders: false });
+    const renamed = parts.length > 1 ? renamedIn(parts) : null;
+    if (renamed !== null) {
+      groups.push({ files: members, stem, isWhole: true, hasOtherHeaders: false, renamed });
+      continue;
+    }
+    for (const part of parts)
+      groups.push({ files: part, stem, isWhole: parts.length === 1, hasOtherHeaders: false, renamed: {} });
   }
   const ids = new Set<string>();
-  return groups.map(({ files: members, stem, isWhole, hasOtherHeaders }) => {
+  return groups.map(({ files: members, stem, isWhole, hasOtherHeaders, renamed }) => {
     const [first] = members as [ExportFile];
     const glob = members.length === 1 ? escapeGlob(first.name) : isWhole ? globOf(stem, members) : "";
-    const shared = [...new Set(first.columns)].filter((name) => members.every((file) => file.columns.includes(name)));
+    const shared =
+      Object.keys(renamed).length > 0
+        ? (members.at(-1) as ExportFile).columns
+        : [...new Set(first.columns)].filter((name) => members.every((file) => file.columns.includes(name)));
     const plain = firstOfCase(
       first.sniffed.kind === "json" ? [...new Set(members.flatMap((file) => file.columns))] : shared,
     );
@@ -201,6 +225,7 @@ export function groupTables(files: readonly ExportFile[]): readonly Table[] {
       skipLines: sniffed.kind === "csv" ? sniffed.text.skipLines : 0,
       columns,
       inner: columns.slice(plain.length),
+      renamed,
       hasOtherHeaders,
     };
   });
@@ -224,6 +249,43 @@ function shareNames(parts: readonly (readonly ExportFile[])[]): boolean {
   return shapes.size === 1 && shared.length >= 0.7 * all.size;
 }
 
+/** The form of a value: `N0042` is `a9`. */
+const formOf = (value: string): string =>
+  value
+    .trim()
+    .replace(/\p{L}+/gu, "a")
+    .replace(/\d+/g, "9");
+
+/**
+ * Files of one table whose columns were renamed at some time: as many columns, some of the same name, the others at the same place and with
+ * values of the same form. The newest names, each with all that stood in its place; null where that is not so.
+ */
+function renamedIn(parts: readonly (readonly ExportFile[])[]): Readonly<Record<string, readonly string[]>> | null {
+  const newest = [...parts].sort((a, b) => ((a.at(-1)?.name ?? "") < (b.at(-1)?.name ?? "") ? 1 : -1));
+  const [one, ...others] = newest.map((part) => part[0] as ExportFile) as [ExportFile, ...ExportFile[]];
+  if (parts.length > 6 || new Set(parts.flat().map(shapeOf)).size > 1) return null;
+  const formsAt = ({ sniffed }: ExportFile, i: number): ReadonlySet<string> =>
+    new Set((sniffed.kind === "csv" ? sniffed.text.rows : []).flatMap((row) => (row[i]?.trim() ? formOf(row[i]) : [])));
+  const renamed: Record<string, string[]> = {};
+  for (const other of others) {
+    if (other.columns.length !== one.columns.length) return null;
+    let same = 0;
+    for (const [i, name] of one.columns.entries()) {
+      const theirs = other.columns[i] as string;
+      if (theirs === name) {
+        same += 1;
+        continue;
+      }
+      if (one.columns.includes(theirs) || other.columns.includes(name)) return null;
+      const [a, b] = [formsAt(one, i), formsAt(other, i)];
+      if (a.size > 0 && b.size > 0 && ![...a].some((form) => b.has(form))) return null;
+      renamed[name] = [...new Set([...(renamed[name] ?? [name]), theirs])];
+    }
+    if (same < 1 || same < 0.3 * one.columns.length) return null;
+  }
+  return renamed;
+}
+
 /** A glob that these files match: their common stem with stars. Files of another header in the same place are listed one by one. */
 function globOf(stem: string, files: readonly ExportFile[]): string {
   return files.length === 1
@@ -236,12 +298,11 @@ const escapeGlob = (name: string): string => name.replace(/[*?[{]/g, (letter) =>
 
 /** The dates in the names of all files, and where they stand; of several files their months, where no name says a day. */
 function datedNames(files: readonly ExportFile[]): Table["dated"] {
-  const names = files.map(({ name }) => basename(name));
-  const tries = [
-    ...dayExpressions.map((expression) => ({ expression, sign: "{date}" })),
-    ...(files.length > 1 ? [{ expression: monthExpression, sign: "{month}" }] : []),
-  ];
-  for (const { expression, sign } of tries) {
+  const tries = [files.map(({ name }) => basename(name)), files.map(({ name }) => name)].flatMap((names) => [
+    ...dayExpressions.map((expression) => ({ names, expression, sign: "{date}" })),
+    ...(files.length > 1 ? [{ names, expression: monthExpression, sign: "{month}" }] : []),
+  ]);
+  for (const { names, expression, sign } of tries) {
     const found = names.map((name) => expression.exec(name)?.[0]);
     const dates = found.map((text) => (text === undefined ? null : dayOf(text)));
     const patterns = new Set(names.map((name, i) => name.replace(found[i] ?? "", sign)));
@@ -252,6 +313,10 @@ function datedNames(files: readonly ExportFile[]): Table["dated"] {
   }
   return null;
 }
+
+/** The day or month that a name holds, of its file or of its folders; empty where it holds none. */
+export const dateIn = (name: string): string =>
+  [...dayExpressions, monthExpression].flatMap((expression) => expression.exec(name)?.[0] ?? [])[0] ?? "";
 
 /** An id out of a file's name, free of digits and of words that every export has. */
 export function idOf(stem: string): string {

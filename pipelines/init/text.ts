@@ -1,7 +1,7 @@
 /** A proposal as the text of `assay.yaml`, and values as people may read them. */
 import { entityOf } from "../config/entities.ts";
 import type { Conclusion } from "./conclude.ts";
-import type { Mapping } from "./place.ts";
+import { asWritten, type Mapping } from "./place.ts";
 import type { Draft, Finding } from "./propose.ts";
 import type { Settled } from "./settle.ts";
 
@@ -78,9 +78,10 @@ export function filesOf({ table }: Draft): string | string[] {
 
 /** Null where the column is found under its own name. */
 function shortMapping(name: string, mapping: Mapping): Plain | null {
-  const { from, ...rest } = mapping;
+  const { from, ...rest } = asWritten(mapping);
   const options = Object.entries(rest).filter(([, value]) => value !== undefined);
-  if (options.length === 0) return from === undefined || from === name ? null : from;
+  if (options.length === 0 && !Array.isArray(from))
+    return from === undefined || from === name ? null : (from as string);
   return { ...(from === undefined || from === name ? {} : { from }), ...rest } as Plain;
 }
 

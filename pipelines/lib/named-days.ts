@@ -25,20 +25,20 @@ const year = "(?:19|20)\\d{2}";
 
 /**
  * What `{date}` and `{month}` stand for in a name, as regular expressions without groups, to be read in any case: 2026-01-31, 20260131,
- * 2026_01_31, 31.01.2026, 31-Jan-2026; 2026-01, 202601, 2026_01, Jan-2026, 2026-January.
+ * 2026_01_31, 31.01.2026, 31-Jan-2026; 2026-01, 202601, 2026_01, Jan-2026, 2026-January; of folders 2026/01/31 and 2026/01.
  */
-export const namedDay = `(?:${year}[-_.]?\\d{2}[-_.]?\\d{2}|\\d{1,2}\\.\\d{1,2}\\.${year}|\\d{1,2}[-_ ]?${monthName}[-_ ]?${year})`;
-export const namedMonth = `(?:${year}[-_.]?(?:0[1-9]|1[0-2])|${monthName}[-_ ]?${year}|${year}[-_ ]?${monthName})`;
+export const namedDay = `(?:${year}[-_./]?\\d{2}[-_./]?\\d{2}|\\d{1,2}\\.\\d{1,2}\\.${year}|\\d{1,2}[-_ ]?${monthName}[-_ ]?${year})`;
+export const namedMonth = `(?:${year}[-_./]?(?:0[1-9]|1[0-2])|${monthName}[-_ ]?${year}|${year}[-_ ]?${monthName})`;
 
 /** The day that a text of a name means, as 2026-01-31: of a month its last one. Null where there is no such day. */
 export function dayOf(text: string): string | null {
   const day =
-    /^(\d{4})[-_.]?(\d{2})[-_.]?(\d{2})$/.exec(text)?.slice(1) ??
+    /^(\d{4})[-_./]?(\d{2})[-_./]?(\d{2})$/.exec(text)?.slice(1) ??
     /^(\d{1,2})\.(\d{1,2})\.(\d{4})$/.exec(text)?.slice(1).reverse() ??
     /^(\d{1,2})[-_ ]?([a-zä]+)[-_ ]?(\d{4})$/i.exec(text)?.slice(1).reverse();
   if (day !== undefined) return existing(day[0] as string, numbered(day[1] as string), day[2] as string);
   const month =
-    /^(\d{4})[-_.]?(\d{2})$/.exec(text)?.slice(1) ??
+    /^(\d{4})[-_./]?(\d{2})$/.exec(text)?.slice(1) ??
     /^([a-zä]+)[-_ ]?(\d{4})$/i.exec(text)?.slice(1).reverse() ??
     /^(\d{4})[-_ ]?([a-zä]+)$/i.exec(text)?.slice(1);
   if (month === undefined) return null;

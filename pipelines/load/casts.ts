@@ -106,7 +106,7 @@ function plainNumber(text: string, { decimal, thousands, strip, parentheses }: N
             ? "''"
             : thousands;
   const whole = group === null ? "[0-9]+" : `(?:[0-9]{1,3}(?:${group}[0-9]{2,3})*${group}[0-9]{3}|[0-9]+)`;
-  const shape = `[+-]?(?:${whole}(?:${point}[0-9]*)?|${point}[0-9]+)`;
+  const shape = `[+-]?(?:${whole}(?:${point}[0-9]*)?|${point}[0-9]+)(?:[eE][+-]?[0-9]{1,3})?`;
   const ungrouped = group === null ? "given" : `regexp_replace(given, '${group}', '', 'g')`;
   const pointed = decimal === "." ? ungrouped : `replace(${ungrouped}, ',', '.')`;
   return `list_transform([${bare}], lambda given: case when regexp_full_match(given, '${shape}') then ${pointed} end)[1]`;

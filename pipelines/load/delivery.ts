@@ -18,8 +18,10 @@ export interface Delivery {
   readonly rows_read: number;
   readonly rows_loaded: number;
   readonly rows_rejected: number;
-  /** Rows of the file that `keep`, `drop` or `skip_rows` say are none of the source. */
+  /** Rows of the file that `keep`, `drop` or `skip_rows` say are none of the source, and rows of a CSV without any value. */
   readonly rows_left_out: number;
+  /** Values of loaded rows that were written with more decimals than are kept. */
+  readonly values_rounded: number;
   /** Lines of the file before its first row. */
   readonly header_lines: number;
   /** Mode range: the days [from, to] that it replaces where its rows do not say so; null otherwise. */

@@ -53,6 +53,7 @@ export function deliveriesOf(
       rows_loaded: reading.rows_loaded,
       rows_rejected: reading.rows_rejected,
       rows_left_out: reading.rows_left_out ?? 0,
+      values_rounded: reading.values_rounded ?? 0,
       covers: reading.covers ?? null,
       header_lines: reading.header_lines ?? (/\.(parquet|pq)$/i.test(arrival.file) ? 0 : 1),
       first_event_at: reading.first_event_at,

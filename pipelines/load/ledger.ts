@@ -29,6 +29,8 @@ export interface Reading {
   readonly rows_loaded: number;
   readonly rows_rejected: number;
   readonly rows_left_out?: number;
+  /** Values written finer than they are kept; absent where there are none. */
+  readonly values_rounded?: number;
   readonly header_lines?: number;
   /** Mode range: the days that the file's name says it covers. */
   readonly covers?: { readonly from: string; readonly to: string };

@@ -7,12 +7,12 @@ import { nearest } from "../config/yaml.ts";
 import { refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { castExpression, expectedText, outOfRange } from "./casts.ts";
+import { castExpression, type Defaults, expectedText, outOfRange } from "./casts.ts";
 import { eventTime } from "./delivery.ts";
 import type { FileShape } from "./shape.ts";
 
 /** Part of every reading's name: a change of what the same bytes and mapping give is a new number. */
-export const loaderVersion = 3;
+export const loaderVersion = 4;
 
 /**
  * How event-sized rows are written: delta encodings, and no dictionary where most values differ. Against the engine's defaults a quarter
@@ -52,6 +52,10 @@ export function targetsOf(source: Source): readonly Target[] {
     isDeclared: source.columns[target.name] !== undefined || (source.key ?? []).includes(target.name),
   }));
 }
+
+/** The columns of the file that a target is read from, in their order: the first that has a value counts. */
+export const namesOf = ({ name, options: { from = name } }: Pick<Target, "name" | "options">): readonly string[] =>
+  typeof from === "string" ? [from] : from;
 
 /** The columns by which rows of a source repeat: declared, or the natural key of a state. */
 export function keyOf(source: Source): readonly string[] {
@@ -101,8 +105,10 @@ export function bind(
   const targets = targetsOf(source).map((target): BoundTarget => {
     if (target.options.value !== undefined)
       return { ...target, column: null, fileColumn: target.name, fileType: "VARCHAR", path: [], clock: null };
-    const wanted = target.options.from ?? target.name;
-    const { at, path } = inside(wanted);
+    const all = namesOf(target);
+    const found = all.map((name) => ({ name, ...inside(name) })).filter((one) => one.at !== -1);
+    const wanted = (found.length === 0 ? all : found.map(({ name }) => name)).join(" or ");
+    const { at, path } = found[0] ?? { at: -1, path: [] };
     const clock = target.options.clock === undefined ? -1 : names.indexOf(target.options.clock);
     const lacks = target.options.clock !== undefined && clock === -1 ? target.options.clock : wanted;
     if ((at === -1 && (target.required || target.isDeclared)) || lacks !== wanted) {
@@ -117,23 +123,25 @@ export function bind(
           : near === undefined
             ? undefined
             : lacks === wanted
-              ? `if ${near} is the same, write ${target.name}: ${near} under sources.${sourceId}.columns`
+              ? `if ${near} is the same, write ${target.name}: ${all.length > 1 ? `{ from: [${[...all, near].join(", ")}] }` : near} under sources.${sourceId}.columns`
               : `if ${near} is the same, write clock: ${near} for ${target.name} under sources.${sourceId}.columns`,
       );
     }
-    const twice = [at, clock].find((place) => place !== -1 && names.includes(names[place] as string, place + 1));
+    const places = [...found.map((one) => one.at), clock];
+    const twice = places.find((place) => place !== -1 && names.includes(names[place] as string, place + 1));
     if (twice !== undefined) {
       const own = names[twice] as string;
       throw refusedError(
         `${shown}: column ${own} stands ${names.filter((name) => name === own).length} times in the header, expected it once for ${target.name} of source ${sourceId}`,
       );
     }
-    if (at !== -1) used.add(at);
-    if (clock !== -1) used.add(clock);
-    const isText = at === -1 || clock !== -1 || path.length > 0 || target.options.map !== undefined;
+    for (const place of places) if (place !== -1) used.add(place);
+    const isText = found.length !== 1 || clock !== -1 || path.length > 0 || target.options.map !== undefined;
+    const values = found.map((one) => valueInside(`c${one.at}`, one.path, shape.columns[one.at]?.type ?? "VARCHAR"));
+    const texts = values.map((value) => `nullif(cast(${value} as varchar), '')`);
     return {
       ...target,
-      column: at === -1 ? null : valueInside(`c${at}`, path, shape.columns[at]?.type ?? "VARCHAR"),
+      column: values.length > 1 ? `coalesce(${texts.join(", ")})` : (values[0] ?? null),
       fileColumn: wanted,
       fileType: isText ? "VARCHAR" : (shape.columns[at]?.type ?? "VARCHAR"),
       path,
@@ -233,15 +241,41 @@ export function readingSelect(reading: {
       ...targets.map(({ name }) => quoteIdentifier(name)),
       "cast(null as bigint) as _line",
       `${rejectExpression(checks)} as _reject`,
+      ...(mayRound(source) ? [`${roundedExpression(targets, defaults)} as _rounded`] : []),
       ...leftOut,
     ].join(", ")} from typed_row`
   );
 }
 
+/** Decimals that a value keeps; null where none is rounded. */
+const decimalsOf = ({ type, options }: Pick<Target, "type" | "options">, minorDigits: number): number | null =>
+  type === "number" ? 6 : type === "rate" ? 12 : type === "money" && options.unit === "major" ? minorDigits : null;
+
+/** A source with numbers: its rows have the column `_rounded`, how many values were written finer than they are kept. */
+export const mayRound = (source: Source): boolean => targetsOf(source).some((target) => decimalsOf(target, 2) !== null);
+
+function roundedExpression(targets: readonly BoundTarget[], { number, minorDigits }: Defaults): string {
+  const found = targets.flatMap((target, i) => {
+    const decimals = decimalsOf(target, minorDigits);
+    if (decimals === null || target.column === null) return [];
+    const typed = quoteIdentifier(target.name);
+    const kept = target.type === "money" ? `${typed} / ${10 ** minorDigits}` : typed;
+    const far = (value: string): string => `abs(${value} - ${kept}) > 1e-12 * greatest(1e-12, abs(${value}))`;
+    const isFloat = target.fileType === "DOUBLE" || target.fileType === "FLOAT";
+    const text = target.fileType === "VARCHAR" ? `r${i}` : `cast(r${i} as varchar)`;
+    const point = (target.options.number ?? number)?.decimal === "," ? "," : "[.]";
+    const finer = `regexp_matches(${text}, '${point}[0-9]{${decimals}}[0-9]*[1-9]')`;
+    const power = `(contains(${text}, 'e') or contains(${text}, 'E')) and ${far(`try_cast(${text} as double)`)}`;
+    const is = isFloat ? far(`r${i}`) : `strlen(${text}) > ${decimals + 1} and ${finer} or ${power}`;
+    return [`case when ${typed} is not null and (${is}) then 1 else 0 end`];
+  });
+  return `cast(${found.length === 0 ? "0" : found.join(" + ")} as utinyint)`;
+}
+
 /** `keep` or `drop` may say of a row that it is none of the source's: then its rows have the column `_left_out`. */
 export const leavesOut = ({ keep, drop }: Source): boolean => Object.keys({ ...keep, ...drop }).length > 0;
 
-/** Whether `keep` or `drop` says that a row is none of the source's; a value that is missing is kept by neither and dropped by neither. */
+/** Whether `keep` or `drop` says that a row is none of the source's; a value that is missing is kept by neither and dropped by neither, unless one of the texts is empty. */
 function leftOutExpression({
   source,
   sourceId,
@@ -257,8 +291,10 @@ function leftOutExpression({
     Object.entries(source[key]).map(([name, texts]) => {
       const at = shape.columns.findIndex((column) => column.name === name);
       if (at === -1) throw missingColumn(name, `${key} of source ${sourceId}`, shape, shown);
-      const list = (typeof texts === "string" ? [texts] : texts).map(literal).join(", ");
-      const found = `coalesce(cast(c${at} as varchar) in (${list}), false)`;
+      const list = typeof texts === "string" ? [texts] : texts;
+      // An empty text stands for a cell without a value.
+      const value = list.includes("") ? `coalesce(cast(c${at} as varchar), '')` : `cast(c${at} as varchar)`;
+      const found = `coalesce(${value} in (${list.map(literal).join(", ")}), false)`;
       return key === "keep" ? `not ${found}` : found;
     });
   return [...condition("keep"), ...condition("drop")].join(" or ");

@@ -6,7 +6,7 @@ import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { type FileKind, hasOwnZstd, kindOf, maxLineOf } from "./bytes.ts";
 import { delimiterOf, type Prepared, prepare, splitRecord } from "./prepare.ts";
-import { pointer, targetsOf } from "./reading.ts";
+import { namesOf, pointer, targetsOf } from "./reading.ts";
 
 export interface FileShape {
   /** `from` clause that yields the columns `c0`, `c1`, ... in the file's own order. */
@@ -21,6 +21,8 @@ export interface FileShape {
   readonly records: number | null;
   /** CSV: line breaks stand inside quotes. */
   readonly hasBreaks: boolean;
+  /** CSV: the same rows once more, without listing the broken lines. */
+  readonly again: string | null;
   /** Relation of the raw lines, `line` and `text`, to tell what is wrong with one; null where records are no lines. */
   readonly lines: string | null;
 }
@@ -105,6 +107,7 @@ async function parquetShape(database: Database, path: string): Promise<FileShape
     isLines: false,
     records: null,
     hasBreaks: false,
+    again: null,
     lines: null,
   };
 }
@@ -130,13 +133,16 @@ function textShape(prepared: Prepared, formats: Formats): FileShape {
     `compression = ${literal(compression)}`,
     `max_line_size = ${maxLine}`,
     `buffer_size = ${Math.max(32_000_000, 2 * maxLine)}`,
+  ];
+  const listed = [
     "store_rejects = true",
     "rejects_table = 'broken_line'",
     "rejects_scan = 'broken_scan'",
     "rejects_limit = 0",
   ];
   return {
-    from: `read_csv(${literal(path)}, ${options.join(", ")})`,
+    from: `read_csv(${literal(path)}, ${[...options, ...listed].join(", ")})`,
+    again: `read_csv(${literal(path)}, ${[...options, "ignore_errors = true"].join(", ")})`,
     columns: names.map((name) => ({ name, type: "VARCHAR" })),
     headerLines: formats.skip_lines + (hasHeader ? prepared.firstLines - formats.skip_lines : 0),
     type: "csv",
@@ -174,8 +180,10 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
   const keys = found.map(({ key }) => key);
   const wanted = [
     ...new Set([
-      ...targetsOf(source).flatMap(({ options: { value, from, clock } }) =>
-        value !== undefined ? [] : [from, clock].flatMap((name) => name ?? []),
+      ...targetsOf(source).flatMap((target) =>
+        target.options.value !== undefined
+          ? []
+          : [...namesOf(target), target.options.clock].flatMap((name) => name ?? []),
       ),
       ...(typeof source.delivered === "object" && source.delivered.from === "column" ? [source.delivered.column] : []),
       ...Object.keys(source.keep),
@@ -183,7 +191,7 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
     ]),
   ];
   const required = new Set(
-    targetsOf(source).flatMap(({ required: must, options: { from } }) => (must && from !== undefined ? [from] : [])),
+    targetsOf(source).flatMap((target) => (target.required && namesOf(target).length === 1 ? namesOf(target) : [])),
   );
   const pathOf = (name: string): readonly string[] =>
     keys.includes(name) || !name.includes(".") ? [name] : name.split(".");
@@ -213,6 +221,7 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
     isLines: !isArray,
     records: prepared.records,
     hasBreaks: false,
+    again: null,
     lines,
   };
   if (read.length === 0 || hasCaseTwins) {

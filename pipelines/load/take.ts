@@ -7,13 +7,13 @@ import { addDays, isoDate } from "../lib/clock.ts";
 import { machineError, refusedError } from "../lib/errors.ts";
 import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Database } from "../warehouse/database.ts";
-import { literal } from "../warehouse/literal.ts";
+import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { expectedText } from "./casts.ts";
 import { daysSelect, type LoadOptions } from "./delivery.ts";
 import { type FoundFile, globExpression, stampOf } from "./discover.ts";
 import { cleanRejects, type Erasures, rewriteDays, withoutErased } from "./erase.ts";
 import type { Arrival, LedgerLine, Reading } from "./ledger.ts";
-import { bind, leavesOut, readingSelect, rejectsIn, storeFormat } from "./reading.ts";
+import { type BoundTarget, bind, leavesOut, mayRound, readingSelect, rejectsIn, storeFormat } from "./reading.ts";
 import { encodingHint, type FileShape, lookAt, unreadable } from "./shape.ts";
 
 export interface TakeOptions extends LoadOptions {
@@ -80,7 +80,8 @@ export async function takeRows(
     } catch (error) {
       throw unreadable(file.name, error);
     }
-    const counts = await countRows(database, temporary.rows, shape, source);
+    const isLeftOut = leftOut(source, await findBlankRows(database, temporary.rows, shape, targets));
+    const counts = await countRows(database, temporary.rows, shape, source, isLeftOut);
     if (shape.records !== null && counts.rows + counts.broken !== shape.records) {
       throw refusedError(
         `${file.name}: cannot be read whole: ${counts.rows + counts.broken} of its ${shape.records} records came out`,
@@ -91,7 +92,7 @@ export async function takeRows(
     const total = counts.rows + counts.broken - counts.leftOut;
     let rows = temporary.rows;
     if (rejected + counts.leftOut > 0) {
-      const lineOf = await writeRejects(database, shape, source, temporary.rows, temporary.rejects);
+      const lineOf = await writeRejects(database, shape, isLeftOut, temporary.rows, temporary.rejects);
       await cleanRejects(database, temporary.rows, temporary.rejects, source, sourceId, options.erasures);
       if (rejected > source.max_rejected * total) {
         throw await tooManyRejected(database, options, temporary.rejects, rejected, total);
@@ -100,7 +101,7 @@ export async function takeRows(
         `copy (
            select stored.* exclude (file_row_number) replace (${lineOf.line} as _line)
            from read_parquet(${literal(temporary.rows)}, file_row_number = true) as stored ${lineOf.join}
-           where stored._reject is null and not ${leftOut(source)}${lineOf.join === "" ? "" : " order by stored.file_row_number"}
+           where stored._reject is null and not ${isLeftOut}${lineOf.join === "" ? "" : " order by stored.file_row_number"}
          ) to ${literal(temporary.whole)} (${storeFormat})`,
       );
       rows = temporary.whole;
@@ -137,6 +138,7 @@ export async function takeRows(
       rows_loaded: total - rejected - (erased ?? 0),
       rows_rejected: rejected,
       rows_left_out: counts.leftOut,
+      ...(counts.rounded === 0 ? {} : { values_rounded: counts.rounded }),
       header_lines: shape.headerLines,
       ...(covers === null ? {} : { covers }),
       ...events,
@@ -155,22 +157,61 @@ interface Counts {
   readonly rejected: number;
   /** Lines that could not be split into the header's columns. */
   readonly broken: number;
+  /** Values that were written finer than they are kept. */
+  readonly rounded: number;
+}
+
+/**
+ * Rows of a CSV whose every cell is empty, as spreadsheets leave them between and below others: they are no rows. Tells whether there are any;
+ * `blank_row` lists their places.
+ */
+async function findBlankRows(
+  database: Database,
+  rows: string,
+  { again, columns }: FileShape,
+  targets: readonly BoundTarget[],
+): Promise<boolean> {
+  if (again === null) return false;
+  const mapped = targets.flatMap(({ name, column }) => (column === null ? [] : [`${quoteIdentifier(name)} is null`]));
+  const mayBe = await database.scalar<number>(
+    `select count(*) from read_parquet(${literal(rows)}) where _reject is not null${mapped.map((one) => ` and ${one}`).join("")}`,
+  );
+  if (mayBe === 0 || mayBe === null) return false;
+  const isEmpty = `trim(concat_ws('', ${columns.map((_, i) => `c${i}`).join(", ")})) = ''`;
+  await database.run(
+    `create or replace temp table blank_row as
+     select place from (select row_number() over () - 1 as place, ${isEmpty} as is_empty from ${again}) where is_empty`,
+  );
+  return ((await database.scalar<number>("select count(*) from blank_row")) ?? 0) > 0;
 }
 
 /** Whether a row of `stored` is none of the source's. */
-function leftOut(source: Source): string {
+function leftOut(source: Source, hasBlankRows: boolean): string {
   const { skip_rows: skipped } = source.formats;
-  const said = leavesOut(source) ? ["stored._left_out"] : [];
+  const said = [
+    ...(leavesOut(source) ? ["stored._left_out"] : []),
+    ...(hasBlankRows ? ["stored.file_row_number in (select place from blank_row)"] : []),
+  ];
   const conditions = skipped === 0 ? said : [...said, `stored.file_row_number < ${skipped}`];
   return conditions.length === 0 ? "false" : `(${conditions.join(" or ")})`;
 }
 
-async function countRows(database: Database, rows: string, shape: FileShape, source: Source): Promise<Counts> {
-  const [counts] = await database.query<{ rows: number; rejected: number; left_out: number }>(
+async function countRows(
+  database: Database,
+  rows: string,
+  shape: FileShape,
+  source: Source,
+  isLeftOut: string,
+): Promise<Counts> {
+  const rounded = mayRound(source)
+    ? `sum(stored._rounded) filter (where stored._reject is null and not ${isLeftOut})`
+    : "0";
+  const [counts] = await database.query<{ rows: number; rejected: number; left_out: number; rounded: number | null }>(
     `select
        count(*) as rows,
-       count(case when not ${leftOut(source)} then stored._reject end) as rejected,
-       count(case when ${leftOut(source)} then 1 end) as left_out
+       count(case when not ${isLeftOut} then stored._reject end) as rejected,
+       count(case when ${isLeftOut} then 1 end) as left_out,
+       cast(${rounded} as bigint) as rounded
      from read_parquet(${literal(rows)}, file_row_number = true) as stored`,
   );
   const broken =
@@ -180,6 +221,7 @@ async function countRows(database: Database, rows: string, shape: FileShape, sou
     leftOut: counts?.left_out ?? 0,
     rejected: counts?.rejected ?? 0,
     broken: broken ?? 0,
+    rounded: counts?.rounded ?? 0,
   };
 }
 
@@ -191,11 +233,12 @@ async function countRows(database: Database, rows: string, shape: FileShape, sou
 async function writeRejects(
   database: Database,
   shape: FileShape,
-  source: Source,
+  isLeftOut: string,
   rows: string,
   rejects: string,
 ): Promise<LineOf> {
-  if (shape.lines !== null) return writeLineRejects(database, { ...shape, lines: shape.lines }, source, rows, rejects);
+  if (shape.lines !== null)
+    return writeLineRejects(database, { ...shape, lines: shape.lines }, isLeftOut, rows, rejects);
   const isText = shape.type === "csv";
   await database.run(
     isText
@@ -244,7 +287,7 @@ async function writeRejects(
        with wrong as (
          select ${lineOf.line} as line, unnest(${rejectsIn("stored._reject")}) as wrong
          from read_parquet(${literal(rows)}, file_row_number = true) as stored ${lineOf.join}
-         where stored._reject is not null and not ${leftOut(source)}
+         where stored._reject is not null and not ${isLeftOut}
        )
        select line, wrong."column" as "column", wrong.reason as reason, wrong.value as value
        from wrong
@@ -266,7 +309,7 @@ async function writeRejects(
 async function writeLineRejects(
   database: Database,
   { lines }: { readonly lines: string },
-  source: Source,
+  isLeftOut: string,
   rows: string,
   rejects: string,
 ): Promise<LineOf> {
@@ -298,7 +341,7 @@ async function writeLineRejects(
            text,
            stored._reject
          from read_parquet(${literal(rows)}, file_row_number = true) as stored ${lineOf.join}
-         where stored._reject is not null and not ${leftOut(source)}
+         where stored._reject is not null and not ${isLeftOut}
        )
        select line, '' as "column", broken as reason, text[1:200] as value from wrong where broken is not null
        union all

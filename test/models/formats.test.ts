@@ -422,4 +422,86 @@ describe("values", () => {
       database.close();
     }
   });
+
+  it("by a cell without a value, which an empty text stands for", async () => {
+    const made = await book('accounts: { entity: account, files: v.csv, keep: { valid_to: "" } }', {
+      "v.csv": "account_id,valid_to\na,2024-01-01\na,\nb,\n",
+    });
+    const load = await made.load();
+    expect(load.deliveries.find((one) => one.source === "accounts")).toMatchObject({ rows_read: 2, rows_left_out: 1 });
+  });
+});
+
+describe("a file of a spreadsheet", () => {
+  it("may hold rows without any value: they are none, and rows that lack a value are rejected as ever", async () => {
+    const made = await book("tickets: { entity: ticket, files: t.csv, max_rejected: 1 }", {
+      "t.csv": 'account_id;opened_at;category\na;2024-01-01;"x\ny"\n;;\n ;; \n;;only\nb;;\nb;2024-01-02;\n;;\n',
+    });
+    const load = await made.load();
+    expect(load.deliveries.find((one) => one.source === "tickets")).toMatchObject({
+      rows_read: 4,
+      rows_loaded: 2,
+      rows_rejected: 2,
+      rows_left_out: 3,
+    });
+    const { database } = await made.stage(load, ["raw.ticket", "meta.reject"]);
+    try {
+      expect(await database.query("select account_id, _line from raw.ticket order by _line")).toEqual([
+        { account_id: "a", _line: 2 },
+        { account_id: "b", _line: 8 },
+      ]);
+      expect(await database.query('select line, "column" from meta.reject order by all')).toEqual([
+        { line: 6, column: "account_id" },
+        { line: 6, column: "opened_at" },
+        { line: 7, column: "opened_at" },
+      ]);
+    } finally {
+      database.close();
+    }
+  });
+});
+
+describe("a column that files call by several names", () => {
+  it("is the first of them that has a value; a file with none of them is refused", async () => {
+    const sources =
+      'tickets: { entity: ticket, files: "t*.csv", columns: { account_id: { from: [account_no, customer] }, category: { from: [kind, topic] } } }';
+    const made = await book(sources, {
+      "t1.csv": "customer,opened_at,topic\na,2024-01-01,x\n",
+      "t2.csv": "account_no,customer,opened_at,kind\nb,z,2024-01-02,\n,c,2024-01-03,y\n",
+    });
+    expect(await stored(made, "tickets", "account_id, category")).toEqual([
+      { account_id: "a", category: "x" },
+      { account_id: "b", category: null },
+      { account_id: "c", category: "y" },
+    ]);
+    const lacks = await book(sources, { "t1.csv": "firm,opened_at,kind\na,2024-01-01,x\n" });
+    await expect(lacks.load()).rejects.toThrow("t1.csv: column account_no or customer is missing");
+  });
+});
+
+describe("numbers finer than they are kept", () => {
+  it("are rounded and counted: six decimals, whole minor units, twelve of a rate; exponents, a declared writing", async () => {
+    const made = await book(
+      [
+        'tickets: { entity: ticket, files: t.csv, columns: { csat: { from: s, number: { decimal: ",", thousands: "." } } } }',
+        'subs: { entity: subscription, files: s.csv, columns: { mrr_minor: { from: mrr, unit: major, number: { thousands: "," } } } }',
+      ].join("\n"),
+      {
+        "t.csv":
+          "account_id;opened_at;s\na;2024-01-01;1,1234567\na;2024-01-02;1,5e-3\na;2024-01-03;1.234,5\na;2024-01-04;2,1000000\n",
+        "s.csv": 'account_id,started_on,mrr\na,2024-01-01,"1,234.50"\nb,2024-01-01,1.239\nb,2024-02-01,1e-12\n',
+      },
+    );
+    expect(await stored(made, "tickets", "cast(csat as varchar) as csat")).toEqual(
+      ["1.123457", "0.001500", "1234.500000", "2.100000"].map((csat) => ({ csat })),
+    );
+    expect(await stored(made, "subs", "mrr_minor")).toEqual([123450, 124, 0].map((mrr_minor) => ({ mrr_minor })));
+    const load = await made.load();
+    expect(Object.fromEntries(load.deliveries.map((one) => [one.source, one.values_rounded]))).toEqual({
+      accounts: 0,
+      usage: 0,
+      tickets: 1,
+      subs: 2,
+    });
+  });
 });

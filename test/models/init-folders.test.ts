@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Links } from "../../pipelines/init/links.ts";
 import { lookAtFolder } from "../../pipelines/init/look.ts";
+import { asWritten } from "../../pipelines/init/place.ts";
 import { type Draft, type Proposal, propose } from "../../pipelines/init/propose.ts";
 import { readWords } from "../../pipelines/init/recognise.ts";
 import { readVendors } from "../../pipelines/init/vendors.ts";
@@ -20,8 +21,9 @@ async function proposed(files: Readonly<Record<string, string | Uint8Array>>): P
       await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), content);
     }
-    const { reads, notPlaced } = await lookAtFolder({ folder, database, scratch, log: silentLog });
-    const found = propose(reads, await readVendors(), await readWords(), await Links.of(database, reads));
+    const words = await readWords();
+    const { reads, notPlaced } = await lookAtFolder({ folder, database, scratch, log: silentLog, words });
+    const found = propose(reads, await readVendors(), words, await Links.of(database, reads));
     return { ...found, notPlaced: [...notPlaced, ...found.notPlaced] };
   } finally {
     database.close();
@@ -196,5 +198,228 @@ describe("a folder", () => {
       currency: { from: "CURRENCYISOCODE" },
     });
     expect(found.findings.map(({ text }) => text)).toContain("MRR__C, a field of your own, is read as mrr_minor");
+  });
+
+  it("whose columns were renamed half way through: one table, each column by all its names", async () => {
+    const rows = (names: string, ended: boolean): string =>
+      [
+        names,
+        ...accounts.map(
+          (i) =>
+            `V${i},K${i},${i % 2 === 0 ? "Basic" : "Pro"},2023-01-${two(1 + (i % 27))},${ended && i % 3 === 0 ? "2024-02-20" : ""}`,
+        ),
+      ].join("\n");
+    const log = (names: string): string =>
+      [names, ...uses.map(({ i, day, event }) => `K${i},2024-01-${two(day)} 10:00:00,${event}`)].join("\n");
+    const found = await proposed({
+      "contracts_2024-01-31.csv": rows("contract_no,customer_no,tariff,contract_start,contract_end", false),
+      "contracts_2024-02-29.csv": rows("contract_no,account_number,package,contract_start,contract_end", true),
+      "events_2024-01.csv": log("customer_no,occurred_at,event_name"),
+      "events_2024-02.csv": log("account_number,occurred_at,action").replaceAll("2024-01", "2024-02"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
+    expect(draftOf(found, "subscriptions").table.files).toHaveLength(2);
+    expect(draftOf(found, "subscriptions").columns).toMatchObject({
+      account_id: { from: "account_number", also: ["customer_no"] },
+      plan: { from: "package", also: ["tariff"] },
+      ended_on: { from: "contract_end" },
+    });
+    expect(draftOf(found, "usage").columns).toMatchObject({ event: { from: "action", also: ["event_name"] } });
+    expect(asWritten({ from: "action", also: ["event_name"] })).toEqual({ from: ["action", "event_name"] });
+    // Other values at the same place are another column.
+    const apart = await proposed({
+      "log_2024-01.csv": log("customer_no,occurred_at,event_name"),
+      "log_2024-02.csv": log("customer_no,occurred_at,event_name")
+        .replace("event_name", "minutes")
+        .replaceAll(/Bericht|Suche/g, "17"),
+    });
+    expect(apart.drafts.map(({ table }) => table.renamed)).not.toContainEqual({ minutes: ["minutes", "event_name"] });
+  });
+
+  it("of folders by month: the folders say the month, and a dump that did not change is no copy", async () => {
+    const customers = ["customer_id,customer_name", ...accounts.map((i) => `c-${i},Firm ${i}`)].join("\n");
+    const contracts = (month: number): string =>
+      [
+        "subscription_id,customer_id,start_date,end_date",
+        ...accounts.map((i) => `s-${i},c-${i},2023-03-01,${i % 3 === 0 && month > 1 ? "2024-02-10" : ""}`),
+      ].join("\n");
+    const events = (month: number): string =>
+      [
+        "event_id,customer_id,event,ts",
+        ...uses.map(({ i, day, event }, n) => `${month}-${n},c-${i},${event},2024-${two(month)}-${two(day)}T10:00:00Z`),
+      ].join("\n");
+    const found = await proposed(
+      Object.fromEntries(
+        [1, 2].flatMap((month) => [
+          [`2024/${two(month)}/customers.csv`, customers],
+          [`2024/${two(month)}/subscriptions.csv`, contracts(month)],
+          [`2024/${two(month)}/events.csv`, events(month)],
+        ]),
+      ),
+    );
+    expect(found.notPlaced).toEqual([]);
+    expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
+    for (const { table } of found.drafts) expect(table.files).toHaveLength(2);
+    const { glob, dated } = draftOf(found, "subscriptions").table;
+    expect(glob).toBe("*/*/subscriptions.csv");
+    expect(dated).toEqual({ pattern: "{month}/subscriptions.csv", dates: ["2024-01-31", "2024-02-29"] });
+  });
+
+  it("of movements of revenue: who left, who came back and when each began, without a contract anywhere", async () => {
+    const moves = accounts.flatMap((i) => [
+      `2023-05-01,c-${i},new,49.00,49.00`,
+      ...(i % 3 === 0 ? [`2024-01-01,c-${i},churn,-49.00,0.00`] : [`2024-01-01,c-${i},expansion,10.00,59.00`]),
+      ...(i === 6 ? ["2024-02-01,c-6,reactivation,49.00,49.00"] : []),
+    ]);
+    const found = await proposed({
+      "mrr_movements.csv": ["month,customer_id,movement,mrr_change,mrr_after", ...moves].join("\n"),
+      "usage.csv": [
+        "occurred_at,customer_id,event",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)}T10:00:00Z,c-${i},${event}`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "churn_events: churn_event", "usage: usage_event"]);
+    expect(draftOf(found, "churn_events")).toMatchObject({
+      keep: { movement: ["churn", "reactivation"] },
+      columns: {
+        account_id: { from: "customer_id" },
+        occurred_on: { from: "month" },
+        is_reactivation: { from: "movement", map: { churn: "false", reactivation: "true" } },
+      },
+    });
+    expect(draftOf(found, "accounts")).toMatchObject({
+      keep: { movement: ["new"] },
+      columns: { account_id: { from: "customer_id" }, created_at: { from: "month" } },
+    });
+  });
+
+  it("of a warehouse's marts: versions of accounts are no contracts, and rows go by the key of a version", async () => {
+    const versions = accounts.flatMap((i) => [
+      ...(i % 2 === 0 ? [`a${i}0f,C${i},smb,2023-01-01,2023-09-01,false`] : []),
+      `b${i}1e,C${i},ent,2023-${i % 2 === 0 ? "09" : "01"}-01,,true`,
+    ]);
+    const found = await proposed({
+      "dim_customer.csv": ["customer_sk,customer_id,segment,valid_from,valid_to,is_current", ...versions].join("\n"),
+      "fct_subscription.csv": [
+        "subscription_id,customer_sk,mrr_usd,started_at,ended_at",
+        ...accounts.map(
+          (i) => `S${i},${i % 2 === 0 ? `a${i}0f` : `b${i}1e`},49.5,2023-01-01,${i % 3 === 0 ? "2024-01-20" : ""}`,
+        ),
+      ].join("\n"),
+      "fct_event.csv": [
+        "event_id,customer_sk,event_name,event_ts",
+        ...uses.map(({ i, day, event }, n) => `E${n},b${i}1e,${event},2024-01-${two(day)} 10:00:00`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual([
+      "accounts: account",
+      "accounts_by_customer_sk: account_key",
+      "subscriptions: subscription",
+      "usage: usage_event",
+    ]);
+    expect(draftOf(found, "accounts")).toMatchObject({ keep: { is_current: ["true"] }, immutable: [] });
+    expect(draftOf(found, "accounts").columns.account_id).toEqual({ from: "customer_id" });
+    // The keys of earlier versions lead to the account, too.
+    expect(draftOf(found, "accounts_by_customer_sk").keep).toEqual({});
+    for (const id of ["subscriptions", "usage"])
+      expect(draftOf(found, id).columns.account_id).toEqual({ from: "customer_sk", via: "accounts_by_customer_sk" });
+    expect(draftOf(found, "subscriptions").columns.ended_on).toEqual({ from: "ended_at" });
+  });
+
+  it("where only usage knows which account a user is of: answers go by it, and so do calls of a stream", async () => {
+    const list = [
+      "customer_id,customer_name,start_date,end_date",
+      ...accounts.map((i) => `c-${i},Firm ${i},2023-01-01,${i % 3 === 0 ? "2024-02-01" : ""}`),
+    ].join("\n");
+    const found = await proposed({
+      "customers.csv": list,
+      "usage.csv": [
+        "occurred_at,customer_id,user_id,event",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)}T10:00:00Z,c-${i},p${i}@firm.io,${event}`),
+      ].join("\n"),
+      "nps responses.csv": [
+        "Response Date,User ID,NPS Score",
+        ...accounts.map((i) => `2024-01-20,p${i}@firm.io,${i % 11}`),
+      ].join("\n"),
+    });
+    const answers = found.drafts.find(({ entity }) => entity === "survey_response") as Draft;
+    const key = found.drafts.find(({ entity }) => entity === "account_key") as Draft;
+    expect(answers.columns.account_id).toEqual({ from: "User ID", via: key.id });
+    expect(key.columns).toEqual({
+      source: { value: "any" },
+      source_id: { from: "user_id" },
+      account_id: { from: "customer_id" },
+    });
+    const calls = [
+      ...accounts.map((i) => ({
+        type: "group",
+        messageId: `g${i}`,
+        userId: `u${i}`,
+        groupId: `c-${i}`,
+        timestamp: "2024-01-01T08:00:00Z",
+      })),
+      ...uses.map(({ i, day, event }, n) => ({
+        type: "track",
+        messageId: `t${n}`,
+        userId: `u${i}`,
+        event,
+        timestamp: `2024-01-${two(day)}T10:00:00Z`,
+        receivedAt: `2024-01-${two(day)}T10:00:02Z`,
+      })),
+    ];
+    const stream = await proposed({
+      "customers.csv": list,
+      "calls.jsonl": calls.map((call) => JSON.stringify(call)).join("\n"),
+    });
+    const of = draftOf(stream, "usage");
+    expect(of.keep).toEqual({ type: ["track"] });
+    const users = stream.drafts.find(({ entity }) => entity === "account_key") as Draft;
+    expect(of.columns.account_id).toEqual({ from: "userId", via: users.id });
+    expect(users).toMatchObject({
+      keep: {},
+      columns: { source_id: { from: "userId" }, account_id: { from: "groupId" } },
+    });
+  });
+
+  it("in Portuguese, with amounts in reais; of an API's object of amount and currency the smallest units", async () => {
+    const found = await proposed({
+      "Clientes.csv": [
+        "Código do Cliente;Razão Social;Data de Cadastro",
+        ...accounts.map((i) => `${3000 + i};Firma ${i};05/0${1 + (i % 9)}/2023`),
+      ].join("\n"),
+      "Contratos.csv": [
+        "Nº Contrato;Código do Cliente;Início da Vigência;Fim da Vigência;Valor Mensal",
+        ...accounts.map(
+          (i) =>
+            `CT-${i};${3000 + i};${two(1 + (i % 28))}/01/2023;${i % 3 === 0 ? "28/02/2024" : ""};R$ 1.2${two(i)},50`,
+        ),
+      ].join("\n"),
+      "Acessos.csv": [
+        "Data/Hora;Código do Cliente;Usuário;Ação",
+        ...uses.map(({ i, day, event }) => `${two(day)}/01/2024 10:00;${3000 + i};u${i};${event}`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
+    expect(draftOf(found, "subscriptions").columns.mrr_minor).toEqual({
+      from: "Valor Mensal",
+      unit: "major",
+      number: { decimal: ",", thousands: ".", strip: ["R$"] },
+    });
+    const contract = (interval: string) =>
+      accounts.map((i) => ({
+        id: `ct_${i}`,
+        customer_id: `org-${i}a`,
+        start_date: "2023-03-01",
+        end_date: i % 3 === 0 ? "2024-02-01" : null,
+        price: { amount: 4950 + i, currency: "EUR", interval },
+      }));
+    for (const [interval, mapped] of [
+      ["month", { from: "price.amount" }],
+      ["year", undefined],
+    ] as const) {
+      const api = await proposed({ "contracts.json": JSON.stringify(contract(interval)) });
+      expect(draftOf(api, "subscriptions").columns.mrr_minor).toEqual(mapped);
+      expect(draftOf(api, "subscriptions").columns.currency).toEqual({ from: "price.currency" });
+    }
   });
 });

@@ -197,10 +197,10 @@ describe.runIf(hasData("vendor-shapes"))("vendors' exports", () => {
     for (const kind of ["customer", "subscription", "invoice"])
       await put(`stripe_api/${kind}s.jsonl`, await stripeObjects(kind));
     database = await Database.open({ path: ":memory:" });
-    const looked = await lookAtFolder({ folder, database, scratch: folder, log: silentLog });
+    const words = await readWords();
+    const looked = await lookAtFolder({ folder, database, scratch: folder, log: silentLog, words });
     reads.push(...looked.reads);
     const vendors = await readVendors();
-    const words = await readWords();
     // Each file by itself: what stands beside it does not decide what it is.
     for (const one of reads) {
       const links = await Links.of(database, [one]);
