@@ -1,5 +1,6 @@
 /** What a file turned out to be, before any of its rows is read: its columns, and the SQL that yields them. */
 import type { Source } from "../config/book.ts";
+import { entityOf } from "../config/entities.ts";
 import type { Formats } from "../config/formats.ts";
 import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import type { Database } from "../warehouse/database.ts";
@@ -190,8 +191,12 @@ async function jsonShape(database: Database, prepared: Prepared, source: Source)
       ...Object.keys(source.drop),
     ]),
   ];
+  // Records that name no other id map nothing, be it all of a file's.
+  const isMap = entityOf(source.entity).kind === "map";
   const required = new Set(
-    targetsOf(source).flatMap((target) => (target.required && namesOf(target).length === 1 ? namesOf(target) : [])),
+    targetsOf(source).flatMap((target) =>
+      target.required && !isMap && namesOf(target).length === 1 ? namesOf(target) : [],
+    ),
   );
   const pathOf = (name: string): readonly string[] =>
     keys.includes(name) || !name.includes(".") ? [name] : name.split(".");

@@ -479,6 +479,27 @@ describe("a column that files call by several names", () => {
   });
 });
 
+describe("a stream of calls of which few name the account", () => {
+  it("maps what it names; a file in which none does maps nothing", async () => {
+    const made = await book(
+      'keys: { entity: account_key, files: "c*.jsonl", columns: { source: { value: any }, source_id: user, account_id: group } }',
+      {
+        "c1.jsonl": '{"user":"u1","group":"a"}\n{"user":"u1"}\n',
+        "c2.jsonl": '{"user":"u2"}\n',
+      },
+    );
+    const load = await made.load();
+    const { database } = await made.stage(load, ["raw.account_key"]);
+    try {
+      expect(
+        await database.query("select source_id as ref, account_id from raw.account_key where account_id is not null"),
+      ).toEqual([{ ref: "u1", account_id: "a" }]);
+    } finally {
+      database.close();
+    }
+  });
+});
+
 describe("numbers finer than they are kept", () => {
   it("are rounded and counted: six decimals, whole minor units, twelve of a rate; exponents, a declared writing", async () => {
     const made = await book(
