@@ -211,6 +211,7 @@ describe("vendors", () => {
       "qualtrics",
       "recurly",
       "salesforce",
+      "segment",
       "stripe",
       "zendesk",
       "zuora",
