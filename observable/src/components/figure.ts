@@ -10,7 +10,7 @@
 
 import { html } from "htl";
 import { addressState } from "./address.js";
-import { plural } from "./format.js";
+import { count, plural } from "./format.js";
 import type { Statement } from "./rows.js";
 
 export interface Column<Row> {
@@ -206,16 +206,31 @@ const compare = (a: string | number | null, b: string | number | null): number =
   return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en");
 };
 
-/** The first column names the row, unless it counts; a long text gets the room to be read, a date stays on its line. */
-const cell = (content: string | Node, isNumber: boolean, isFirst: boolean): Node => {
-  if (isNumber) return html`<td class="number">${content}</td>` as Node;
-  if (isFirst) return html`<th scope="row">${content}</th>` as Node;
-  const length = (typeof content === "string" ? content : (content.textContent ?? "")).length;
-  return html`<td class=${length > 48 ? "long" : length <= 12 ? "word" : ""}>${content}</td>` as Node;
-};
+/**
+ * The first column names the row, unless it counts; a long text gets the room to be read, a date stays on its line. Made without a
+ * template: a list of accounts has thousands of cells.
+ */
+function cell(content: string | Node, isNumber: boolean, isFirst: boolean): Node {
+  const made = document.createElement(isFirst && !isNumber ? "th" : "td");
+  made.append(content);
+  if (isNumber) made.className = "number";
+  else if (isFirst) made.setAttribute("scope", "row");
+  else {
+    const { length } = made.textContent ?? "";
+    made.className = length > 48 ? "long" : length <= 12 ? "word" : "";
+  }
+  return made;
+}
 
-/** More rows than a reader scrolls through; the rest on demand, so that ten thousand rows do not stop the browser. */
+function rowOf<Row>(columns: readonly Column<Row>[], row: Row): Node {
+  const made = document.createElement("tr");
+  made.append(...columns.map((column, i) => cell(column.text(row), column.isNumber === true, i === 0)));
+  return made;
+}
+
+/** More rows than a reader scrolls through; others on demand, so many at a time: ten thousand at once would stop the browser. */
 const atFirst = 300;
+const more = 1000;
 
 /**
  * A table that sorts by its headers, filters by text when long, and saves itself as CSV; works by keyboard alone. Filter
@@ -252,7 +267,7 @@ function tableParts<Row>(options: {
     "",
     columns.flatMap((column) => ["", column.name, `-${column.name}`]),
   );
-  let isWhole = rows.length <= atFirst;
+  let most = atFirst;
   const body = html`<tbody></tbody>` as HTMLElement;
   const heads = columns.map((column) => {
     const button = html`<button type="button">${column.name}</button>` as HTMLButtonElement;
@@ -285,19 +300,20 @@ function tableParts<Row>(options: {
       if (columns[i] === sorted) th.setAttribute("aria-sort", isDown ? "descending" : "ascending");
       else th.removeAttribute("aria-sort");
     }
-    const first = isWhole ? shown : shown.slice(0, atFirst);
+    const first = shown.slice(0, most);
     rest.hidden = first.length === shown.length;
-    rest.textContent = `Show all ${plural(shown.length, "row")}`;
+    rest.textContent =
+      shown.length <= most + more
+        ? `Show all ${plural(shown.length, "row")}`
+        : `Show ${count(more)} more of ${plural(shown.length, "row")}`;
     body.replaceChildren(
       ...(first.length === 0
         ? [html`<tr><td colspan=${columns.length}>No row matches.</td></tr>` as Node]
-        : first.map(
-            (row) => html`<tr>${columns.map((c, i) => cell(c.text(row), c.isNumber === true, i === 0))}</tr>` as Node,
-          )),
+        : first.map((row) => rowOf(columns, row))),
     );
   };
   rest.onclick = () => {
-    isWhole = true;
+    most += more;
     fill();
   };
   const filter =
