@@ -487,3 +487,16 @@ test("numbers: a signed difference never shows minus zero, a ratio has two digit
   expect(around(50, 15, 5, [{ value: 71, low: null, high: 72 }])).toEqual([25, 75]);
   expect(around(0, 5, 5, [])).toEqual([-10, 10]);
 });
+
+test("a finding of the guides names the scorecard as its readers do", () => {
+  const row = {
+    scorecard: "card",
+    version: 1,
+    rule: "never_signed_off",
+    source: "a guide",
+    severity: "warning",
+    sentence: "nobody has signed card v1",
+    because: null,
+  };
+  expect(cards.lintSentence(row, "A $& card")).toBe('Nobody has signed "A $& card" v1.');
+});

@@ -4,8 +4,10 @@ import { bandStyles } from "../../observable/src/components/bands.ts";
 import { toCsv } from "../../observable/src/components/figure.ts";
 import {
   count,
+  datesInWords,
   daysBetween,
   money,
+  moneyTick,
   monthSpan,
   pairs,
   percent,
@@ -22,6 +24,7 @@ import {
   capacitySentence,
   colourBeforeSentence,
   coloursCaveat,
+  noteMarks,
   renewalBandSentence,
   signOffSentence,
 } from "../../observable/src/components/sentences-bands.ts";
@@ -188,6 +191,12 @@ describe("home", () => {
       "The colours of this score are not shown to foresee who leaves.",
     );
     expect(coloursCaveat([{ ...state, state: "works" }], [card])).toEqual([]);
+    expect(plain(coloursCaveat([state, otherState], both))).toBe(
+      "The colours of these scores are not shown to foresee who leaves.",
+    );
+    expect(plain(coloursCaveat([{ ...state, state: "works" }, otherState], both))).toBe(
+      'The colours of "First year" are not shown to foresee who leaves.',
+    );
     // What has expired is judged by the reader's day, not by the release's.
     const signed = { ...card, valid_until: "2026-01-01" };
     expect(signOffSentence([signed], new Date("2025-12-31T23:00:00Z"))).toEqual([]);
@@ -390,6 +399,24 @@ describe("numbers", () => {
     expect([count(null), percent(Number.NaN), money(undefined, "USD"), pairs(null)]).toEqual(
       Array(4).fill("not enough data"),
     );
+  });
+  test("a note's dates read like those beside them; what is no date stays", () => {
+    expect(datesInWords("down until 2024-09-30, ticket 2024-13-01")).toBe(
+      "down until 30 September 2024, ticket 2024-13-01",
+    );
+    const note = { noted_on: "2024-09-16", label: "Feed down until 2024-09-30", kind: null };
+    expect(noteMarks([note], ["2024-01-01", "2025-01-01"])).toEqual({
+      marks: [{ on: "2024-09-16", label: "1" }],
+      words: "1, 16 September 2024: Feed down until 30 September 2024.",
+    });
+  });
+  test("ticks of money have no trailing zero", () => {
+    expect([0, 1_000_000, 1_250_000, 250_000_000].map((minor) => moneyTick(minor, "USD"))).toEqual([
+      "$0",
+      "$10k",
+      "$12.5k",
+      "$2.5M",
+    ]);
   });
   test("rates, money, pairs, dates", () => {
     expect([percent(0), percent(0.0004), percent(0.041), percent(0.1), percent(0.9949), percent(1)]).toEqual([

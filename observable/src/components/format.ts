@@ -65,6 +65,9 @@ export function money(minor: Maybe, currency: string): string {
   return `${scaled < 0 ? "-" : ""}${symbol === undefined ? `${text} ${currency}` : `${symbol}${text}`}`;
 }
 
+/** $70k, $2.5M: for axes, where a trailing zero is noise. */
+export const moneyTick = (minor: number, currency: string): string => money(minor, currency).replace(/\.0(?=[kM])/, "");
+
 /** Midnight UTC of an ISO date. */
 export const toDate = (iso: string): Date => new Date(`${iso.slice(0, 10)}T00:00:00Z`);
 
@@ -83,6 +86,10 @@ export const date = (iso: string | null | undefined): string => dayOf(iso, fullM
 
 /** 3 Oct 2025: in tables. */
 export const shortDate = (iso: string | null | undefined): string => dayOf(iso, months);
+
+/** A text that somebody wrote, its ISO dates as the sentences around it write theirs. */
+export const datesInWords = (text: string): string =>
+  text.replace(/\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])\b/g, (iso) => date(iso));
 
 /** Oct 2025. */
 export function month(iso: string): string {

@@ -2,7 +2,7 @@
 
 import { type BandStyle, styleOf } from "./bands.js";
 import type { DateMark } from "./charts/frame.js";
-import { count, date, monthSpan, percent, plural, points, quarters } from "./format.js";
+import { count, date, datesInWords, monthSpan, percent, plural, points, quarters } from "./format.js";
 import { list, type Sentence, say } from "./prose.js";
 import type {
   BandBefore,
@@ -32,10 +32,15 @@ export function coloursCaveat(states: readonly ScorecardState[], cards: readonly
   if (assigned.length === 0) return [];
   const shown = new Set(["works", "no better than the simple one"]);
   const state = (card: Scorecard): string | undefined => sameCard(states, card)[0]?.state;
-  if (assigned.every((card) => shown.has(state(card) ?? ""))) return [];
-  return assigned.length === 1
-    ? ["The colours of this score are not shown to foresee who leaves."]
-    : ["The colours of at least one of these scores are not shown to foresee who leaves."];
+  const blind = assigned.filter((card) => !shown.has(state(card) ?? ""));
+  if (blind.length === 0) return [];
+  const whose =
+    assigned.length === 1
+      ? "this score"
+      : blind.length === assigned.length
+        ? "these scores"
+        : list(blind.map(({ label }) => `"${label}"`));
+  return [`The colours of ${whose} are not shown to foresee who leaves.`];
 }
 
 /** A scorecard's file may say until when its check holds; whether that day is past is the reader's clock's to say. */
@@ -171,7 +176,7 @@ export function noteMarks(
   const shown = notes.filter(({ noted_on: on }) => on > first && on <= last).slice(-9);
   return {
     marks: shown.map(({ noted_on }, i) => ({ on: noted_on, label: String(i + 1) })),
-    words: shown.map(({ noted_on, label }, i) => `${i + 1}, ${date(noted_on)}: ${label}.`).join(" "),
+    words: shown.map(({ noted_on, label }, i) => `${i + 1}, ${date(noted_on)}: ${datesInWords(label)}.`).join(" "),
   };
 }
 

@@ -9,9 +9,15 @@ import type {
   ScorecardDifference,
   ScorecardDrift,
   ScorecardLeftOut,
+  ScorecardLint,
   ScorecardTest,
   WeightHumility,
 } from "./rows-evidence.js";
+import { sentenceOf } from "./sentences.js";
+
+/** What a rule of the guides finds. The refresh names a scorecard by its id; readers see its label. */
+export const lintSentence = ({ sentence, scorecard, version }: ScorecardLint, label: string): string =>
+  sentenceOf(sentence.replaceAll(`${scorecard} v${version}`, () => `"${label}" v${version}`));
 
 interface OutcomeWords {
   /** Whom the score must tell apart from the others. */

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { type BandStyle, styleOf } from "../bands.js";
 import { date, points, toDate } from "../format.js";
-import { chartStyle, type DateMark, isNarrow } from "./frame.js";
+import { chartStyle, type DateMark, dateMarks, isNarrow } from "./frame.js";
 
 export interface ScorePoint {
   readonly on: string;
@@ -59,15 +59,10 @@ export function accountHistory(
         stroke: "var(--theme-background)",
         strokeWidth: 0.5,
       }),
-      Plot.ruleX(marks, { x: (d) => toDate(d.on), stroke: "currentColor", strokeDasharray: "3,3", strokeOpacity: 0.7 }),
-      Plot.text(marks, {
-        x: (d) => toDate(d.on),
-        text: "label",
-        frameAnchor: "top",
-        dy: -12,
-        textAnchor: "start",
-        fontSize: 11,
-      }),
+      ...dateMarks(
+        marks,
+        data.map(({ on }) => on),
+      ),
       Plot.tip(
         rows,
         Plot.pointerX({

@@ -25,7 +25,7 @@ export function ledger(
     width,
     height: 40 + days.length * (36 + 22 * order.length),
     marginLeft: 92,
-    marginRight: narrow ? 16 : 90,
+    marginRight: narrow ? 16 : 112,
     marginTop: 24,
     marginBottom: 36,
     style: chartStyle,

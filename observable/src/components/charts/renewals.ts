@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { type BandStyle, styleOf } from "../bands.js";
-import { count, money, monthSpan, plural } from "../format.js";
+import { count, money, moneyTick, monthSpan, plural } from "../format.js";
 import type { RenewalMonth } from "../rows.js";
 import { chartStyle, isNarrow, labelMargin } from "./frame.js";
 
@@ -22,7 +22,7 @@ export function renewals(
   const labels = [...new Set(rows.map(label))];
   const hasMoney = rows.some(({ mrr_minor }) => mrr_minor > 0);
   const size = (d: RenewalMonth): number => (hasMoney ? d.mrr_minor : d.n_accounts);
-  const show = (value: number): string => (hasMoney ? money(value, currency) : count(value));
+  const show = (value: number): string => (hasMoney ? moneyTick(value, currency) : count(value));
   const title = (d: RenewalMonth): string =>
     `${label(d)}\n${styleOf(styles, d.band).name}: ${hasMoney ? `${money(d.mrr_minor, currency)} a month, ` : ""}${plural(d.n_accounts, "account")}`;
   const fill = (d: RenewalMonth): string => styleOf(styles, d.band).colour;

@@ -288,7 +288,12 @@ function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountDa
   }));
   const marks = begun
     .slice(1)
-    .flatMap(({ day, card }) => (card === null ? [] : [{ on: isoOf(day), label: outsideLine(card, 24) }]));
+    .flatMap(({ day, card }) => (card === null ? [] : [{ on: isoOf(day), card }]))
+    .map(({ on, card }, i) => ({
+      on,
+      label: String(i + 1),
+      words: `${i + 1}, ${date(on)}: ${outsideLine(card, 80)} begins.`,
+    }));
   const scored = rows.filter(({ score }) => score !== null);
   const values = rows.flatMap(({ score, low, high }) => [score, low, high]).filter((v): v is number => v !== null);
   const top = Math.max(100, ...values);
@@ -320,10 +325,12 @@ function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountDa
     legend: legend(styles.filter(({ band }) => rows.some((row) => row.band === band))),
     chart: rows.length === 0 ? null : (width) => accountHistory(rows, { width, styles, from: bottom, to: top, marks }),
     empty: "No scored snapshot lies in a paid period of this account.",
-    note:
+    note: [
+      ...marks.map(({ words }) => words),
       state?.sentence === undefined || state.sentence === null
         ? "Not checked against history."
         : plain(say`History of this scorecard: ${state.sentence}`),
+    ].join(" "),
     table: { name: "score-history-data", rows, columns },
   });
 }

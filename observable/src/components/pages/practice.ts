@@ -3,7 +3,7 @@ import { type RateRow, rateRows } from "../charts/rate-rows.js";
 import { type Column, figure } from "../figure.js";
 import { count, date, missing, percent, shortDate } from "../format.js";
 import { paragraph } from "../prose.js";
-import type { Release, Statement } from "../rows.js";
+import type { Release, Scorecard, Statement } from "../rows.js";
 import { caption, section, sqlSection, statementsOf } from "./parts.js";
 
 type Cell = string | number | boolean | null;
@@ -12,6 +12,7 @@ type Row = Readonly<Record<string, Cell>>;
 
 export interface PracticeData {
   readonly release: readonly Release[];
+  readonly scorecard: readonly Scorecard[];
   readonly sentence: readonly { readonly topic: string; readonly place_no: number; readonly sentence: string }[];
   readonly usage_cluster: readonly Row[];
   readonly usage_cluster_choice: readonly Row[];
@@ -425,7 +426,7 @@ const assignmentFigure = (data: PracticeData): HTMLElement =>
   figure<Row>({
     title: "Who has which scorecard",
     subtitle: "accounts at the newest scored date",
-    alt: "A table of accounts per scorecard.",
+    alt: "Accounts per scorecard, and how many have none or several.",
     chart: null,
     isTable: true,
     empty: "No scorecard is assigned.",
@@ -434,7 +435,10 @@ const assignmentFigure = (data: PracticeData): HTMLElement =>
       rows: data.assignment_gap,
       columns: [
         { name: "What", text: (r) => kinds[text(r.kind)] ?? text(r.kind), value: (r) => number(r.kind_no) },
-        words("Scorecard", "scorecard"),
+        {
+          name: "Scorecard",
+          text: (r) => data.scorecard.find(({ scorecard }) => scorecard === r.scorecard)?.label ?? text(r.scorecard),
+        },
         whole("Accounts", "n_accounts"),
         whole("Of", "n_total"),
       ],

@@ -40,6 +40,7 @@ import {
   humilitySentence,
   isProbability,
   leftOutSentence,
+  lintSentence,
   outcomeWords,
   purposeSentence,
   rankSentence,
@@ -84,7 +85,7 @@ export function scorecardPage(
     ${weights(data, version)}
     ${leaveOneOut(of(data.leftOut), card, release)}
     ${plays(of(data.plays), card)}
-    ${findings(of(data.lint))}
+    ${findings(of(data.lint), card)}
     ${steps(of(data.steps))}
     ${versionTable(data, today)}
     ${card.sql_text === null ? null : section("The score's own SQL", sqlBlock(`How ${card.label}, version ${version}, is computed`, card.sql_text))}
@@ -610,14 +611,14 @@ function plays(rows: readonly ScorecardPlay[], card: ScorecardCard): HTMLElement
   );
 }
 
-function findings(rows: ScorecardDetail["lint"]): HTMLElement {
+function findings(rows: ScorecardDetail["lint"], card: ScorecardCard): HTMLElement {
   return section(
     "What the guides would say",
     rows.length === 0
       ? (html`<p class="empty">No rule of the guides finds anything in this version.</p>` as Node)
       : (html`<ul class="links">${rows.map(
           (r) =>
-            html`<li>${r.sentence.slice(0, 1).toUpperCase()}${r.sentence.slice(1)}. <span class="verdict-label">${r.source}${r.because === null ? "" : `; accepted: ${r.because}`}</span></li>`,
+            html`<li>${lintSentence(r, card.label)} <span class="verdict-label">${r.source}${r.because === null ? "" : `; accepted: ${r.because}`}</span></li>`,
         )}</ul>` as Node),
   );
 }
