@@ -8,7 +8,8 @@ import { freeMailDomains } from "../config/free-mail.ts";
 import { parseAudits } from "../models/audits.ts";
 import type { Model } from "../models/model.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type Delivery, fileList } from "./delivery.ts";
+import { rowsOf } from "./bundle.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** The source that `account_id` of a source goes by, if any. */
 export const viaOf = (source: Source): string | null => {
@@ -158,10 +159,10 @@ export function unmatchedIds(book: Book, deliveries: readonly Delivery[]): Model
   );
   // Of usage the ids alone are looked at first: each of its rows is read in full only where one of them leads nowhere.
   const usage = Object.entries(book.sources).flatMap(([id, source]) => {
-    const files = deliveries.filter((delivery) => delivery.source === id).map(({ rows }) => rows);
-    if (source.entity !== "usage_event" || files.length === 0) return [];
+    const own = deliveries.filter((delivery) => delivery.source === id);
+    if (source.entity !== "usage_event" || own.length === 0) return [];
     return `  select distinct account_id as ref
-  from read_parquet(${fileList([...new Set(files)])}) as row
+  from ${rowsOf(own)} as row
   where not exists (select 1 from settled as s where s.via = ${literal(viaOf(source) ?? "")} and s.ref = row.account_id)`;
   });
   const unsettled =
