@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
-import { machineError, refusedError } from "../lib/errors.ts";
+import { AssayError, machineError, refusedError } from "../lib/errors.ts";
 import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
@@ -80,7 +80,10 @@ export async function takeRows(
     } catch (error) {
       throw unreadable(file.name, error);
     }
-    const isLeftOut = leftOut(source, await findBlankRows(database, temporary.rows, shape, targets));
+    const hasBlankRows = await findBlankRows(database, temporary.rows, shape, targets).catch((error: unknown) => {
+      throw unreadable(file.name, error);
+    });
+    const isLeftOut = leftOut(source, hasBlankRows);
     const counts = await countRows(database, temporary.rows, shape, source, isLeftOut);
     if (shape.records !== null && counts.rows + counts.broken !== shape.records) {
       throw refusedError(
@@ -118,13 +121,7 @@ export async function takeRows(
       events = await daysRange(database, temporary.days);
       rows = temporary.kept;
     }
-    const after = await stat(file.path, { bigint: true });
-    if (stampOf(after) !== file.stamp) {
-      throw refusedError(
-        `${file.name}: changed while it was read, expected a file that stands still`,
-        "run again when it is complete",
-      );
-    }
+    await refuseIfChanged(file);
     for (const path of [rows, temporary.days, ...(rejected > 0 ? [temporary.rejects] : [])]) await sync(path);
     if (rejected > 0) await rename(temporary.rejects, join(store, `${name}.rejects.parquet`));
     await rename(temporary.days, join(store, `${name}.days.parquet`));
@@ -145,9 +142,21 @@ export async function takeRows(
       ignored,
       ...(erased === null || erased === 0 ? {} : { erased: { rows: erased, accounts: options.erasures.accounts } }),
     };
+  } catch (error) {
+    // Whatever was found wrong with it: half of one file and half of another is wrong for that alone.
+    if (error instanceof AssayError && error.exitCode === 3) await refuseIfChanged(file);
+    throw error;
   } finally {
     for (const path of Object.values(temporary)) await rm(path, { force: true });
   }
+}
+
+async function refuseIfChanged(file: FoundFile): Promise<void> {
+  if (stampOf(await stat(file.path, { bigint: true })) === file.stamp) return;
+  throw refusedError(
+    `${file.name}: changed while it was read, expected a file that stands still`,
+    "run again when it is complete",
+  );
 }
 
 interface Counts {
