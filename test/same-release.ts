@@ -5,14 +5,14 @@ import { Database } from "../pipelines/warehouse/database.ts";
 
 /**
  * What is by its nature of the run and not of the release: how long a model took, and how much of it was taken from the store. Beside these only
- * manifest.json (run_id, built_at), report.json (times, memory, changes) and the bytes of warehouse.duckdb, whose tables are compared.
+ * manifest.json (run_id, built_at), report.json (times, memory, changes), ledger.jsonl (when a file was first seen) and the bytes of warehouse.duckdb, whose tables are compared.
  */
 const ofTheRun: Readonly<Record<string, readonly string[]>> = {
   "meta.model_run": ["ms", "reused", "months_built", "months_reused"],
   // The path of a file of the store.
   "staging.range_day": ["file"],
 };
-const filesOfTheRun = new Set(["manifest.json", "report.json", "warehouse.duckdb"]);
+const filesOfTheRun = new Set(["manifest.json", "report.json", "ledger.jsonl", "warehouse.duckdb"]);
 
 export interface CompareOptions {
   /** Columns by table that may differ too; `*` for every table that has them. */

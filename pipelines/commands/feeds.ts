@@ -12,7 +12,7 @@ import { literal } from "../warehouse/literal.ts";
 
 export interface FeedFinding {
   readonly source: string;
-  readonly kind: "stale" | "empty" | "shrunk" | "thin" | "fall";
+  readonly kind: "unread" | "stale" | "empty" | "shrunk" | "thin" | "fall";
   readonly sentence: string;
   /** False: the release is published with the sentence as a mark. */
   readonly refuses: boolean;
@@ -50,6 +50,7 @@ export async function lookAtFeeds(
       if (kind === "hand" || kind === "map") continue;
       const own = load.deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) continue;
+      findings.push(...checkNames(id, source, load.sources[id]?.otherCase ?? []));
       const hasVolume = source.mode === "append" && kind === "fact";
       if (hasVolume || (source.max_age !== undefined && !speaksOfItsDelivery(source)))
         await readDays(database, own, now);
@@ -83,6 +84,20 @@ export function refuseOffFeeds(findings: readonly FeedFinding[]): void {
     first.sentence,
     `readers keep the last release; on_stale: warn of that source publishes with the mark${others}`,
   );
+}
+
+/** A file that was delivered under a name that no pattern matches, for its capital letters alone: nobody would miss it before the feed is stale. */
+function checkNames(id: string, source: Source, [name, ...others]: readonly string[]): readonly FeedFinding[] {
+  if (name === undefined) return [];
+  const more = others.length === 0 ? "" : ` and ${others.length} more`;
+  return [
+    {
+      source: id,
+      kind: "unread",
+      sentence: `source ${id} does not read ${name}${more}: the name differs from ${[source.files].flat().join(", ")} only in capital letters`,
+      refuses: refusesWhenOff(source),
+    },
+  ];
 }
 
 async function checkAge(

@@ -9,6 +9,7 @@ import type { Book } from "../config/book.ts";
 import { AssayError } from "../lib/errors.ts";
 import { sha256 } from "../lib/files.ts";
 import { silentLog } from "../lib/log.ts";
+import { mendLedger } from "../load/ledger.ts";
 import { rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
 import { layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
@@ -79,6 +80,7 @@ export async function foresee(options: ForeseeOptions): Promise<Foreseen> {
   const aside = await mkdtemp(join(tmpdir(), "assay-plan-"));
   try {
     await standIn(state, aside);
+    if (current !== null) await mendLedger(join(aside, "ledger.jsonl"), join(current.folder, "ledger.jsonl"));
     const linkedFrom = await realpath(join(state, "store")).catch(() => undefined);
     const run = { book, state: aside, definitions, full, now, log: silentLog, watch: stopwatch(silentLog), linkedFrom };
     const read = await readInputs(run, asOf);

@@ -1,21 +1,22 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
-import { machineError, refusedError } from "../lib/errors.ts";
+import { damagedStoreFile, machineError, refusedError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { markReleased, readErasures } from "../load/erase.ts";
-import { sweepReadings } from "../load/sweep.ts";
+import { mendLedger, readLedger } from "../load/ledger.ts";
+import { damagedFiles, dropDamaged, sweepReadings } from "../load/sweep.ts";
 import type { Node } from "../models/model.ts";
 import { portfolioNodes } from "../portfolio/nodes.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
 import { checkSite } from "../publish/check-site.ts";
 import {
   checkLayout,
-  findCurrentRelease,
+  findReleaseBefore,
   freeRunId,
   layoutOf,
   listReleases,
@@ -97,15 +98,19 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
   const { state, now } = options;
   // What a newer Assay wrote is not touched, not even to say that it was refused.
   await checkLayout(state, false);
+  await readLedger(ledgerOf(state));
   const lock = await holdLock(state, now());
   const record = beginRecord(options.book, state, options.full === true, now());
   try {
-    const result = await refreshLocked(options, record);
+    const result = await mendStore(options, (mended) => refreshLocked(options, record, mended));
     await writeLastRun(state, { at: now().toISOString(), outcome: result.outcome, ...idsOf(result.release) });
     return result;
   } catch (error) {
     const told = machineError(error);
     const sentence = told?.message ?? String(error).split("\n")[0] ?? "";
+    // What the machine would not finish helps nobody, and takes the room that a word on it needs.
+    if (told?.exitCode === 2 && record.build !== null)
+      await rm(record.build, { recursive: true, force: true }).catch(() => {});
     await writeFailure(state, record, { outcome: "failed", error: told ?? { message: sentence }, at: now() }).catch(
       () => {},
     );
@@ -124,16 +129,56 @@ export async function refresh(options: RefreshOptions): Promise<RefreshResult> {
 
 const idsOf = ({ manifest: { release_id, run_id } }: Release) => ({ release_id, run_id });
 
-async function refreshLocked(options: RefreshOptions, record: RunRecord): Promise<RefreshResult> {
+const ledgerOf = (folder: string): string => join(folder, "ledger.jsonl");
+
+/** Runs a refresh; where it comes upon a damaged file of the store that can be made again, it begins again without that file. */
+async function mendStore<T>(
+  { book, state }: RefreshOptions,
+  run: (mended: readonly string[]) => Promise<T>,
+): Promise<T> {
+  const mended: string[] = [];
+  for (;;) {
+    try {
+      return await run(mended);
+    } catch (error) {
+      const named = damagedStoreFile(error);
+      const paths = named !== null ? [named] : machineError(error) === null ? await damagedFiles(state) : [];
+      if (paths.length === 0) throw error;
+      for (const path of paths) {
+        if (!(await dropDamaged(book, state, path)))
+          throw refusedError(
+            `a file of the store is damaged or gone: ${path}`,
+            "its export is not there as it was read: bring it back, or the file from a backup; to go on without: npx assay forget BOOK --delivery FILE",
+          );
+        mended.push(`a file of the store was damaged, and was made again: ${path}`);
+      }
+    }
+  }
+}
+
+async function refreshLocked(
+  options: RefreshOptions,
+  record: RunRecord,
+  mended: readonly string[],
+): Promise<RefreshResult> {
   const { book, state, log, now } = options;
   const definitions = await resolveDefinitions(book);
   await checkLayout(state, true);
-  const current = await findCurrentRelease(state);
+  const notes: string[] = [...mended];
+  const current = await findReleaseBefore(state, (sentence) => notes.push(sentence));
+  // The copy of a release that holds an erased account knows of it.
+  const lines =
+    current === null || (await readErasures(state)).isReleasePending
+      ? 0
+      : await mendLedger(ledgerOf(state), ledgerOf(current.folder));
+  if (lines > 0) notes.push(`${lines} lines of the ledger were gone, and were taken back from the current release`);
+  for (const note of notes) log.warn(note);
   const watch = stopwatch(log, await stepsBefore(current));
   const { seconds, cpuSeconds } = watch;
   Object.assign(record, { watch, current, definitionsSha256: definitions.sha256 });
   checkImmutability(current?.manifest.scorecards ?? [], definitions.cards);
   const warnings = [
+    ...notes,
     ...definitions.kpis.off.map(({ id, why }) => `KPI ${id} is off: ${why}`),
     ...definitions.flags.off.map(({ id, why }) => `flag ${id} is off: ${why}`),
   ];
@@ -201,6 +246,7 @@ async function refreshLocked(options: RefreshOptions, record: RunRecord): Promis
   const becomesCurrent = options.asOf === undefined || options.publish === true;
   const report = await reportOf(record, { outcome: becomesCurrent ? "published" : "built", at: now() });
   await writeReport(join(build, "report.json"), report);
+  await copyFile(ledgerOf(state), ledgerOf(build));
   const folder = await moveToReleases(state, build, runId);
   if (becomesCurrent) {
     await pointCurrentAt(state, runId);

@@ -34,7 +34,10 @@ export function machineError(error: unknown): AssayError | null {
   if (code === "EROFS" || /read-only file system/i.test(text))
     return usageError(`a folder is read-only${where}`, "choose another folder with --state");
   if (code === "EACCES" || code === "EPERM" || /permission denied/i.test(text))
-    return usageError(`no permission${where}`, "run as the user who owns it, or choose another folder with --state");
+    return usageError(
+      `no permission${where}`,
+      "give the user of this job the right to it; for the state, --state chooses another folder",
+    );
   if (code === "ENOTDIR" || code === "EEXIST" || /not a directory/i.test(text))
     return usageError(`a file stands where a folder is needed${where}`, "choose another folder with --state");
   if (code === "EIO" || code === "ESTALE" || /input\/output error|stale file handle/i.test(text))
@@ -56,13 +59,16 @@ export function machineError(error: unknown): AssayError | null {
       "refresh builds it again; until then 'npx assay rollback BOOK' goes to one that is whole",
     );
   if (/\/store\//.test(where))
-    return refusedError(
-      `a file of the store is damaged or gone${where}`,
-      /\/store\/(rollup|repeats)\//.test(where)
-        ? "run refresh with --full: it is built again"
-        : "delete it: the next refresh reads its export again",
-    );
+    return refusedError(`${storeDamage}${where}`, "the next refresh makes it again, as long as its export is there");
   return null;
+}
+
+const storeDamage = "a file of the store is damaged or gone";
+
+/** The file of the store that an error says is damaged; null for any other error. */
+export function damagedStoreFile(error: unknown): string | null {
+  const { message = "" } = machineError(error) ?? {};
+  return message.startsWith(`${storeDamage}: `) ? message.slice(storeDamage.length + 2) : null;
 }
 
 /** Exit 4: another process holds the book. */

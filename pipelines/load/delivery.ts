@@ -50,6 +50,8 @@ export interface SourceFacts {
   readonly arrivalKnown: boolean;
   readonly arrivalReason: string;
   readonly last_event_at: string | null;
+  /** Files that no source reads, whose names differ from this one's only in capital letters. */
+  readonly otherCase?: readonly string[];
   /** Rows that repeat a declared key, of usage only: the other entities' are found in staging. */
   readonly repeats: Repeats | null;
 }

@@ -18,9 +18,14 @@ export const stampOf = (facts: { readonly size: bigint; readonly mtimeNs: bigint
 
 /**
  * The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. A link
- * that leads out of the root is refused: whoever may drop a file there could otherwise have any file of the machine read.
+ * that leads out of the root is refused: whoever may drop a file there could otherwise have any file of the machine read. `otherCase` hears
+ * of names that would match with other capital letters.
  */
-export async function findFiles(root: string, patterns: readonly string[]): Promise<readonly FoundFile[]> {
+export async function findFiles(
+  root: string,
+  patterns: readonly string[],
+  otherCase: (name: string) => void = () => {},
+): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();
   const home = await realpath(root).catch(() => root);
   for (const pattern of patterns) {
@@ -28,6 +33,7 @@ export async function findFiles(root: string, patterns: readonly string[]): Prom
     const magic = parts.findIndex((part) => /[*?{[]/.test(part));
     const fixed = magic === -1 ? parts.slice(0, -1) : parts.slice(0, magic);
     const expression = globExpression(parts.join("/"));
+    const inAnyCase = new RegExp(expression.source, "i");
     const base = join(root, ...fixed);
     const deep = magic !== -1 && (parts.length - magic > 1 || parts.includes("**"));
     let entries: readonly string[];
@@ -40,7 +46,11 @@ export async function findFiles(root: string, patterns: readonly string[]): Prom
     }
     for (const entry of entries) {
       const name = [...fixed, ...entry.split(sep)].join("/");
-      if (found.has(name) || !expression.test(name) || entry.split(sep).some((part) => part.startsWith("."))) continue;
+      if (found.has(name) || !inAnyCase.test(name) || entry.split(sep).some((part) => part.startsWith("."))) continue;
+      if (!expression.test(name)) {
+        otherCase(name);
+        continue;
+      }
       const path = join(base, entry);
       const facts = await statOf(path);
       if (facts === null || !facts.isFile()) continue;

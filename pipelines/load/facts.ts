@@ -8,11 +8,14 @@ import { literal } from "../warehouse/literal.ts";
 import { daysOf } from "./bundle.ts";
 import type { Delivery, SourceFacts } from "./delivery.ts";
 import { effectiveOn, type UsageSeen } from "./hand-written.ts";
-import type { LedgerIndex, LedgerLine } from "./ledger.ts";
+import { type LedgerIndex, type LedgerLine, partsOf } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 import { rememberRepeats } from "./repeats.ts";
 
-/** A source's deliveries in their order, each with the reading of the current mapping, or with its last one if the file is gone. */
+/**
+ * A source's deliveries in their order, each with the reading of the current mapping, or with its last one if the file is gone. Files whose
+ * rows the store had and has no more are `lost`.
+ */
 export function deliveriesOf(
   book: Book,
   store: string,
@@ -20,17 +23,19 @@ export function deliveriesOf(
   source: Source,
   ledger: LedgerIndex,
   warnings: string[],
+  lost: string[] = [],
 ): readonly Delivery[] {
   const nameOf = readingNames(book, source);
   const dated = ledger.source(sourceId).arrivals.flatMap((line) => {
-    const own = ledger
-      .readings(line.delivery_id)
-      .filter((reading) => existsSync(join(store, `${reading.reading}.parquet`)));
+    const readings = ledger.readings(line.delivery_id);
+    const own = readings.filter((reading) => partsOf(store, reading).every((path) => existsSync(path)));
     const name = nameOf(line.sha256);
     const current = own.findLast((reading) => reading.reading === name);
     const reading = current ?? own.at(-1);
     if (reading === undefined) {
-      warnings.push(`${line.file} is in the ledger, but neither the file nor its rows are there any more`);
+      // One that a crash kept from being read was never part of a release.
+      if (readings.length > 0) lost.push(line.file);
+      else warnings.push(`${line.file} is in the ledger, but neither the file nor its rows are there any more`);
       return [];
     }
     if (current === undefined)

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { usageError } from "../lib/errors.ts";
 
 /** An export file as it arrived. Written once, never changed. */
@@ -92,6 +92,10 @@ export interface SourceHistory {
   /** The SHA-256 of what was withdrawn. */
   readonly withdrawn: ReadonlySet<string>;
 }
+
+/** The files of the store that a reading is made of. */
+export const partsOf = (store: string, { reading, rows_rejected: rejected }: Reading): readonly string[] =>
+  ["", ".days", ...(rejected > 0 ? [".rejects"] : [])].map((part) => join(store, `${reading}${part}.parquet`));
 
 /** The lines of a ledger by what a load asks of each file, so that a night costs no more for the nights before it. */
 export class LedgerIndex {
@@ -208,6 +212,29 @@ export async function appendLedger(path: string, lines: readonly object[]): Prom
   } finally {
     await handle.close();
   }
+}
+
+/**
+ * A release keeps a copy of the ledger that it rests on. Lines of it that the ledger does not have any more (it was emptied, cut short or
+ * deleted) are taken back, and counted: no line of a ledger ever goes.
+ */
+export async function mendLedger(path: string, copy: string): Promise<number> {
+  const [here, before] = await Promise.all([path, copy].map(readLedger));
+  const known = new Map(here?.lines.map((line) => [lineKey(line), line]));
+  const lost = before?.lines.filter((line) => !known.has(lineKey(line))) ?? [];
+  if (here === undefined || before === undefined || lost.length === 0) return 0;
+  const first = before.lines.map((line) => known.get(lineKey(line)) ?? line);
+  const keys = new Set(first.map(lineKey));
+  await mkdir(dirname(path), { recursive: true });
+  await writeLedger(path, [...first, ...here.lines.filter((line) => !keys.has(lineKey(line)))]);
+  return lost.length;
+}
+
+/** What an erasure leaves of a line as it was. */
+function lineKey(line: LedgerLine): string {
+  const { kind, delivery_id: id } = line;
+  if (kind === "arrival") return `${kind} ${id}`;
+  return `${kind} ${id} ${kind === "reading" ? line.reading : kind === "withdrawal" ? line.withdrawn_at : line.restored_at}`;
 }
 
 /** Writes a ledger anew, aside and renamed once it is on disk: for what must not be known any more. Everything else only appends. */

@@ -45,6 +45,9 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   if (history.torn > 0) warnings.push(`${history.torn} unfinished line of the ledger was passed over`);
   const refusals: AssayError[] = [];
   const waiting = new Map<string, number>();
+  const named = new Set<string>();
+  const otherCase = new Map<string, readonly string[]>();
+  const exported = { found: 0, known: 0 };
   let newDeliveries = 0;
 
   const open = (threads: number | undefined, spill: string): Promise<Database> =>
@@ -69,7 +72,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   try {
     for (const [sourceId, source] of Object.entries(book.sources)) {
       const root = rootOf(book, source);
-      const found = await findFiles(root, filesOf(source));
+      const misnamed: string[] = [];
+      const found = await findFiles(root, filesOf(source), (name) => misnamed.push(name));
+      otherCase.set(sourceId, misnamed);
+      for (const { name } of found) named.add(name);
       const settled = found.filter((file) => isSettled(file, source, options));
       if (settled.length < found.length) {
         log.info(
@@ -82,6 +88,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         warnings.push(
           `source ${sourceId}: none of its ${ofSource} files is there any more below ${root}; their rows stay as they were loaded`,
         );
+      }
+      if (root === book.exports_root) {
+        exported.found += found.length;
+        exported.known += ofSource;
       }
       waiting.set(sourceId, found.length - settled.length);
       const hash = hashAhead(settled.filter(({ stamp }) => !stamps.has(stamp)));
@@ -123,6 +133,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         }
       }
     }
+    if (exported.found === 0 && exported.known > 0) {
+      // Where a share is not mounted its folder stands there empty: that is no night without news either.
+      throw refusedError(
+        `exports_root ${book.exports_root} holds no file of any source any more, ${exported.known} were loaded from it`,
+        "mount it, or have the exports delivered; readers keep the last release",
+      );
+    }
     const [first, ...others] = refusals;
     if (first !== undefined) {
       const also = others.map((error) => `also refused: ${error.message}`);
@@ -132,8 +149,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       );
     }
     const accepted: Delivery[] = [];
+    const lost: string[] = [];
     for (const [id, source] of Object.entries(book.sources))
-      accepted.push(...(await bundle(database, store, deliveriesOf(book, store, id, source, index, warnings))));
+      accepted.push(...(await bundle(database, store, deliveriesOf(book, store, id, source, index, warnings, lost))));
+    if (lost.length > 0) throw lostRows(lost);
     const usage = await usageSeen(database, accepted, lines);
     const deliveries = accepted.map((delivery) => withEffect(book, delivery, lines, usage));
     const sources: Record<string, SourceFacts> = {};
@@ -156,7 +175,8 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
               `source ${id}: no file matches ${String(source.files)} below ${rootOf(book, source)}, expected at least one`,
             );
       }
-      sources[id] = await factsOf(database, store, source, own);
+      const misnamed = [...new Set(otherCase.get(id))].filter((name) => !named.has(name));
+      sources[id] = { ...(await factsOf(database, store, source, own)), otherCase: misnamed };
     }
     const lastEventAt = newestOf(usage.map(({ newest }) => newest)) ?? newestOf(usage.map(({ last }) => last));
     const facts = { deliveries, sources, newDeliveries, last_event_at: lastEventAt, warnings };
@@ -173,6 +193,13 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     await rm(join(state, "spill"), { recursive: true, force: true });
   }
 }
+
+/** Built without them a release would have a hole in its history that nobody asked for. */
+const lostRows = ([first, ...others]: readonly string[]): AssayError =>
+  refusedError(
+    `${first} was loaded, but neither the file nor its rows in the store are there any more${others.length === 0 ? "" : `; nor those of ${others.length} others`}`,
+    "bring back the export, or the store from a backup; to go on without it: npx assay forget BOOK --delivery FILE",
+  );
 
 /** Source -> how many deliveries hold rows of erased accounts, and how many rows. */
 function erasedBySource(

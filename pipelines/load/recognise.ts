@@ -6,7 +6,7 @@ import { sha256File } from "../lib/files.ts";
 import type { LoadOptions } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { readErasures } from "./erase.ts";
-import { type Arrival, LedgerIndex, readLedger } from "./ledger.ts";
+import { type Arrival, LedgerIndex, partsOf, readLedger } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 
 export const filesOf = ({ files }: Source): readonly string[] => (typeof files === "string" ? [files] : files);
@@ -30,7 +30,7 @@ export interface Recognised {
   readonly known: Arrival | undefined;
   /** How many times the source delivered a file of this name. */
   readonly nOfName: number;
-  /** The name of its rows in the store, and whether they are there. */
+  /** The name of its rows in the store, and whether they are there, with their days and rejected values. */
   readonly reading: string;
   readonly isStored: boolean;
   /** These bytes were withdrawn from the source: they are not taken. */
@@ -59,15 +59,16 @@ export async function recognise(of: {
   const known = same?.sha256 === bytes ? same : undefined;
   const reading = nameOf(bytes);
   // What was read without an account that may come again is read anew.
-  const isRead =
-    known !== undefined &&
-    ledger
-      .readings(known.delivery_id)
-      .some(
-        (line) =>
-          line.reading === reading && (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
-      );
-  const isStored = isRead && existsSync(join(store, `${reading}.parquet`));
+  const read =
+    known === undefined
+      ? undefined
+      : ledger
+          .readings(known.delivery_id)
+          .findLast(
+            (line) =>
+              line.reading === reading && (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
+          );
+  const isStored = read !== undefined && partsOf(store, read).every((path) => existsSync(path));
   const isWithdrawn = history.withdrawn.has(bytes);
   return { sha256: bytes, known, nOfName: ofFile.length, reading, isStored, isWithdrawn };
 }

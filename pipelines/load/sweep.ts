@@ -1,7 +1,11 @@
 /** What the store need not keep: rows that nothing reads any more and that could be read again, and lists of repeats and bundles of earlier nights. */
+import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Book } from "../config/book.ts";
+import { sha256File } from "../lib/files.ts";
+import { Database } from "../warehouse/database.ts";
+import { literal } from "../warehouse/literal.ts";
 import type { LoadResult } from "./delivery.ts";
 import { stampOf } from "./discover.ts";
 import { type Arrival, readLedger, standing } from "./ledger.ts";
@@ -52,6 +56,49 @@ export async function sweepReadings(options: {
   removed += await sweepMade(join(store, "repeats"), repeats);
   removed += await sweepMade(join(store, "bundles"), bundles);
   return { removed };
+}
+
+/** Files of the store that cannot be read to their end: the engine does not always say which one it choked on. */
+export async function damagedFiles(state: string): Promise<readonly string[]> {
+  const store = join(state, "store");
+  const names = (await readdir(store, { recursive: true }).catch(() => [])).filter((name) => name.endsWith(".parquet"));
+  const damaged: string[] = [];
+  const database = await Database.open({ path: ":memory:", allowedDirectories: [store] });
+  try {
+    for (const path of names.map((name) => join(store, name)).sort()) {
+      const readable = database.scalar(`select sum(hash(stored)) from read_parquet(${literal(path)}) as stored`);
+      await readable.catch(() => damaged.push(path));
+    }
+  } finally {
+    database.close();
+  }
+  return damaged;
+}
+
+/**
+ * Removes a damaged file of the store where it can be made again: what was made of rows always, rows where all exports that they are of are
+ * there, byte for byte. False where it was not. The caller holds the state's lock.
+ */
+export async function dropDamaged(book: Book, state: string, path: string): Promise<boolean> {
+  const store = join(state, "store");
+  if (!path.startsWith(`${store}/`) || !existsSync(path)) return false;
+  const reading = readingOf(basename(path));
+  if (dirname(path) === store) {
+    const { lines } = await readLedger(join(state, "ledger.jsonl"));
+    const own = lines.flatMap((line) => (line.kind === "reading" && line.reading === reading ? line.delivery_id : []));
+    for (const line of standing(lines)) {
+      if (line.kind !== "arrival" || !own.includes(line.delivery_id)) continue;
+      const source = book.sources[line.source];
+      const file = source === undefined ? null : join(rootOf(book, source), line.file);
+      const bytes = file === null ? null : await sha256File(file).catch(() => null);
+      if (bytes !== line.sha256) return false;
+    }
+  }
+  const isHash = /^[0-9a-f]{32}$/.test(reading);
+  for (const name of await readdir(dirname(path)))
+    if (name === basename(path) || (isHash && readingOf(name) === reading))
+      await rm(join(dirname(path), name), { force: true });
+  return true;
 }
 
 const readingOf = (name: string): string => name.split(".")[0] as string;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rename, rm, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { refusedError, usageError } from "../lib/errors.ts";
+import { AssayError, refusedError, usageError } from "../lib/errors.ts";
 import { writeFileAtomic } from "../lib/files.ts";
 import { assayVersion } from "../lib/version.ts";
 import type { ArtefactFile } from "./artefacts.ts";
@@ -20,10 +20,11 @@ const newerLayout = (what: string, layout: number, version: string): Error =>
     "upgrade Assay, or choose another folder with --state",
   );
 
-/** Refuses a state that a newer Assay has written to; whoever is about to write says with `mark` that this one does now. */
+/** Refuses a state that a newer Assay has written to, or built a release in; whoever is about to write says with `mark` that this one does now. */
 export async function checkLayout(state: string, mark: boolean): Promise<void> {
   const { layout, version } = await readLayout(state);
   if (layout > stateLayout) throw newerLayout(state, layout, version);
+  await listReleases(state);
   if (mark && layout < stateLayout)
     await writeFileAtomic(
       layoutFile(state),
@@ -144,21 +145,32 @@ export async function timeOfNextRun(state: string, now: Date): Promise<Date> {
 
 async function readRelease(folder: string): Promise<Release> {
   const file = join(folder, "manifest.json");
-  const text = await readFile(file, "utf8");
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(text) as Manifest;
-  } catch {
-    throw refusedError(`a release is damaged: ${file}`, "delete its folder, then refresh");
-  }
+  const manifest = parseManifest(await readFile(file, "utf8"));
+  if (manifest === null)
+    throw refusedError(
+      `a release is damaged: ${file}`,
+      "refresh builds it again; until then 'npx assay rollback BOOK' goes to one that is whole",
+    );
   if (layoutOf(manifest) > stateLayout)
     throw newerLayout(`release ${basename(folder)}`, layoutOf(manifest), manifest.assay_version);
   return { folder, manifest };
 }
 
+/** Null for a text that is no manifest. */
+function parseManifest(text: string): Manifest | null {
+  try {
+    const found = JSON.parse(text) as Partial<Manifest> | null;
+    return typeof found?.run_id === "string" && typeof found.store === "object" && found.store !== null
+      ? (found as Manifest)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
 export const layoutOf = ({ layout }: Manifest): number => layout ?? 1;
 
-/** All releases, oldest first. */
+/** All releases, oldest first. One that is damaged is none. */
 export async function listReleases(state: string): Promise<readonly Release[]> {
   const root = join(state, "releases");
   if (!existsSync(root)) return [];
@@ -167,7 +179,7 @@ export async function listReleases(state: string): Promise<readonly Release[]> {
     names.map((name) =>
       readRelease(join(root, name)).catch((error: NodeJS.ErrnoException) => {
         // Pruned since it was listed.
-        if (error.code === "ENOENT") return null;
+        if (error.code === "ENOENT" || isDamage(error)) return null;
         throw error;
       }),
     ),
@@ -191,6 +203,17 @@ export async function findCurrentRelease(state: string): Promise<Release | null>
     }
   }
   return null;
+}
+
+const isDamage = (error: unknown): boolean => error instanceof AssayError && error.exitCode === 3;
+
+/** The same for whoever builds the next one: a damaged release is none, and `note` hears of it. */
+export async function findReleaseBefore(state: string, note: (sentence: string) => void): Promise<Release | null> {
+  return findCurrentRelease(state).catch((error: unknown) => {
+    if (!isDamage(error)) throw error;
+    note(`${(error as AssayError).message}: everything is built again`);
+    return null;
+  });
 }
 
 /** The name of the release that `current` points at, whether it is there or not. */
@@ -305,15 +328,19 @@ export async function pointCurrentAt(state: string, runId: string): Promise<void
 }
 
 /**
- * Removes releases beyond the newest `keep` and whatever interrupted runs left in `builds/`.
- * Never the current release, nor the running build and the release that it becomes: a clock that was set back makes it look old.
+ * Removes releases beyond the newest `keep`, folders among them that are none (damaged, or copied by half), and whatever interrupted runs
+ * left in `builds/`. Never the current release, nor the running build and the release that it becomes: a clock that was set back makes it look old.
  */
 export async function sweep(state: string, keep: number, runningBuild: string): Promise<void> {
-  const current = await findCurrentRelease(state);
-  const releases = await listReleases(state);
-  for (const release of releases.slice(0, Math.max(0, releases.length - keep))) {
-    if (release.folder === current?.folder || basename(release.folder) === basename(runningBuild)) continue;
-    await removeRelease(state, basename(release.folder));
+  const root = join(state, "releases");
+  const releases = (await listReleases(state)).map(({ folder }) => basename(folder));
+  const kept = new Set([
+    await currentName(state),
+    basename(runningBuild),
+    ...releases.slice(Math.max(0, releases.length - keep)),
+  ]);
+  for (const name of existsSync(root) ? await readdir(root) : []) {
+    if (!kept.has(name)) await removeRelease(state, name);
   }
   const builds = join(state, "builds");
   if (existsSync(builds)) {

@@ -11,7 +11,9 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,6 +47,15 @@ const run = async (
   const now = (): Date => new Date(options.now ?? "2025-09-02T04:00:00Z");
   return refresh({ book: limited, state, site: false, full: options.full, now, log: silentLog });
 };
+/** The rows of an export in the store, and their days. */
+function parquetOf(file: string): readonly string[] {
+  const lines = readFileSync(join(state, "ledger.jsonl"), "utf8")
+    .split("\n")
+    .flatMap((line) => (line.startsWith("{") && line.endsWith("}") ? [JSON.parse(line)] : []));
+  const { delivery_id: id } = lines.find((line) => line.kind === "arrival" && line.file === file);
+  const { reading } = lines.find((line) => line.kind === "reading" && line.delivery_id === id);
+  return ["", ".days"].map((part) => join(state, "store", `${reading}${part}.parquet`));
+}
 const current = (): string => readlinkSync(join(state, "current"));
 /** One sentence: the fault's, whatever it was wrapped in. */
 const told = async (work: Promise<unknown>): Promise<{ readonly exitCode: number; readonly message: string } | null> =>
@@ -111,6 +122,15 @@ test("exports that are gone are no night without news; a share that is back goes
     exitCode: 3,
     message: expect.stringMatching(/^exports_root .*exports is not there/),
   });
+  // Where nothing is mounted the folder of the mount stands there, empty.
+  mkdirSync(join(folder, "exports"));
+  expect(await told(run())).toMatchObject({
+    exitCode: 3,
+    message: expect.stringMatching(
+      /^exports_root .*exports holds no file of any source any more, 10 were loaded from it$/,
+    ),
+  });
+  rmdirSync(join(folder, "exports"));
   renameSync(join(folder, "elsewhere"), join(folder, "exports"));
   expect(current()).toBe(before);
   // The report says what had been taken until then: of usage eight months of 240 rows and a bad one.
@@ -146,9 +166,24 @@ test("whoever holds the book is named, on another machine too, and what a crash 
   (await holdLock(state, new Date(0))).release();
 });
 
-test("a ledger or a state of a newer Assay is refused; nothing is touched", async () => {
+test("rows that neither the store nor an export holds any more are no night without news either", async () => {
+  const [usage] = parquetOf("usage_2025-07-28.csv");
+  const places = [join(folder, "exports", "usage_2025-07-28.csv"), usage as string];
+  for (const path of places) renameSync(path, `${path}.aside`);
+  expect(await told(run())).toMatchObject({
+    exitCode: 3,
+    message: "usage_2025-07-28.csv was loaded, but neither the file nor its rows in the store are there any more",
+  });
+  for (const path of places) renameSync(`${path}.aside`, path);
+  expect(current()).toBe(before);
+});
+
+test("a ledger, a state or a release of a newer Assay is refused; nothing is touched", async () => {
   const ledger = join(state, "ledger.jsonl");
   const text = readFileSync(ledger, "utf8");
+  const written = () =>
+    ["last-run.json", "last-report.json", "lock.json"].map((name) => readFileSync(join(state, name), "utf8"));
+  const left = written();
   writeFileSync(ledger, `${text}{"kind":"merger","delivery_id":"x"}\n`);
   expect(await told(run())).toMatchObject({
     exitCode: 2,
@@ -158,14 +193,10 @@ test("a ledger or a state of a newer Assay is refused; nothing is touched", asyn
   const layout = join(state, "layout.json");
   const known = readFileSync(layout, "utf8");
   writeFileSync(layout, '{"layout":99,"assay_version":"9.0.0"}\n');
-  const written = () =>
-    ["last-run.json", "last-report.json", "lock.json"].map((name) => readFileSync(join(state, name), "utf8"));
-  const left = written();
   expect(await told(run())).toMatchObject({
     exitCode: 2,
     message: expect.stringMatching(/is of layout 99, written by Assay 9\.0\.0, expected at most 2/),
   });
-  expect(written()).toEqual(left);
   writeFileSync(layout, known);
   const manifest = join(state, before, "manifest.json");
   const facts = readFileSync(manifest, "utf8");
@@ -174,15 +205,28 @@ test("a ledger or a state of a newer Assay is refused; nothing is touched", asyn
     exitCode: 2,
     message: expect.stringMatching(/^release \S+ is of layout 99/),
   });
+  expect(written()).toEqual(left);
   // And one of the first layout, which has no number: everything is built again, and it says so.
   writeFileSync(manifest, facts.replace('"layout": 2,', ""));
   expect(current()).toBe(before);
 });
 
 test("after all that one refresh publishes, later in order although the clock went back, and leaves nothing lying about", async () => {
-  writeFileSync(join(state, "ledger.jsonl"), `${readFileSync(join(state, "ledger.jsonl"), "utf8")}{"kind":"arr`);
+  // A ledger that lost its end, rows that lost theirs, a table of days that is gone, a release that was copied by half.
+  const ledger = join(state, "ledger.jsonl");
+  const lines = readFileSync(ledger, "utf8").split("\n");
+  const [usage, days] = parquetOf("usage_2025-03-28.csv");
+  writeFileSync(ledger, [...lines.slice(0, 4), '{"kind":"arr'].join("\n"));
+  truncateSync(usage as string, 300);
+  rmSync(days as string);
+  mkdirSync(join(state, "releases", "20250101T000000Z-00000000", "artefacts"), { recursive: true });
   const result = await run({ now: "2019-01-01T00:00:00Z" });
   expect(result.outcome).toBe("published");
+  // Of 9 deliveries each has two lines; the tenth came later.
+  expect(result.warnings).toContainEqual(
+    "14 lines of the ledger were gone, and were taken back from the current release",
+  );
+  expect(readFileSync(ledger, "utf8").split("\n").slice(0, 18)).toEqual(lines.slice(0, 18));
   expect(result.warnings).toContainEqual(
     expect.stringMatching(
       /^release [0-9a-f]{12} is of layout 1 \(Assay .*\), today's is 2: everything is built again$/,
@@ -207,6 +251,23 @@ test("a link that leads nowhere is no release: the next refresh makes one", asyn
     message: expect.stringMatching(/^the current release of small is gone: 2025/),
   });
   expect((await run()).outcome).toBe("published");
+});
+
+test("a manifest that is none is no release: readers are told, the next refresh makes one", async () => {
+  const damaged = current();
+  writeFileSync(join(state, damaged, "manifest.json"), "[]");
+  await expect(readCurrentRelease(state, "small")).rejects.toMatchObject({
+    exitCode: 3,
+    message: expect.stringMatching(/^a release is damaged: .*manifest\.json$/),
+  });
+  // A file of the store that broke where nobody looks at its form.
+  const [rows] = parquetOf("subscriptions.csv");
+  writeFileSync(rows as string, readFileSync(rows as string).fill(0xff, 20, 60));
+  const result = await run();
+  expect(result.outcome).toBe("published");
+  expect(result.warnings).toContain(`a file of the store was damaged, and was made again: ${rows}`);
+  expect(await problemsOf(result.release)).toEqual([]);
+  expect(readdirSync(join(state, "releases"))).not.toContain(damaged.slice("releases/".length));
 });
 
 test("a release that lost its warehouse is no night without news: it is built again, and that is said", async () => {

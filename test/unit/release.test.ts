@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   findCurrentRelease,
+  findReleaseBefore,
   freeRunId,
   listReleases,
   pointCurrentAt,
@@ -57,7 +58,18 @@ test("roll-ups and looks go when the last release that reads them has gone", asy
 test("a current that is no symlink, and a manifest cut short, are told in a sentence", async () => {
   mkdirSync(join(state, "current"));
   await expect(findCurrentRelease(state)).rejects.toMatchObject({ exitCode: 2 });
-  release("2026", "a.parquet");
-  writeFileSync(join(state, "releases", "2026", "manifest.json"), '{"run_id"');
-  await expect(listReleases(state)).rejects.toMatchObject({ exitCode: 3 });
+  rmdirSync(join(state, "current"));
+  for (const id of ["2025", "2026"]) release(id, "a.parquet");
+  await pointCurrentAt(state, "2026");
+  for (const text of ['{"run_id"', "", "null", "[]", '{"run_id":"2026","store":null}']) {
+    writeFileSync(join(state, "releases", "2026", "manifest.json"), text);
+    await expect(findCurrentRelease(state)).rejects.toMatchObject({ exitCode: 3 });
+    // For whoever builds the next one it is none.
+    const notes: string[] = [];
+    expect(await findReleaseBefore(state, (note) => notes.push(note))).toBeNull();
+    expect(notes).toEqual([
+      expect.stringMatching(/^a release is damaged: .*manifest\.json: everything is built again$/),
+    ]);
+    expect((await listReleases(state)).map(({ manifest }) => manifest.run_id)).toEqual(["2025"]);
+  }
 });
