@@ -27,12 +27,14 @@ export function forest(
   const labels = new Map(rows.map((d) => [d.kpi, fitLabel(d.label, marginLeft)]));
   // Hundreds of KPIs stand closer together.
   const [step, below] = rows.length > 40 ? [22, 6] : [36, 9];
+  // Where the two ends of the axis have no room side by side, one stands above the other.
+  const lift = width - marginLeft < 280 ? 14 : 0;
   return Plot.plot({
     width,
-    height: 74 + step * rows.length,
+    height: 74 + lift + step * rows.length,
     marginLeft,
     marginRight: 16,
-    marginTop: 40,
+    marginTop: 40 + lift,
     marginBottom: 28,
     style: chartStyle,
     x: { domain: [...domain], label: null, ticks: 5, grid: true, insetLeft: 4, insetRight: 4 },
@@ -53,7 +55,7 @@ export function forest(
         fontSize: 11,
         fill: "var(--theme-foreground-muted)",
       }),
-      Plot.text(["← leavers had less"], { frameAnchor: "top-left", dy: -30, textAnchor: "start" }),
+      Plot.text(["← leavers had less"], { frameAnchor: "top-left", dy: -30 - lift, textAnchor: "start" }),
       Plot.text(["leavers had more →"], { frameAnchor: "top-right", dy: -30, textAnchor: "end" }),
       Plot.ruleY(rows, {
         y: "kpi",
