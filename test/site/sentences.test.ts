@@ -486,3 +486,18 @@ test("facts are marked, plain text is not", () => {
   expect(say`a ${1} b ${["c"]}`).toEqual(["a ", { fact: "1" }, " b ", "c"]);
   expect(plain(say`a ${1} b ${["c"]}`)).toBe("a 1 b c");
 });
+
+test("shares of one whole in a sentence have a tenth, so that readers who add them up come to 100", () => {
+  const row = (band: string, n_accounts: number) => ({
+    series: "in_force",
+    snapshot_date: "2025-01-01",
+    band,
+    n_accounts,
+    n_total: 500,
+    mrr_minor: 0,
+    total_minor: 0,
+  });
+  expect(
+    plain(sentences.distributionSentence([row("red", 79), row("yellow", 388), row("green", 33)], styles)),
+  ).toContain("6.6 % of 500 accounts are green, 77.6 % yellow and 15.8 % red");
+});

@@ -22,6 +22,9 @@ export function percent(rate: Maybe): string {
   return `${value === 0 || Math.abs(value) >= 9.95 ? whole.format(value) : tenth.format(value)} %`;
 }
 
+/** 13.1 %: where all shares of one whole stand in a sentence and readers add them up. */
+export const percentPart = (rate: Maybe): string => (known(rate) ? `${tenth.format(rate * 100)} %` : missing);
+
 /** 2 %, 2.5 %: for axes, where a trailing zero is noise. */
 export const percentTick = (rate: number): string => `${Number((rate * 100).toFixed(1))} %`;
 

@@ -1,7 +1,7 @@
 // What the report says in words, computed from the artefacts. Each sentence has a form for when the answer is not known.
 
 import { type BandStyle, styleOf } from "./bands.js";
-import { count, date, daysBetween, money, pairs, percent, plural, points, quarters } from "./format.js";
+import { count, date, daysBetween, money, pairs, percent, percentPart, plural, points, quarters } from "./format.js";
 import { type Sentence, say } from "./prose.js";
 import type {
   BandChange,
@@ -274,7 +274,7 @@ export function distributionSentence(rows: readonly BandMonth[], styles: readonl
   const parts: Sentence = now.flatMap(
     ({ name, r }, i): Sentence => [
       i === 0 ? "" : i === now.length - 1 ? " and " : ", ",
-      { fact: percent(r.n_accounts / r.n_total) },
+      { fact: percentPart(r.n_accounts / r.n_total) },
       i === 0 ? ` of ${count(r.n_total)} accounts are ${name}` : ` ${name}`,
     ],
   );
