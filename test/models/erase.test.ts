@@ -240,7 +240,8 @@ it("says what it would do, and does nothing without a yes; an account that nobod
     print: (text) => printed.push(text),
   };
   mkdirSync(join(test.state, "releases", "20260101T000000Z-aa"), { recursive: true });
-  writeFileSync(join(test.state, "releases", "20260101T000000Z-aa", "manifest.json"), "{}");
+  const manifest = { run_id: "20260101T000000Z-aa", store: {} };
+  writeFileSync(join(test.state, "releases", manifest.run_id, "manifest.json"), JSON.stringify(manifest));
   const before = await everything(join(test.state, "store"));
   await forget(context, test.folder, { account: "acc_gone", dryRun: true });
   expect(printed[0]).toContain(
