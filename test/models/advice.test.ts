@@ -49,7 +49,7 @@ describe("with 900 accounts", () => {
   let database: Database;
   beforeAll(async () => {
     database = await validatePanel(plantedPanel(11, 900), { before: card }, tables);
-  }, 300_000);
+  });
   afterAll(() => database?.close());
 
   it("chooses among early warnings alone, and shows what more KPIs would do", async () => {
@@ -203,7 +203,7 @@ it("says that there is not enough data, and nothing more, for a tiny book", asyn
   const humility = await database.query<{ sentence: string }>("select * from validation.weight_humility");
   expect(humility.every(({ sentence }) => /Not enough data|History cannot rank|Red in/.test(sentence))).toBe(true);
   database.close();
-}, 120_000);
+});
 
 it("stands a book without a row, a KPI or a card", async () => {
   const database = await validatePanel(
@@ -219,4 +219,4 @@ it("stands a book without a row, a KPI or a card", async () => {
   expect(await database.query("select * from validation.kpi_cutoff")).toEqual([]);
   expect(await database.query("select * from validation.weight_humility")).toEqual([]);
   database.close();
-}, 60_000);
+});

@@ -72,7 +72,7 @@ from validation.stratum as s
 inner join validation.account_cohort as c on c.account_no = s.account_no
 inner join features.account_kpi as k on k.account_id = s.account_id and k.snapshot_date = s.snapshot_date
 where s.y is not null`);
-  }, 240_000);
+  });
   afterAll(() => database?.close());
 
   it("names a cohort by the first paid day: quarters where two reach 50 of each, else years", async () => {
@@ -177,7 +177,7 @@ where s.y is not null`);
     expect(noise[0]?.badges).not.toMatch(/intervention/);
   });
 
-  it("has nothing to say of interventions in a book without plays", { timeout: 120_000 }, async () => {
+  it("has nothing to say of interventions in a book without plays", async () => {
     const without = await validatePanel(
       {
         ...panel,
@@ -214,7 +214,7 @@ from spine.account_period where notice_on is not null`,
       },
       ["validation.kpi_verdict", "validation.kpi_look"],
     );
-  }, 240_000);
+  });
   afterAll(() => database?.close());
 
   it("shows of the others only what becomes of the verdict, with numbers of their own", async () => {

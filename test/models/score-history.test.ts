@@ -74,7 +74,7 @@ beforeAll(async () => {
     },
     ["recovery", "surprise_rate", "band_outcome", "score_warning"].map((table) => `validation.${table}`),
   );
-}, 60_000);
+});
 afterAll(() => database.close());
 
 describe("reds", () => {

@@ -25,7 +25,7 @@ describe("planted truth", () => {
   let database: Database;
   beforeAll(async () => {
     database = await validatePanel(plantedPanel(7, 700), { before: scores });
-  }, 120_000);
+  });
   afterAll(() => database?.close());
 
   it("finds each planted role", async () => {

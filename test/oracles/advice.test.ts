@@ -157,7 +157,7 @@ insert into advice_row values ${golden.model_rows
       ([account, y, b, ...x]) => `(${account}, ${y}, ${b}e0, true, true, ${x.map((value) => `${value}e0`).join(", ")})`,
     )
     .join(", ")}`);
-}, 60_000);
+});
 
 afterAll(() => database.close());
 

@@ -110,7 +110,7 @@ create table scores.account_score as
   );
   const others = ["spine.account_snapshot", "staging.play", "scores.scorecard", "scores.account_score"];
   await runNodes(database, sortNodes(kept, new Set([...given, ...others])), silentLog, () => 0);
-}, 120_000);
+});
 
 afterAll(() => database?.close());
 

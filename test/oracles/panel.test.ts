@@ -86,7 +86,7 @@ describe("a validated panel equals scipy, scikit-learn and statsmodels", () => {
   let database: Database;
   beforeAll(async () => {
     database = await validatePanel(panelOf(golden.panel));
-  }, 120_000);
+  });
   afterAll(() => database?.close());
 
   it("the baseline model and its strata", async () => {

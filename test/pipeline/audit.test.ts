@@ -99,7 +99,7 @@ beforeAll(async () => {
     "select account_id from scores.account_score where is_in_force and snapshot_date = (select as_of from meta.release) order by score, account_id limit 1",
   );
   account = worst?.account_id ?? "";
-}, 300_000);
+});
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe("a book with files that people write", { timeout: 240_000 }, () => {

@@ -21,7 +21,7 @@ describe.runIf(hasData("ravenstack"))("RavenStack, the negative control", () => 
   beforeAll(async () => {
     const ran = await assay(["refresh", book, "--state", state], { env });
     expect([complaint(ran), ran.code]).toEqual(["", 0]);
-  }, 300_000);
+  });
   afterAll(() => rmSync(state, { recursive: true, force: true }));
 
   test("shows every kind of page without an error, an empty chart or a dead link", async () => {

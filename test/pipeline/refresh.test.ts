@@ -44,7 +44,7 @@ beforeAll(async () => {
   const ran = await assay(["refresh", pristine]);
   expect(complaint(ran)).toBe("");
   expect(ran.code).toBe(0);
-}, 240_000);
+});
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 describe("a release", () => {
@@ -141,7 +141,7 @@ describe("a second refresh", () => {
     expect([ran.code, complaint(ran)]).toEqual([0, ""]);
     expect(JSON.parse(ran.stdout)).toMatchObject({ outcome: "published" });
     expect(await hashes()).toEqual(first);
-  }, 240_000);
+  });
 
   test("as of an earlier date builds a release and leaves the current one", async () => {
     const book = copyBook("as-of");

@@ -39,7 +39,7 @@ beforeAll(async () => {
   });
   folder = result.release.folder;
   database = await Database.open({ path: join(folder, "warehouse.duckdb"), readOnly: true });
-}, 300_000);
+});
 afterAll(() => {
   database.close();
   rmSync(work, { recursive: true, force: true });

@@ -34,7 +34,7 @@ describe.runIf(hasData("socialnet7"))("SocialNet7, the positive control", () => 
     );
     database.close();
     verdicts = new Map(rows.map(({ kpi, ...row }) => [kpi.replace("_28d", ""), row]));
-  }, 300_000);
+  });
   afterAll(() => rmSync(state, { recursive: true, force: true }));
   const of = (kpi: string) => verdicts.get(kpi) as Found;
 

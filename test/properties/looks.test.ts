@@ -117,7 +117,7 @@ describe("labels that stand for a month", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "assay-looks-"));
     first = await night(panel, start, folder);
-  }, 240_000);
+  });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   it("has a look for each of six month starts, the newest of them today's validation", () => {

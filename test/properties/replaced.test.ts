@@ -168,7 +168,7 @@ describe("usage that is replaced", () => {
     );
   });
 
-  it("is rolled up as staging shows it, however its days are delivered", { timeout: 120_000 }, async () => {
+  it("is rolled up as staging shows it, however its days are delivered", async () => {
     const made = await testBook(
       'usage: { entity: usage_event, files: "u_*.csv", mode: range, key: [event_id], delivered: { from: file_name, pattern: "u_{date}.csv" } }',
     );

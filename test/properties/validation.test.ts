@@ -233,7 +233,7 @@ describe("a validation", { timeout: 240_000 }, () => {
   beforeAll(async () => {
     plain = await everything(panel, { healthier: Object.fromEntries(kpis.map((kpi) => [kpi, "higher"])) });
     plainSmall = await everything(small);
-  }, 240_000);
+  });
 
   it("has many verdicts to change", () => {
     expect(new Set(plain.kpi_verdict.map(({ verdict }) => verdict)).size).toBeGreaterThanOrEqual(6);
