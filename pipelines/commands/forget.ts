@@ -36,6 +36,7 @@ export async function forget(context: Context, name: string, options: ForgetOpti
 /** Releases that exist stay as they are; the next refresh builds as if the delivery had never come. */
 async function forgetDelivery(context: Context, name: string, named: string, options: ForgetOptions): Promise<void> {
   const { state } = await openBook(context, name, options);
+  await checkLayout(state, false);
   const lock = await holdLock(state, context.now());
   try {
     await checkLayout(state, true);
@@ -78,6 +79,7 @@ async function forgetDelivery(context: Context, name: string, named: string, opt
  */
 async function forgetAccount(context: Context, name: string, account: string, options: ForgetOptions): Promise<void> {
   const { book, state } = await openBook(context, name, options);
+  await checkLayout(state, false);
   const lock = await holdLock(state, context.now());
   let held: Held;
   let kept: readonly string[];
@@ -126,6 +128,7 @@ async function forgetAccount(context: Context, name: string, account: string, op
 
 async function restoreAccount(context: Context, name: string, account: string, options: ForgetOptions): Promise<void> {
   const { book, state } = await openBook(context, name, options);
+  await checkLayout(state, false);
   const lock = await holdLock(state, context.now());
   try {
     await checkLayout(state, true);

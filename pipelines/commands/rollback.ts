@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { refusedError, usageError } from "../lib/errors.ts";
-import { listReleases, pointCurrentAt, type Release, readCurrentRelease } from "../publish/release.ts";
+import { checkLayout, listReleases, pointCurrentAt, type Release, readCurrentRelease } from "../publish/release.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
 import { whatIsMissing } from "./whole.ts";
@@ -17,6 +17,7 @@ export async function rollback(
   options: BookOptions & { readonly json?: boolean },
 ): Promise<void> {
   const { book, state } = await openBook(context, name, options);
+  await checkLayout(state, false);
   const lock = await holdLock(state, context.now());
   try {
     const current = await readCurrentRelease(state, book.book, name);
