@@ -286,13 +286,17 @@ function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountDa
     band: names.get(bands?.[i] ?? -1) ?? "unknown",
     card: begun.findLast((card) => card.day <= day)?.card ?? null,
   }));
+  const labelOf = (name: string): string => {
+    const known = data.scorecard.find((c) => `${c.scorecard} v${c.version}` === name);
+    return known === undefined ? name : `"${known.label}" v${known.version}`;
+  };
   const marks = begun
     .slice(1)
     .flatMap(({ day, card }) => (card === null ? [] : [{ on: isoOf(day), card }]))
     .map(({ on, card }, i) => ({
       on,
       label: String(i + 1),
-      words: `${i + 1}, ${date(on)}: ${outsideLine(card, 80)} begins.`,
+      words: `${i + 1}, ${date(on)}: ${outsideLine(labelOf(card), 80)} begins.`,
     }));
   const scored = rows.filter(({ score }) => score !== null);
   const values = rows.flatMap(({ score, low, high }) => [score, low, high]).filter((v): v is number => v !== null);
