@@ -4,7 +4,7 @@
  */
 import type { Step, StepContext } from "../models/model.ts";
 import { literal, type SqlValue } from "../warehouse/literal.ts";
-import { type Card, cardName, cardsInForce } from "./advice-cards.ts";
+import { type Card, cardName, cardsInForce, cardTitle } from "./advice-cards.ts";
 import {
   asPredicted,
   type Judged,
@@ -428,7 +428,7 @@ async function weights(
             : [
                 differenceSentence(
                   "Suggested weights",
-                  `${card.scorecard} as it is`,
+                  `${cardTitle(card)} as it is`,
                   toCurrent,
                   currentAuc?.n_churned ?? 0,
                 ),
