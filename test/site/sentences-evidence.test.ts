@@ -308,7 +308,7 @@ describe("scorecards", () => {
       /^Working down its list, on average 8\.5 % .* where any order gives 7\.0 %\. Neither number allows for size, age or segment/,
     );
     expect(text(cards.caughtSentence(tested))).toBe(
-      "Of 100 departures, 30 % stood in the riskiest band (20 % to 40 %) at the last score before it was too late. Half of them had stood in the riskiest band for 0.5 months or more when they decided; of like accounts that stayed, for 0 months.",
+      "Of 100 departures, 30 % stood in the riskiest band (20 % to 40 %) at the last score before it was too late. Half of them had stood in the riskiest band for 15 days or more when they decided; of like accounts that stayed, for 0 days.",
     );
     expect(cards.rankSentence(undefined, "churn_risk")).toEqual([]);
     expect(cards.caughtSentence(undefined)).toEqual([]);

@@ -19,6 +19,10 @@ import { sentenceOf } from "./sentences.js";
 export const lintSentence = ({ sentence, scorecard, version }: ScorecardLint, label: string): string =>
   sentenceOf(sentence.replaceAll(`${scorecard} v${version}`, () => `"${label}" v${version}`));
 
+/** Months of 30.44 days, the unit of the statistics; below two of them in days. */
+const span = (months: number): string =>
+  months < 2 ? plural(Math.round(months * 30.44), "day") : `${points(months)} months`;
+
 interface OutcomeWords {
   /** Whom the score must tell apart from the others. */
   readonly leavers: string;
@@ -99,7 +103,7 @@ export function caughtSentence(test: ScorecardTest | undefined): Sentence {
   const warning: Sentence =
     test.median_months_of_warning === null
       ? []
-      : say` Half of them had stood in the riskiest band for ${points(test.median_months_of_warning)} months or more when they decided${test.stayer_median_months === null ? [] : say`; of like accounts that stayed, for ${points(test.stayer_median_months)} months`}.`;
+      : say` Half of them had stood in the riskiest band for ${span(test.median_months_of_warning)} or more when they decided${test.stayer_median_months === null ? [] : say`; of like accounts that stayed, for ${span(test.stayer_median_months)}`}.`;
   return [
     ...say`Of ${plural(test.n_departures, "departure")}, ${percent(test.caught_share)} stood in the riskiest band (${percent(test.caught_low)} to ${percent(test.caught_high)})`,
     ...green,

@@ -30,6 +30,13 @@ export function capacityCurve(
     all.push({ name, weight, y: Math.max(share, (all.at(-1)?.y ?? -gap) + gap) });
     return all;
   }, []);
+  // Where curves meet at the top their names go down from it, one below the other.
+  const ceiling = Math.min(1, top * 1.05);
+  let room = ceiling;
+  for (const end of [...placed].reverse()) {
+    end.y = Math.min(end.y, room);
+    room = end.y - gap;
+  }
   const marked = data.filter((d) => d.capacity === at);
   return Plot.plot({
     width,
@@ -51,7 +58,7 @@ export function capacityCurve(
       tickFormat: (n: number) => count(n),
     },
     y: {
-      domain: [0, Math.min(1, top * 1.05)],
+      domain: [0, ceiling],
       label: null,
       grid: true,
       ticks: 5,

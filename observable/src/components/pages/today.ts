@@ -170,6 +170,7 @@ function lists(rows: readonly Item[], data: TodayData, release: Release): Node {
     )}
     ${section(
       `Plays to begin: ${count(due.length)}`,
+      ...(due.length === 0 ? [] : [caption("Those that have been due longest first.")]),
       due.length === 0
         ? (html`<p class="empty">${data.play.length === 0 ? "The book has no plays.yaml." : "None."}</p>` as Node)
         : tableWithCsv({
