@@ -4,7 +4,7 @@ import { isAbsolute, join, relative, resolve } from "node:path";
 import { z } from "zod";
 import { usageError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
-import { entities, entityIds, entityOf } from "./entities.ts";
+import { entities, entityIds, entityOf, stagedNames } from "./entities.ts";
 import { columnOptions, formats, id, rowFilter } from "./formats.ts";
 import { foundText, nearest, type Path, type Problem, readYaml, type YamlFile } from "./yaml.ts";
 
@@ -267,6 +267,12 @@ function crossCheck(book: BookFields): readonly Problem[] {
           here,
           `found a column that ${entity.id} does not have, expected one of ${catalogue.join(", ")}`,
           nearest(name, catalogue),
+        );
+      }
+      if (!catalogue.includes(name) && stagedNames.has(name)) {
+        add(
+          here,
+          `found ${name}, which Assay's own column is called, expected another name, such as ${entity.id}_${name}`,
         );
       }
       if (typeof mapping === "string") continue;

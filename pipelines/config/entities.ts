@@ -262,6 +262,13 @@ const all = [
   }),
 ] as const;
 
+/** Columns that staging has of its own, shown and on the way there: one that a book adds to an entity needs another name. */
+export const stagedNames: ReadonlySet<string> = new Set([
+  ...["segment", "source", "delivery_id", "visible_on", "superseded_on"],
+  ...["delivered_on", "earlier_no", "ended_visible_on", "event_day", "following", "is_changed", "last_no"],
+  ...["nth", "nth_in_version", "own_visible_on", "replaced_on", "seen_from", "version_no"],
+]);
+
 /** Everything a book's files can be mapped to, by id (docs/exports.md, "Entities"). */
 export const entities: ReadonlyMap<string, Entity> = new Map(all.map((entity) => [entity.id, entity]));
 

@@ -1,5 +1,5 @@
 /** From placed tables to the sources of a book, and what is sure of them, what is guessed and what has no place. */
-import { entityOf } from "../config/entities.ts";
+import { entityOf, stagedNames } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
 import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read, seenOf } from "./place.ts";
@@ -447,7 +447,8 @@ export function draftOf(one: Placed, id: string, given: Readonly<Record<string, 
     let extras = 0;
     for (const [i, profile] of read.profiles.entries()) {
       const kind = read.kinds[i] as Kind;
-      const name = ownName(profile.name);
+      const plain = ownName(profile.name);
+      const name = stagedNames.has(plain) ? `${one.entity}_${plain}` : plain;
       const isFlag = kind.isBoolean && /churn|cancel|lost|inactive|gekuendigt/i.test(profile.name);
       const isCategory = kind.isCategory && !kind.isNumber && !kind.isBoolean && kind.time === null && !kind.isEmail;
       if (

@@ -319,6 +319,9 @@ describe("a folder", () => {
     ]);
     expect(draftOf(found, "accounts")).toMatchObject({ keep: { is_current: ["true"] }, immutable: [] });
     expect(draftOf(found, "accounts").columns.account_id).toEqual({ from: "customer_id" });
+    // Staging has a column of its own of that name.
+    expect(draftOf(found, "accounts").columns).toMatchObject({ account_segment: { from: "segment" } });
+    expect(draftOf(found, "accounts").columns.segment).toBeUndefined();
     // The keys of earlier versions lead to the account, too.
     expect(draftOf(found, "accounts_by_customer_sk").keep).toEqual({});
     for (const id of ["subscriptions", "usage"])

@@ -136,6 +136,13 @@ describe("a mistake is told by file and line, key, what was found and what would
       "did you mean event_time?",
     ],
     [
+      "a column with the name of one of Assay's own",
+      "{ tier: plan_tier }",
+      "{ segment: plan_tier }",
+      /^assay\.yaml:4: sources\.accounts\.columns\.segment: found segment, which Assay's own column is called, expected another name, such as account_segment$/,
+      undefined,
+    ],
+    [
       "a source that is not there",
       "via: subscriptions",
       "via: subscription",
