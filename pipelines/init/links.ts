@@ -137,7 +137,7 @@ export class Links {
   }
 }
 
-/** `customer_id` is alike `customer_id` and the `id` of a file of customers. */
+/** `customer_id` is alike `customer_id` and the `id` of a file of customers, `company_id` that of one of companies. */
 function areNamedAlike(from: Place, to: Place, samples: readonly Sample[]): boolean {
   const [a, b] = [squeeze(from.column), squeeze(to.column)];
   if (a === b) return true;
@@ -146,7 +146,7 @@ function areNamedAlike(from: Place, to: Place, samples: readonly Sample[]): bool
   return (
     stem.length >= 3 &&
     (b === stem ||
-      ((b === "id" || b === "uuid") && file.includes(stem)) ||
+      ((b === "id" || b === "uuid") && (file.includes(stem) || file.includes(stem.replace(/y$/, "ies")))) ||
       (b.length > 3 && b.replace(/id$/, "") === stem))
   );
 }

@@ -329,6 +329,33 @@ describe("a folder", () => {
     expect(draftOf(found, "subscriptions").columns.ended_on).toEqual({ from: "ended_at" });
   });
 
+  it("of an application's own tables: small numbers are ids where the names of columns and files say whose", async () => {
+    const found = await proposed({
+      "companies.csv": ["id,name,created_at", ...accounts.map((i) => `${i + 1},Company ${i},2023-01-01 00:00:00`)].join(
+        "\n",
+      ),
+      "users.csv": ["id,company_id,email", ...accounts.map((i) => `${i * 10 + 3},${i + 1},p${i}@mail.test`)].join("\n"),
+      "subscriptions.csv": [
+        "id,company_id,price_cents,starts_at,ends_at",
+        ...accounts.map((i) => `${i + 501},${i + 1},4950,2023-01-01,${i % 3 === 0 ? "2024-01-20" : ""}`),
+      ].join("\n"),
+      "user_actions.csv": [
+        "id,user_id,action,created_at",
+        ...uses.map(({ i, day, event }, n) => `${n + 1},${i * 10 + 3},${event},2024-01-${two(day)} 10:00:00`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual([
+      "accounts: account",
+      "subscriptions: subscription",
+      "usage: usage_event",
+      "users: user",
+    ]);
+    expect(draftOf(found, "accounts").columns.account_id).toEqual({ from: "id" });
+    for (const id of ["subscriptions", "users"])
+      expect(draftOf(found, id).columns.account_id).toEqual({ from: "company_id" });
+    expect(draftOf(found, "usage").columns.account_id).toEqual({ from: "user_id", via: "users" });
+  });
+
   it("where only usage knows which account a user is of: answers go by it, and so do calls of a stream", async () => {
     const list = [
       "customer_id,customer_name,start_date,end_date",
