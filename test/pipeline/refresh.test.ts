@@ -51,7 +51,16 @@ describe("a release", () => {
   test("holds what the architecture promises, and nothing of the build", () => {
     const release = realpathSync(join(state(pristine), "current"));
     expect(readdirSync(release).sort()).toEqual(
-      ["artefacts", "compiled", "manifest.json", "out", "report.json", "site", "warehouse.duckdb"].sort(),
+      [
+        "artefacts",
+        "compiled",
+        "ledger.jsonl",
+        "manifest.json",
+        "out",
+        "report.json",
+        "site",
+        "warehouse.duckdb",
+      ].sort(),
     );
     expect(readdirSync(join(state(pristine), "builds"))).toEqual([]);
   });
