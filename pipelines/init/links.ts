@@ -15,8 +15,12 @@ export interface Place {
 /** What is known of a column of ids. */
 export interface IdColumn extends Place {
   readonly distinct: number;
-  /** Whole numbers below a million: equal values may be chance. */
+  /** Whole numbers below a million that stand close together: equal values may be chance. */
   readonly isSmall: boolean;
+  /** Whole numbers below a million of which at most every other one is there. */
+  readonly isSparse: boolean;
+  /** Names of companies or people, which lead to an account only where each of its table has another one. */
+  readonly isName: boolean;
   readonly isUnique: boolean;
 }
 
@@ -64,14 +68,10 @@ export class Links {
         const isAddress = kind.isEmail || kind.isDomain;
         if (!(kind.isId || isAddress) || kind.isBoolean || profile.distinct < 2) continue;
         if (kind.isCategory && !/id$/i.test(profile.name)) continue;
-        // Names of companies and people are no ids: two of one name are two.
-        if (
+        const isName =
           !isAddress &&
           (/name$/i.test(profile.name) ||
-            profile.common.filter((value) => value.includes(" ")).length > 0.3 * profile.common.length)
-        )
-          continue;
-        const isSmall = kind.isInteger && (profile.max?.length ?? 0) < 7 && profile.longest < 7;
+            profile.common.filter((value) => value.includes(" ")).length > 0.3 * profile.common.length);
         const forms = isAddress ? (kind.isEmail ? [false, true] : [true]) : [false];
         for (const isDomain of forms) {
           const no = columns.length;
@@ -83,13 +83,19 @@ export class Links {
             `insert into id_value select ${no}, v from (${chosen}) where v is not null and v <> ''
              ${isDomain ? `and v not in (${freeMailDomains.map(literal).join(", ")})` : ""} limit ${mostValues}`,
           );
-          const distinct = (await database.scalar<number>(`select count(*) from id_value where no = ${no}`)) ?? 0;
+          const [{ distinct, span }] = (await database.query<{ distinct: number; span: number | null }>(
+            `select count(*) as distinct, max(try_cast(v as hugeint)) - min(try_cast(v as hugeint)) + 1.0 as span from id_value where no = ${no}`,
+          )) as [{ distinct: number; span: number | null }];
+          const isShort = kind.isInteger && profile.longest < 7;
+          const isSparse = isShort && distinct >= 20 && span !== null && distinct <= 0.5 * span;
           columns.push({
             table,
             column: profile.name,
             isDomain,
             distinct,
-            isSmall,
+            isSmall: isShort && !isSparse,
+            isSparse,
+            isName,
             isUnique: profile.distinct >= 0.95 * profile.filled,
           });
         }
@@ -123,7 +129,7 @@ export class Links {
 
   /**
    * The share of the values of `from` that `to` holds; 0 where equal values may be chance: small whole numbers count only where the names of both
-   * say that they are the same.
+   * say that they are the same, and names only where nearly all are found among names of which each stands once.
    */
   share(from: Place, to: Place, samples: readonly Sample[]): number {
     const overlap = this.between(from, to);
@@ -133,13 +139,24 @@ export class Links {
       IdColumn,
     ];
     if ((a.isSmall || b.isSmall) && !areNamedAlike(from, to, samples) && !areNamedAlike(to, from, samples)) return 0;
-    return overlap.shared / overlap.values;
+    const share = overlap.shared / overlap.values;
+    if ((a.isName || b.isName) && !(b.isUnique && share >= 0.8)) return 0;
+    // Of twenty numbers hardly nine in ten fall by chance on those of a column that leaves out every other one.
+    const isChance = (a.isSparse || b.isSparse) && share < 0.9 && !areNamedAlike(from, to, samples);
+    return isChance ? 0 : share;
+  }
+
+  /** Whether a column holds names, and no ids. */
+  isName(place: Place): boolean {
+    return this.columns.some((column) => column.isName && placeKey(column) === placeKey(place));
   }
 }
 
 /** `customer_id` is alike `customer_id` and the `id` of a file of customers, `company_id` that of one of companies. */
 function areNamedAlike(from: Place, to: Place, samples: readonly Sample[]): boolean {
-  const [a, b] = [squeeze(from.column), squeeze(to.column)];
+  // `workspace_id (metadata)`, as Stripe's downloads call a field of one's own.
+  const bare = ({ column }: Place): string => squeeze(column.replace(/ *\([^)]*\)$/, ""));
+  const [a, b] = [bare(from), bare(to)];
   if (a === b) return true;
   const file = squeeze((samples[to.table] as Sample).fileName.split("/").at(-1) ?? "");
   const stem = a.replace(/(id|no|nr|number|key|ref|uuid)$/, "");

@@ -275,13 +275,18 @@ function noteLink(
     return;
   }
   const share = link.matched / link.values;
-  const text = `${link.how}: ${link.matched} of ${link.values} different ids match`;
-  const isSure = share >= 0.95 && link.mapping.take === undefined;
+  const ids = link.byName === true ? "names" : "ids";
+  const text = `${link.how}: ${link.matched} of ${link.values} different ${ids} match`;
+  const isSure = share >= 0.95 && link.mapping.take === undefined && link.byName !== true;
   const column = link.mapping.from as string;
   findings.push({
     level: isSure ? "sure" : "guessed",
     about: `${id}.account_id`,
-    text: link.matched === link.values ? text : `${text}; rows of the others are kept, counted and of no account`,
+    text: [
+      text,
+      ...(link.byName === true ? ["a name that two accounts share leads to neither, and is counted"] : []),
+      ...(link.matched === link.values ? [] : ["rows of the others are kept, counted and of no account"]),
+    ].join("; "),
     samples: samplesOf(one.read, column).slice(0, 2),
   });
   if (share < 0.5 && hub !== null) {

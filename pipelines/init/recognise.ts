@@ -312,7 +312,7 @@ function findColumn(
     const at = seen.profiles.findIndex((profile, i) => shortName(profile.name) === wanted && isFit(i));
     if (at !== -1 && wanted !== "id") return { column: (seen.profiles[at] as Profile).name };
   }
-  // `Account: Start Date` and `period.start_date`: what stands behind the last colon or dot, where that says enough.
+  // `Account: Start Date`, `Deal - Won time` and `period.start_date`: what stands behind the last mark, where that says enough.
   for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
     if (common.has(wanted) || vague.has(wanted)) continue;
     const at = seen.profiles.findIndex((profile, i) => innerName(profile.name) === wanted && isFit(i));
@@ -365,10 +365,16 @@ const vague = new Set([
   "score",
 ]);
 
-/** The last part of a name of several; null of a plain one. */
+/**
+ * The last part of a name of several, or what stands behind the mark of a field that a company added itself (`new_mrr` and `_new_account_value` of
+ * Dynamics, `cf_plan` of Freshworks, `u_seats` of ServiceNow); null of a plain one.
+ */
 function innerName(name: string): string | null {
-  const parts = name.split(/[.:] ?/);
-  return parts.length < 2 ? null : shortName(parts.at(-1) as string);
+  const parts = name.split(/[.:] ?| - /);
+  const last = (parts.at(-1) as string)
+    .replace(/^_(.+)_value$/i, "$1")
+    .replace(/^(new|cf|u|cr[0-9a-f]{2,5})_(?=[a-z])/i, "");
+  return last === name ? null : shortName(last);
 }
 
 /** Whether a column's name says that its values are accounts. */

@@ -11,6 +11,8 @@ export interface Link {
   /** In words: `workspace_id is the account's Workspace__c`. */
   readonly how: string;
   readonly isNamed: boolean;
+  /** Accounts go by their names in this table. */
+  readonly byName?: boolean;
 }
 
 /** A source of entity account_key that a link needs. */
@@ -152,6 +154,7 @@ export class Resolver {
           (target.kind === "hub" ? 0.3 : 0) +
           (rank === -1 ? 0 : 0.25 - 0.02 * rank) -
           (column.isDomain ? 0.2 : 0) -
+          (this.#links.isName(target.place) ? 0.3 : 0) -
           (isOwnKey ? 0.1 : 0) -
           (this.#placed.find((placed) => placed.no === target.no)?.entity === "usage_event" ? 0.1 : 0) -
           (target.no === hub.no ? 0 : 0.08);
@@ -246,7 +249,9 @@ export class Resolver {
     const [overlap] = overlaps;
     if (overlap === undefined) return null;
     const from: Mapping = { from: column.column, ...(column.isDomain ? { take: "domain" as const } : {}) };
+    const byName = this.#links.isName(target.place);
     const facts = {
+      byName,
       values: overlap.values,
       matched: overlaps.reduce((sum, { shared }) => sum + shared, 0),
       isNamed: false,
@@ -278,7 +283,7 @@ export class Resolver {
     );
     if (known !== undefined) return known.id;
     const word = column
-      .replace(/__c$/i, "")
+      .replace(/__c$| *\([^)]*\)$/i, "")
       .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
       .toLowerCase()
       .replaceAll(/[^a-z0-9]+/g, "_")

@@ -356,6 +356,117 @@ describe("a folder", () => {
     expect(draftOf(found, "usage").columns.account_id).toEqual({ from: "user_id", via: "users" });
   });
 
+  it("where accounts are known by their names alone: a guess, and none where many are missing or two share a name", async () => {
+    const files = (names: readonly string[]) => ({
+      "organizations.csv": [
+        "Organization - ID,Organization - Name,Organization - Organization created",
+        ...accounts.map((i) => `${i + 1},${names[i]},2023-0${1 + (i % 9)}-01 09:00:00`),
+      ].join("\n"),
+      "Cancellations (CS).csv": [
+        "Company,Cancelled on,Reason",
+        ...accounts.filter((i) => i % 3 === 0).map((i) => `Firma Nord ${i},${two(13 + (i % 9))}/12/2023,Price`),
+      ].join("\n"),
+      "audit_log.csv": [
+        "When,Company,User,What",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)} 08:00:00,Firma Nord ${i},u${i}@n${i}.example,${event}`),
+      ].join("\n"),
+    });
+    const found = await proposed(files(accounts.map((i) => `Firma Nord ${i}`)));
+    expect(entitiesOf(found)).toEqual([
+      "accounts: account",
+      "accounts_by_organization_name: account_key",
+      "churn_events: churn_event",
+      "usage: usage_event",
+    ]);
+    expect(draftOf(found, "usage").columns.account_id).toEqual({
+      from: "Company",
+      via: "accounts_by_organization_name",
+    });
+    expect(found.findings).toContainEqual(
+      expect.objectContaining({
+        level: "guessed",
+        about: "usage.account_id",
+        text: "Company is Organization - Name of accounts: 30 of 30 different names match; a name that two accounts share leads to neither, and is counted",
+      }),
+    );
+    // Half of the names are written otherwise, or every name stands for two accounts: nothing is guessed.
+    const half = await proposed(files(accounts.map((i) => (i % 2 === 0 ? `Firma Nord ${i}` : `Nord Firma ${i}`))));
+    expect(entitiesOf(half)).toEqual(["accounts: account"]);
+    const shared = await proposed(files(accounts.map((i) => `Firma Nord ${i - (i % 2)}`)));
+    expect(entitiesOf(shared)).toEqual(["accounts: account"]);
+  });
+
+  it("of Stripe's downloads: workspaces by a field of one's own, and numbers that leave out most are no chance", async () => {
+    const sparse = (i: number): number => 10_000 + 37 * i;
+    const files = (field: string, id: (i: number) => number) => ({
+      "customers.csv": [
+        `id,Email,Name,Created (UTC),Delinquent,${field}`,
+        ...accounts.map(
+          (i) => `cus_A${two(i)}xyz,billing@n${i}.example,Nord ${i},2023-0${1 + (i % 9)}-01 09:00,false,${id(i)}`,
+        ),
+      ].join("\n"),
+      "unified_payments.csv": [
+        "id,Amount,Amount Refunded,Currency,Description,Created date (UTC),Status,Fee,Customer ID",
+        ...accounts.map(
+          (i) =>
+            `ch_${two(i)}abc,49.00,0.00,usd,Subscription update,2024-01-${two(1 + (i % 27))} 10:00,${i % 5 === 0 ? "Failed" : "Paid"},1.72,cus_A${two(i)}xyz`,
+        ),
+      ].join("\n"),
+      "events.csv": [
+        "id,workspace_id,user_id,name,created_at",
+        ...uses.map(
+          ({ i, day, event }, n) => `${n + 1},${id(i)},${id(i)}-1,${event},2024-01-${two(day)} 08:00:00.000+00`,
+        ),
+      ].join("\n"),
+    });
+    const byField = await proposed(files("workspace_id (metadata)", (i) => i + 1));
+    expect(draftOf(byField, "usage").columns.account_id).toEqual({
+      from: "workspace_id",
+      via: "accounts_by_workspace_id",
+    });
+    const invoices = draftOf(byField, "invoices");
+    expect(invoices.keep).toEqual({ Status: ["Paid"] });
+    expect([invoices.columns.paid_on?.from, invoices.columns.amount_minor]).toEqual([
+      "Created date (UTC)",
+      { from: "Amount", unit: "major" },
+    ]);
+    // A name that says nothing: numbers far apart are ids, numbers side by side may be chance.
+    const bySparse = await proposed(files("Reference", sparse));
+    expect(draftOf(bySparse, "usage").columns.account_id).toEqual({
+      from: "workspace_id",
+      via: "accounts_by_reference",
+    });
+    expect(entitiesOf(await proposed(files("Reference", (i) => i + 1)))).not.toContain("usage: usage_event");
+  });
+
+  it("of Dynamics: fields that a company added itself have a mark before their names", async () => {
+    const guid = (i: number): string => `00000000-0000-4000-8000-0000000000${two(i)}`;
+    const found = await proposed({
+      "account.csv": [
+        "accountid,name,createdon",
+        ...accounts.map((i) => `${guid(i)},Nord ${i},2023-0${1 + (i % 9)}-01T09:00:00Z`),
+      ].join("\n"),
+      "new_subscription.csv": [
+        "new_subscriptionid,_new_account_value,new_startdate,new_enddate,new_mrr,statuscode",
+        ...accounts.map(
+          (i) => `${guid(i + 40)},${guid(i)},2023-0${1 + (i % 9)}-01,${i % 3 === 0 ? "2024-01-20" : ""},49.50,Active`,
+        ),
+      ].join("\n"),
+      "events.csv": [
+        "accountid,timestamp,name",
+        ...uses.map(({ i, day, event }) => `${guid(i)},2024-01-${two(day)}T08:00:00Z,${event}`),
+      ].join("\n"),
+    });
+    const { columns } = draftOf(found, "subscriptions");
+    expect(Object.fromEntries(Object.entries(columns).map(([name, { from }]) => [name, from]))).toEqual({
+      subscription_id: "new_subscriptionid",
+      account_id: "_new_account_value",
+      started_on: "new_startdate",
+      ended_on: "new_enddate",
+      mrr_minor: "new_mrr",
+    });
+  });
+
   it("where only usage knows which account a user is of: answers go by it, and so do calls of a stream", async () => {
     const list = [
       "customer_id,customer_name,start_date,end_date",
