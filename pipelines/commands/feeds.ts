@@ -5,6 +5,7 @@ import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
 import { canonicalJson } from "../lib/files.ts";
 import { daysOf } from "../load/bundle.ts";
+import type { Unread } from "../load/discover.ts";
 import type { Delivery, LoadResult } from "../load/load.ts";
 import type { Step } from "../models/model.ts";
 import { Database, type Query } from "../warehouse/database.ts";
@@ -50,7 +51,7 @@ export async function lookAtFeeds(
       if (kind === "hand" || kind === "map") continue;
       const own = load.deliveries.filter((delivery) => delivery.source === id);
       if (own.length === 0) continue;
-      findings.push(...checkNames(id, source, load.sources[id]?.otherCase ?? []));
+      findings.push(...checkNames(id, source, load.sources[id]?.unread ?? []));
       const hasVolume = source.mode === "append" && kind === "fact";
       if (hasVolume || (source.max_age !== undefined && !speaksOfItsDelivery(source)))
         await readDays(database, own, now);
@@ -86,18 +87,26 @@ export function refuseOffFeeds(findings: readonly FeedFinding[]): void {
   );
 }
 
-/** A file that was delivered under a name that no pattern matches, for its capital letters alone: nobody would miss it before the feed is stale. */
-function checkNames(id: string, source: Source, [name, ...others]: readonly string[]): readonly FeedFinding[] {
-  if (name === undefined) return [];
-  const more = others.length === 0 ? "" : ` and ${others.length} more`;
-  return [
-    {
+/**
+ * What was delivered under a name that no pattern matches, for its capital letters alone, or as a folder or a broken link: nobody would miss it
+ * before the feed is stale.
+ */
+function checkNames(id: string, source: Source, unread: readonly Unread[]): readonly FeedFinding[] {
+  const reasons = {
+    case: `the name differs from ${[source.files].flat().join(", ")} only in capital letters`,
+    "no file": "it is no file, but a folder, or a link that leads nowhere",
+  };
+  return (["case", "no file"] as const).flatMap((why) => {
+    const [first, ...others] = unread.filter((other) => other.why === why);
+    if (first === undefined) return [];
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    return {
       source: id,
-      kind: "unread",
-      sentence: `source ${id} does not read ${name}${more}: the name differs from ${[source.files].flat().join(", ")} only in capital letters`,
+      kind: "unread" as const,
+      sentence: `source ${id} does not read ${first.name}${more}: ${reasons[why]}`,
       refuses: refusesWhenOff(source),
-    },
-  ];
+    };
+  });
 }
 
 async function checkAge(

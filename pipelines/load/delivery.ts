@@ -3,6 +3,7 @@ import type { Book } from "../config/book.ts";
 import type { Entity } from "../config/entities.ts";
 import type { Log } from "../lib/log.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
+import type { Unread } from "./discover.ts";
 import type { Repeats } from "./repeats.ts";
 
 /** An accepted export file, as the current mapping reads it. */
@@ -50,8 +51,8 @@ export interface SourceFacts {
   readonly arrivalKnown: boolean;
   readonly arrivalReason: string;
   readonly last_event_at: string | null;
-  /** Files that no source reads, whose names differ from this one's only in capital letters. */
-  readonly otherCase?: readonly string[];
+  /** What looks like an export of this source and is read by no source. */
+  readonly unread?: readonly Unread[];
   /** Rows that repeat a declared key, of usage only: the other entities' are found in staging. */
   readonly repeats: Repeats | null;
 }

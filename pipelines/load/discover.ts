@@ -16,15 +16,21 @@ export interface FoundFile {
 export const stampOf = (facts: { readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string =>
   `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`;
 
+/** A name that looks like an export's and is read by no source. */
+export interface Unread {
+  readonly name: string;
+  readonly why: "case" | "no file";
+}
+
 /**
  * The files below `root` that match one of the patterns, sorted by name. `*` and `?` stay inside a folder, `**` does not. A link
- * that leads out of the root is refused: whoever may drop a file there could otherwise have any file of the machine read. `otherCase` hears
- * of names that would match with other capital letters.
+ * that leads out of the root is refused: whoever may drop a file there could otherwise have any file of the machine read. `unread` hears
+ * of names that would match with other capital letters, and of what is named as an export and is no file: a folder, a link that leads nowhere.
  */
 export async function findFiles(
   root: string,
   patterns: readonly string[],
-  otherCase: (name: string) => void = () => {},
+  unread: (found: Unread) => void = () => {},
 ): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();
   const home = await realpath(root).catch(() => root);
@@ -48,12 +54,15 @@ export async function findFiles(
       const name = [...fixed, ...entry.split(sep)].join("/");
       if (found.has(name) || !inAnyCase.test(name) || entry.split(sep).some((part) => part.startsWith("."))) continue;
       if (!expression.test(name)) {
-        otherCase(name);
+        unread({ name, why: "case" });
         continue;
       }
       const path = join(base, entry);
       const facts = await statOf(path);
-      if (facts === null || !facts.isFile()) continue;
+      if (facts === null || !facts.isFile()) {
+        if (namesAFile.test(name)) unread({ name, why: "no file" });
+        continue;
+      }
       const target = await realpath(path);
       if (!target.startsWith(home.endsWith(sep) ? home : `${home}${sep}`)) {
         throw refusedError(`${name} is a link that leads to ${target}, expected a file below ${root}`);
@@ -70,12 +79,15 @@ export async function findFiles(
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 
-/** Null for a link that leads nowhere, and for a file that went away after it was listed. */
+/** Folders are matched by many a pattern, and rightly passed over, unless they are named as files are. */
+const namesAFile = /\.(csv|tsv|txt|json|jsonl|ndjson|parquet|pq)(\.(gz|zst))?$/i;
+
+/** Null for a link that leads nowhere or to itself, and for a file that went away after it was listed. */
 async function statOf(path: string): Promise<BigIntStats | null> {
   try {
     return await stat(path, { bigint: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import { Database } from "../warehouse/database.ts";
 import { bundle } from "./bundle.ts";
 import type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
-import { type FoundFile, findFiles } from "./discover.ts";
+import { type FoundFile, findFiles, type Unread } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
 import { type Arrival, appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
@@ -46,7 +46,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const refusals: AssayError[] = [];
   const waiting = new Map<string, number>();
   const named = new Set<string>();
-  const otherCase = new Map<string, readonly string[]>();
+  const unread = new Map<string, readonly Unread[]>();
   const exported = { found: 0, known: 0 };
   let newDeliveries = 0;
 
@@ -72,9 +72,9 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   try {
     for (const [sourceId, source] of Object.entries(book.sources)) {
       const root = rootOf(book, source);
-      const misnamed: string[] = [];
-      const found = await findFiles(root, filesOf(source), (name) => misnamed.push(name));
-      otherCase.set(sourceId, misnamed);
+      const passedOver: Unread[] = [];
+      const found = await findFiles(root, filesOf(source), (other) => passedOver.push(other));
+      unread.set(sourceId, passedOver);
       for (const { name } of found) named.add(name);
       const settled = found.filter((file) => isSettled(file, source, options));
       if (settled.length < found.length) {
@@ -175,8 +175,11 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
               `source ${id}: no file matches ${String(source.files)} below ${rootOf(book, source)}, expected at least one`,
             );
       }
-      const misnamed = [...new Set(otherCase.get(id))].filter((name) => !named.has(name));
-      sources[id] = { ...(await factsOf(database, store, source, own)), otherCase: misnamed };
+      const others = new Map((unread.get(id) ?? []).map((other) => [other.name, other]));
+      sources[id] = {
+        ...(await factsOf(database, store, source, own)),
+        unread: [...others.values()].filter(({ name }) => !isRead(named, name)),
+      };
     }
     const lastEventAt = newestOf(usage.map(({ newest }) => newest)) ?? newestOf(usage.map(({ last }) => last));
     const facts = { deliveries, sources, newDeliveries, last_event_at: lastEventAt, warnings };
@@ -193,6 +196,10 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     await rm(join(state, "spill"), { recursive: true, force: true });
   }
 }
+
+/** A file that a source reads, or a folder that holds one. */
+const isRead = (named: ReadonlySet<string>, name: string): boolean =>
+  named.has(name) || [...named].some((file) => file.startsWith(`${name}/`));
 
 /** Built without them a release would have a hole in its history that nobody asked for. */
 const lostRows = ([first, ...others]: readonly string[]): AssayError =>

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -7,6 +7,7 @@ import type { Book } from "../../pipelines/config/book.ts";
 import type { Delivery, LoadResult } from "../../pipelines/load/load.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
+import { testBook } from "../loading.ts";
 
 const work = mkdtempSync(join(tmpdir(), "assay-feeds-"));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
@@ -59,6 +60,33 @@ const loadOf = (deliveries: readonly Delivery[], lasts: Readonly<Record<string, 
     sources: Object.fromEntries(Object.entries(lasts).map(([id, last]) => [id, { last_event_at: last }])),
   }) as unknown as LoadResult;
 const usage = { entity: "usage_event", mode: "append", max_age: "2d" };
+
+test("what looks like an export and is read by nobody is a mark: other capitals, a folder, links that lead nowhere or to themselves", async () => {
+  const made = await testBook('days: { entity: usage_event, files: ["days/*.csv", "{days,archive}*"] }');
+  try {
+    await made.write("days/2024-02-01.csv", "account_id,event_time,event\na,2024-02-01 10:00:00,login\n");
+    await made.write("days/2024-02-02.CSV", "");
+    await made.write("archive/old.txt", "");
+    mkdirSync(join(made.folder, "days", "2024-02-03.csv"));
+    symlinkSync("nowhere", join(made.folder, "days", "2024-02-04.csv"));
+    symlinkSync("2024-02-05.csv", join(made.folder, "days", "2024-02-05.csv"));
+    const load = await made.load();
+    expect(load.deliveries.map(({ file }) => file)).toEqual(["accounts.csv", "days/2024-02-01.csv"]);
+    const feeds = await lookAtFeeds(await made.read(), load, new Date("2024-02-02T00:00:00Z"));
+    expect(feeds.map(({ sentence, refuses }) => [sentence, refuses])).toEqual([
+      [
+        "source days does not read days/2024-02-02.CSV: the name differs from days/*.csv, {days,archive}* only in capital letters",
+        false,
+      ],
+      [
+        "source days does not read days/2024-02-03.csv and 2 more: it is no file, but a folder, or a link that leads nowhere",
+        false,
+      ],
+    ]);
+  } finally {
+    await made.drop();
+  }
+});
 
 describe("age, by the wall clock", () => {
   const look = async (now: string, source: Readonly<Record<string, unknown>> = usage, facts: Partial<Delivery> = {}) =>
