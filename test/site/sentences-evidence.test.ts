@@ -212,7 +212,7 @@ describe("one KPI", () => {
       n_churned: 240,
     });
     expect(text(kpis.controlSentence([control(0.49, 0.4), control(0.47, 0.01), control(0.51, 0.5)]))).toBe(
-      "For comparison, 3 KPIs made of random numbers sort 51 to 53 of 100 pairs (240 of 900 accounts churned); 1 of them would pass p < .05 alone.",
+      "For comparison, 3 KPIs made of random numbers sort 51 to 53 of 100 pairs (240 of 900 accounts churned); 1 of them would look like a finding if it were the only one tested (p under .05).",
     );
     expect(text(kpis.controlSentence([control(0.49, null)]))).toBe(
       "For comparison, 1 KPI made of random numbers sorts 51 of 100 pairs (240 of 900 accounts churned).",

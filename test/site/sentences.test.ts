@@ -65,10 +65,10 @@ describe("home", () => {
   test("kept: both years, one year, no money, nothing", () => {
     const say = (...rows: ReturnType<typeof year>[]) => plain(sentences.keptSentence(rows, release));
     expect(say(year(0, 0.87, 1.04, 0.82), year(1, 0.89, 1.07, 0.84))).toBe(
-      "In the year to 1 January 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; a year earlier 89, 107 and 84.",
+      "In the year to 1 January 2026 we kept 87 of every 100 dollars (gross retention, GRR), 104 with expansion (net retention, NRR), and 82 of 100 customers; a year earlier 89, 107 and 84.",
     );
     expect(say(year(0, 0.87, 1.04, 0.82, 3))).toBe(
-      "In the year to 1 January 2026 we kept 87 of every 100 dollars (GRR), 104 with expansion (NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of the first two.",
+      "In the year to 1 January 2026 we kept 87 of every 100 dollars (gross retention, GRR), 104 with expansion (net retention, NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of both retentions.",
     );
     expect(say(year(0, null, null, 0.82, 100), year(1, 0.89, 1.07, 0.84))).toBe(
       "In the year to 1 January 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered; a year earlier 84 of 100 customers.",
@@ -155,7 +155,7 @@ describe("home", () => {
       n_churned: 12,
     };
     expect(plain(sentences.stateSentence([state], [card]))).toBe(
-      "The score, asked which of two like customers leaves: not checked: 12 of 50 churned accounts needed.",
+      "The score, asked which of two like customers leaves, was not checked: 12 of 50 churned accounts needed.",
     );
     expect(plain(sentences.stateSentence([], [card]))).toBe(
       "The score was not checked against history in this release.",
@@ -180,7 +180,7 @@ describe("home", () => {
       sentence: "At most 51 of 100: close to a coin toss.",
     };
     expect(plain(sentences.stateSentence([state, otherState], both))).toBe(
-      `"${card.label}", asked which of two like customers leaves: not checked: 12 of 50 churned accounts needed. "First year": at most 51 of 100: close to a coin toss.`,
+      `"${card.label}", asked which of two like customers leaves, was not checked: 12 of 50 churned accounts needed. "First year" ranks at most 51 of 100 pairs rightly: close to a coin toss.`,
     );
     // A score that was made for something else is not blamed for what it was not made for.
     expect(plain(sentences.stateSentence([state], [{ ...card, purpose: "behaviour_index" }]))).toContain(
@@ -188,14 +188,14 @@ describe("home", () => {
     );
     // Colours may be counted ahead without a word of warning only where history shows that they foresee leaving.
     expect(plain(coloursCaveat([state], [card]))).toBe(
-      "The colours of this score are not shown to foresee who leaves.",
+      "History does not show that the colours of this score foresee who leaves.",
     );
     expect(coloursCaveat([{ ...state, state: "works" }], [card])).toEqual([]);
     expect(plain(coloursCaveat([state, otherState], both))).toBe(
-      "The colours of these scores are not shown to foresee who leaves.",
+      "History does not show that the colours of these scores foresee who leaves.",
     );
     expect(plain(coloursCaveat([{ ...state, state: "works" }, otherState], both))).toBe(
-      'The colours of "First year" are not shown to foresee who leaves.',
+      'History does not show that the colours of "First year" foresee who leaves.',
     );
     // What has expired is judged by the reader's day, not by the release's.
     const signed = { ...card, valid_until: "2026-01-01" };
@@ -249,11 +249,20 @@ describe("home", () => {
         ),
       ),
     ).toBe(
-      "Data to 1 January 2026, 4 days ago. The oldest source is tickets: it ends on 12 December 2025, 19 days behind.",
+      "Data to 1 January 2026, 4 days ago. The oldest source that KPIs read is tickets: it ends on 12 December 2025, 19 days behind.",
     );
     expect(
       plain(sentences.dataSentence([source("usage", "2025-12-31")], release, new Date("2026-01-01T08:00:00Z"))),
-    ).toBe("Data to 1 January 2026. The oldest source is usage: it ends on 31 December 2025.");
+    ).toBe("Data to 1 January 2026. The oldest source that KPIs read is usage: it ends on 31 December 2025.");
+    // Where all end on one day, none of them is the oldest.
+    const even = [
+      source("accounts", "2025-12-30"),
+      source("usage", "2025-12-30"),
+      source("notes", "2025-01-01", false),
+    ];
+    expect(plain(sentences.dataSentence(even, release, today))).toBe(
+      "Data to 1 January 2026, 4 days ago. All 2 sources that KPIs read reach to 30 December 2025, 1 day behind.",
+    );
     expect(plain(sentences.dataSentence([source("accounts", null)], release, today))).toContain(
       "none can be called old",
     );
@@ -286,10 +295,10 @@ test("colours before leaving, a list's catch and renewals by band say no more th
   );
   expect(plain(colourBeforeSentence([], styles, 30))).toContain("is not known");
   expect(plain(besideStayersSentence(rows, styles, 30))).toBe(
-    " Over all years, 25 % of 80 leavers were red then, and 25 % of like customers that stayed.",
+    "Over all years, 25 % of 80 leavers with half a year of scores were red 30 days before, and 25 % of like customers (same segment, size and age) that stayed.",
   );
   expect(plain(besideStayersSentence(rows, styles, 30, { named: "First year" }))).toContain(
-    ' Over all years by "First year", 25 % of 80 leavers',
+    'Over all years by "First year", 25 % of 80 leavers',
   );
   // Where nobody stands beside the leavers, or the day was not looked at, nothing is said.
   expect(besideStayersSentence(rows.slice(0, 2), styles, 30)).toEqual([]);

@@ -2,6 +2,7 @@
 //
 //   addressState(name, initial, allowed?) -> { get, set, listen }     one value of the query, "?name=value"
 //   choice({ label, state, options, render }) -> HTMLElement          a labelled select bound to it, and what it shows
+//   chosen() -> { line, tell }                                        what is chosen in words: for paper and for those who hear
 
 import { html } from "htl";
 
@@ -64,6 +65,23 @@ export function addressState<Value extends string>(
   };
 }
 
+/**
+ * What a reader has chosen, in words: printed, where controls are not, and told to those who do not see a list change. The first
+ * words are those of the page as it came, which nobody is interrupted with.
+ */
+export function chosen(): { readonly line: HTMLElement; readonly tell: (words: string) => void } {
+  const line = html`<p role="status"></p>` as HTMLElement;
+  let isFirst = true;
+  return {
+    line,
+    tell: (words) => {
+      line.className = words === "" ? "only-spoken" : "chosen";
+      line.textContent = words === "" && !isFirst ? "Everything is shown." : words;
+      isFirst = false;
+    },
+  };
+}
+
 /** A labelled select whose value lives in the address, and below it what `render` makes of the value. */
 export function choice<Value extends string>(options: {
   readonly label: string;
@@ -75,7 +93,8 @@ export function choice<Value extends string>(options: {
   const select = html`<select>${options.options.map(
     ({ value, text }) => html`<option value=${value}>${text}</option>`,
   )}</select>` as HTMLSelectElement;
-  const shown = html`<div aria-live="polite"></div>` as HTMLElement;
+  const shown = html`<div></div>` as HTMLElement;
+  const said = chosen();
   let last: Value | null = null;
   const show = (): void => {
     const value = state.get();
@@ -83,9 +102,10 @@ export function choice<Value extends string>(options: {
     last = value;
     select.value = value;
     shown.replaceChildren(render(value));
+    said.tell(`${label}: ${options.options.find((option) => option.value === value)?.text ?? value}.`);
   };
   select.onchange = () => state.set(select.value as Value);
   state.listen(show, shown);
   show();
-  return html`<div class="choice"><label><span>${label}</span>${select}</label>${shown}</div>` as HTMLElement;
+  return html`<div class="choice"><label><span>${label}</span>${select}</label>${said.line}${shown}</div>` as HTMLElement;
 }

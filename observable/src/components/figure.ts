@@ -9,7 +9,7 @@
 // Filters and other choices that should survive in a link: addressState and choice of address.ts.
 
 import { html } from "htl";
-import { addressState } from "./address.js";
+import { addressState, chosen } from "./address.js";
 import { count, plural } from "./format.js";
 import type { Statement } from "./rows.js";
 
@@ -55,23 +55,37 @@ export const slug = (text: string): string =>
     .replace(/^-|-$/g, "")
     .slice(0, 60) || "part";
 
+/** What A4 and Letter have between the margins of style.css, and half of it for charts that stand side by side, in pixels. */
+const sheet = 680;
+const halfSheet = 326;
+
 /** Draws at the width of its box and again whenever that changes. */
 export function responsive(render: (width: number) => Node, alt: string): HTMLElement {
   const box = html`<div class="chart" role="img" aria-label=${alt}></div>` as HTMLElement;
   let drawn = 0;
+  const draw = (width: number): void => {
+    const drawing = render(width) as Element;
+    // The box speaks for the drawing; its parts have labels of their own that mean nothing without it.
+    drawing.setAttribute("aria-hidden", "true");
+    box.replaceChildren(drawing);
+  };
   const observer = new ResizeObserver(([entry]) => {
     const width = Math.floor(entry?.contentRect.width ?? 0);
     if (width === 0 || width === drawn) return;
     drawn = width;
     // In the next frame: a chart drawn inside the notification would change sizes while they are being told.
-    requestAnimationFrame(() => {
-      const drawing = render(width) as Element;
-      // The box speaks for the drawing; its parts have labels of their own that mean nothing without it.
-      drawing.setAttribute("aria-hidden", "true");
-      box.replaceChildren(drawing);
-    });
+    requestAnimationFrame(() => draw(width));
   });
   observer.observe(box);
+  // A drawing made for a screen has letters too small to read when a sheet of paper shrinks it.
+  const printing = (event: Event): void => {
+    if (!box.isConnected) for (const name of ["beforeprint", "afterprint"]) window.removeEventListener(name, printing);
+    else if (drawn > 0)
+      draw(
+        event.type === "afterprint" ? drawn : (box.closest(".pair")?.childElementCount ?? 1) > 1 ? halfSheet : sheet,
+      );
+  };
+  for (const name of ["beforeprint", "afterprint"]) window.addEventListener(name, printing);
   return box;
 }
 
@@ -231,6 +245,8 @@ function rowOf<Row>(columns: readonly Column<Row>[], row: Row): Node {
 /** More rows than a reader scrolls through; others on demand, so many at a time: ten thousand at once would stop the browser. */
 const atFirst = 300;
 const more = 1000;
+/** More rows than anybody reads on paper: style.css leaves out what comes after them, and the table says so. */
+const onPaper = 40;
 
 /**
  * A table that sorts by its headers, filters by text when long, and saves itself as CSV; works by keyboard alone. Filter
@@ -276,9 +292,13 @@ function tableParts<Row>(options: {
       const now = order.get();
       order.set(now === up ? down : now === down ? up : column.isNumber === true ? down : up);
     };
-    return html`<th scope="col" class=${column.isNumber ? "number" : ""}>${button}</th>` as HTMLElement;
+    return html`<th scope="col" class=${column.isNumber ? "number" : ""}>${button}<span class="on-paper">${column.name}</span></th>` as HTMLElement;
   });
   const rest = html`<button type="button" class="save" hidden></button>` as HTMLButtonElement;
+  // A long table scrolls inside its frame: its length is said, so that nobody takes the first rows for all of them.
+  const length = html`<span class="length"></span>` as HTMLElement;
+  const said = chosen();
+  const paper = html`<p class="on-paper"></p>` as HTMLElement;
   const fill = (): void => {
     const wanted = words.get().trim().toLowerCase();
     const shown = rows.filter(
@@ -301,6 +321,25 @@ function tableParts<Row>(options: {
       else th.removeAttribute("aria-sort");
     }
     const first = shown.slice(0, most);
+    said.tell(
+      wanted === ""
+        ? ""
+        : `Shown only rows that hold "${words.get().trim()}": ${count(shown.length)} of ${count(rows.length)}.`,
+    );
+    paper.textContent = [
+      sorted === undefined ? "" : `In order of "${sorted.name}"${isDown ? ", falling" : ""}.`,
+      shown.length > onPaper
+        ? `Printed: the first ${count(onPaper)} of ${plural(shown.length, "row")}; the page has them all.`
+        : "",
+    ]
+      .filter(Boolean)
+      .join(" ");
+    length.textContent =
+      rows.length <= 12
+        ? ""
+        : wanted === ""
+          ? plural(rows.length, "row")
+          : `${count(shown.length)} of ${plural(rows.length, "row")}`;
     rest.hidden = first.length === shown.length;
     rest.textContent =
       shown.length <= most + more
@@ -326,8 +365,6 @@ function tableParts<Row>(options: {
   const save =
     html`<button type="button" class="save">Save as CSV<span class="only-spoken">: ${label}</span></button>` as HTMLButtonElement;
   save.onclick = () => download(name, toCsv(rows, columns));
-  // A long table scrolls inside its frame: its length is said, so that nobody takes the first rows for all of them.
-  const length = rows.length > 12 ? html`<span class="length">${plural(rows.length, "row")}</span>` : null;
   let last: string | null = null;
   const refill = (): void => {
     const now = `${words.get()}\n${order.get()}`;
@@ -339,7 +376,9 @@ function tableParts<Row>(options: {
   refill();
   return [
     html`<div class="table-tools">${length}${search || words.get() !== "" ? filter : null}${rest}${save}</div>`,
-    html`<div class=${`table-scroll${rows.length <= 16 ? " short" : ""}`} role="group" tabindex="0" aria-label=${label}><table>
+    said.line,
+    paper,
+    html`<div class=${`table-scroll${rows.length <= 16 ? " short" : ""}`} role="group" tabindex="0" aria-label=${label}><table class=${columns.length > 9 ? "wide" : ""}>
       <caption><span class="only-spoken">${label}</span></caption>
       <thead><tr>${heads}</tr></thead>${body}
     </table></div>`,

@@ -5,18 +5,22 @@ import type { BandStyle } from "./bands.js";
 import { styleOf } from "./bands.js";
 import { inMajor, missing, money, points } from "./format.js";
 
-export interface PortfolioAccount {
+/** What every list of accounts shows of each. */
+export interface ListedAccount {
   readonly account_id: string;
   readonly name: string | null;
   readonly owner: string | null;
-  readonly segment: string | null;
-  readonly scorecard: string | null;
+  readonly mrr_minor: number | null;
   readonly band: string;
   readonly score: number | null;
+}
+
+export interface PortfolioAccount extends ListedAccount {
+  readonly segment: string | null;
+  readonly scorecard: string | null;
   readonly slope: number | null;
   /** falling, steady, rising or not known. */
   readonly direction: string;
-  readonly mrr_minor: number | null;
   readonly days_in_band: number | null;
   readonly is_since_first: boolean | null;
   readonly flags: string | null;
@@ -31,13 +35,7 @@ export interface PortfolioGroup {
 }
 
 /** An account that is newly red, has a new flag, fell or renews within 90 days. */
-export interface TodayAccount {
-  readonly account_id: string;
-  readonly name: string | null;
-  readonly owner: string | null;
-  readonly mrr_minor: number | null;
-  readonly band: string;
-  readonly score: number | null;
+export interface TodayAccount extends ListedAccount {
   readonly is_newly_red: boolean;
   readonly week_band: string | null;
   readonly new_flags: string | null;
@@ -200,6 +198,12 @@ export function outsideLine(text: string, most = 80): string {
   const characters = [...line];
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : line;
 }
+
+const shortNames: Readonly<Record<string, string>> = { nps: "NPS", csat: "CSAT", ces: "CES" };
+
+/** "champion_left" as "champion left": a name that an export uses for a kind; any other text as it is. */
+export const kindInWords = (text: string): string =>
+  shortNames[text] ?? (/^[a-z0-9]+(_[a-z0-9]+)+$/.test(text) ? text.replaceAll("_", " ") : text);
 
 /** The same as an element that keeps its direction to itself. */
 export const outside = (text: string | null, most = 80): Node =>

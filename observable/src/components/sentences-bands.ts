@@ -40,7 +40,7 @@ export function coloursCaveat(states: readonly ScorecardState[], cards: readonly
       : blind.length === assigned.length
         ? "these scores"
         : list(blind.map(({ label }) => `"${label}"`));
-  return [`The colours of ${whose} are not shown to foresee who leaves.`];
+  return [`History does not show that the colours of ${whose} foresee who leaves.`];
 }
 
 /** A scorecard's file may say until when its check holds; whether that day is past is the reader's clock's to say. */
@@ -91,7 +91,7 @@ export function besideStayersSentence(
   const n = at.find((r) => r.is_departure)?.n_total;
   if (left === null || stayed === null || n === undefined) return [];
   const by = named === null ? "" : ` by "${named}"`;
-  return say` Over all years${[by]}, ${percent(left)} of ${count(n)} leavers were ${[riskiest.name]} then, and ${percent(stayed)} of like customers that stayed.`;
+  return say`Over all years${[by]}, ${percent(left)} of ${count(n)} leavers with half a year of scores were ${[riskiest.name]} ${[`${days} days before`]}, and ${percent(stayed)} of like customers (same segment, size and age) that stayed.`;
 }
 
 export function capacitySentence(

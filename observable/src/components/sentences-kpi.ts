@@ -45,7 +45,9 @@ export function controlSentence(controls: readonly RandomControl[]): Sentence {
   const below = tested.filter(({ p }) => (p as number) < 0.05).length;
   return [
     ...say`For comparison, ${plural(controls.length, "KPI")} made of random numbers ${[controls.length === 1 ? "sorts" : "sort"]} ${range} of 100 pairs (${count(first.n_churned)} of ${count(first.n_accounts)} accounts churned)`,
-    ...(tested.length === 0 ? ["."] : say`; ${count(below)} of them would pass p < .05 alone.`),
+    ...(tested.length === 0
+      ? ["."]
+      : say`; ${count(below)} of them would look like a finding if it were the only one tested (p under .05).`),
   ];
 }
 

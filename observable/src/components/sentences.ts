@@ -41,7 +41,7 @@ export function keptSentence(rows: readonly KeptMoney[], release: Release): Sent
   const head =
     now.gross_rate === null || now.net_rate === null
       ? say`In the year to ${date(now.end_on)} we kept ${of100(now.kept_rate)} of 100 customers; how much of their money is not known, because no revenue was delivered`
-      : say`In the year to ${date(now.end_on)} we kept ${of100(now.gross_rate)} of every 100 ${[word]} (GRR), ${of100(now.net_rate)} with expansion (NRR), and ${of100(now.kept_rate)} of 100 customers`;
+      : say`In the year to ${date(now.end_on)} we kept ${of100(now.gross_rate)} of every 100 ${[word]} (gross retention, GRR), ${of100(now.net_rate)} with expansion (net retention, NRR), and ${of100(now.kept_rate)} of 100 customers`;
   const earlier: Sentence =
     before === undefined
       ? ["; the year before is not known."]
@@ -50,7 +50,7 @@ export function keptSentence(rows: readonly KeptMoney[], release: Release): Sent
         : say`; a year earlier ${of100(before.gross_rate)}, ${of100(before.net_rate)} and ${of100(before.kept_rate)}.`;
   const left: Sentence =
     now.gross_rate !== null && now.n_money_unknown > 0
-      ? say` Money of ${plural(now.n_money_unknown, "customer")} is unknown and left out of the first two.`
+      ? say` Money of ${plural(now.n_money_unknown, "customer")} is unknown and left out of both retentions.`
       : [];
   return [...head, ...earlier, ...left];
 }
@@ -188,13 +188,17 @@ export function dataSentence(sources: readonly DataSource[], release: Release, t
   const age = daysBetween(release.as_of, today.toISOString());
   const ago = age <= 0 ? "" : age === 1 ? ", yesterday" : `, ${plural(age, "day")} ago`;
   const head = say`Data to ${date(release.as_of)}${[ago]}.`;
+  const isEven = dated.length > 1 && dated.every(({ last_day }) => last_day === oldest?.last_day);
   const marks = sources.flatMap(({ mark }) => (mark === null ? [] : [` ${sentenceOf(mark)}`]));
   if (oldest === undefined)
     return [...head, ...marks, " No source that a KPI reads carries dates, so none can be called old."];
   const behind = daysBetween(oldest.last_day, release.as_of) - 1;
   return [
     ...head,
-    ...say` The oldest source is ${oldest.source}: it ends on ${date(oldest.last_day)}${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
+    ...(isEven
+      ? say` All ${plural(dated.length, "source")} that KPIs read reach to ${date(oldest.last_day)}`
+      : say` The oldest source that KPIs read is ${oldest.source}: it ends on ${date(oldest.last_day)}`),
+    ...say`${[behind > 0 ? `, ${plural(behind, "day")} behind` : ""]}.`,
     ...marks,
   ];
 }
@@ -225,7 +229,7 @@ export function powerSentence(kpis: readonly Kpi[]): Sentence {
     tested.map((kpi) => kpi.detectable_auc as number).sort((a, b) => Math.abs(a - 0.5) - Math.abs(b - 0.5)),
   );
   const churned = middle(tested.map((kpi) => kpi.n_churned as number).sort((a, b) => a - b));
-  return say`With about ${count(churned)} churned accounts a KPI, this history would show a link of ${pairs(detectable)} of 100 pairs four times in five; smaller ones may exist unseen.`;
+  return say`With about ${count(churned)} churned accounts a KPI, this history would show a link of ${pairs(detectable)} of 100 pairs (50 is a coin toss) four times in five; smaller ones may exist unseen.`;
 }
 
 const lowerFirst = (text: string): string => `${text.slice(0, 1).toLowerCase()}${text.slice(1)}`;
@@ -238,6 +242,34 @@ const madeFor: Readonly<Record<string, string>> = {
 };
 
 const question = "asked which of two like customers leaves";
+
+/** What the validation says in a few words of its own, as a sentence that stands without the chart beside it. */
+const statesInWords: readonly (readonly [RegExp, string])[] = [
+  [/^At most (\d+) of 100: /, "Ranks at most $1 of 100 pairs rightly: "],
+  [
+    /^Not shown to rank leavers: (\d+) of 100 \((\d+)-(\d+)\)/,
+    "Is not shown to rank leavers: $1 of 100 pairs rightly ($2 to $3)",
+  ],
+  [
+    /^It ranks leavers, but logins \+ NPS \+ feature events \+ tickets are/,
+    "Ranks leavers, but the simple score (logins, NPS, feature events, tickets) is",
+  ],
+  [/ (\d+)-(\d+) days ahead \((\d+)-(\d+)\)/, " $1 to $2 days ahead ($3 to $4)"],
+];
+
+/** The validation's sentence on a scorecard, without a subject: "Ranks at most 51 of 100 pairs rightly: close to a coin toss." */
+export const stateInWords = (sentence: string): string =>
+  statesInWords.reduce((text, [short, long]) => text.replace(short, long), sentence);
+
+/** A state as a mark beside a name: 55 of 100 pairs at most is near a coin toss, and no more is known than that. */
+export const stateName = (state: string): string => (state === "no use" ? "near a coin toss" : state);
+
+/** The same after its subject: "ranks at most 51 of 100 pairs rightly: ...". */
+function clauseOf(sentence: string): string {
+  const text = stateInWords(sentence);
+  if (/^(Ranks|Ranked|Is not shown)\b/.test(text)) return lowerFirst(text);
+  return text.startsWith("Not checked: ") ? `was ${lowerFirst(text)}` : `: ${lowerFirst(text)}`;
+}
 
 /** What history says of the assigned scorecards themselves, in the words of the validation; of several the question stands once. */
 export function stateSentence(states: readonly ScorecardState[], cards: readonly Scorecard[]): Sentence {
@@ -254,7 +286,7 @@ export function stateSentence(states: readonly ScorecardState[], cards: readonly
       i === 0 ? "" : " ",
       ...(state === undefined
         ? say`${[name]} was not checked against history in this release.`
-        : say`${[head]}: ${[lowerFirst(state.sentence)]}`),
+        : say`${[`${head}${head.includes(question) ? "," : ""} ${clauseOf(state.sentence)}`.replace(/,? : /, ": ")]}`),
     ];
   });
 }

@@ -23,7 +23,7 @@ export function rowLabels(
   return Plot.axisY(ids, {
     label: null,
     tickSize: 0,
-    lineWidth: lines === 1 ? 100 : (margin - 14) / 12,
+    lineWidth: lines === 1 ? 100 : (margin - 6) / 12,
     text: (id: string) => shown.get(id) ?? "",
   });
 }

@@ -36,7 +36,7 @@ export function intervals(data: readonly IntervalRow[], options: IntervalOptions
       rows.map(({ label }) => label),
       width,
     ),
-    280,
+    narrow ? 280 : 440,
   );
   const notes = Math.max(0, ...rows.map(({ note }) => note.length));
   const marginRight = narrow || notes === 0 ? 16 : Math.min(Math.round(width * 0.34), 16 + Math.ceil(notes * 6.7));

@@ -50,7 +50,7 @@ export function valueRanges(
     x: {
       domain: [0, top],
 
-      label: "left in the window →",
+      label: "left later →",
       grid: true,
       ticks: narrow ? 3 : 6,
       tickFormat: percentTick,

@@ -8,6 +8,7 @@ import { count, date, money, percent, plural, points, shortDate } from "../forma
 import {
   accountHref,
   bandMark,
+  kindInWords,
   moneyValue,
   outside,
   outsideLine,
@@ -15,8 +16,9 @@ import {
   shownScore,
   signed,
 } from "../managers.js";
-import { list, paragraph, plain, say } from "../prose.js";
+import { list, paragraph, say } from "../prose.js";
 import type { Band, Release } from "../rows.js";
+import { stateInWords } from "../sentences.js";
 import { caption, section } from "./parts.js";
 
 /** One account as its shard holds it: `accounts/data/<shard>.json`. */
@@ -333,7 +335,7 @@ function history(a: AccountDetail, styles: readonly BandStyle[], data: AccountDa
       ...marks.map(({ words }) => words),
       state?.sentence === undefined || state.sentence === null
         ? "Not checked against history."
-        : plain(say`History of this scorecard: ${state.sentence}`),
+        : `What history says of this scorecard: ${stateInWords(state.sentence)}`,
     ].join(" "),
     table: { name: "score-history-data", rows, columns },
   });
@@ -494,22 +496,29 @@ function timeline(a: AccountDetail, release: Release): readonly Node[] {
     caption(
       `In the 365 days before ${date(release.as_of)}, as known then, newest first: ${all > rows.length ? `the newest ${count(rows.length)} of ${plural(all, "entry", "entries")}` : plural(all, "entry", "entries")}.`,
     ),
-    filtered(rows, [{ name: "kind", label: "Kind", all: "everything", value: (r) => r.kind }], (shown) =>
-      tableWithCsv({
-        name: "timeline",
-        label: "What happened",
-        rows: shown,
-        columns: [
-          { name: "Date", text: (r) => shortDate(r.on), value: (r) => r.on },
-          { name: "Kind", text: (r) => outside(r.kind, 40), value: (r) => r.kind },
-          {
-            name: "What",
-            text: (r) => outside(r.n > 1 ? `${r.what} (${r.n} times)` : r.what, 120),
-            value: (r) => r.what,
-          },
-          { name: "More", text: (r) => outside(r.detail, 300), value: (r) => r.detail },
-        ],
-      }),
+    filtered(
+      rows,
+      [{ name: "kind", label: "Kind", all: "everything", value: (r) => r.kind, text: kindInWords }],
+      (shown) =>
+        tableWithCsv({
+          name: "timeline",
+          label: "What happened",
+          rows: shown,
+          columns: [
+            { name: "Date", text: (r) => shortDate(r.on), value: (r) => r.on },
+            { name: "Kind", text: (r) => outside(kindInWords(r.kind), 40), value: (r) => r.kind },
+            {
+              name: "What",
+              text: (r) => outside(`${kindInWords(r.what)}${r.n > 1 ? ` (${r.n} times)` : ""}`, 120),
+              value: (r) => r.what,
+            },
+            {
+              name: "More",
+              text: (r) => outside(r.detail.split(", ").map(kindInWords).join(", "), 300),
+              value: (r) => r.detail,
+            },
+          ],
+        }),
     ),
   ];
 }

@@ -62,7 +62,7 @@ export function accountsPage(data: AccountsData): HTMLElement {
     { name: "direction", label: "Direction", all: "any", value: (r) => r.direction },
   ];
   return html`<div class="report">
-    ${filtered(data.portfolio, filters, (rows) => portfolio(rows, data, release))}
+    ${filtered(data.portfolio, filters, (rows) => portfolio(rows, data, release), "account")}
     ${section("Families of accounts", ...families(data, release))}
     ${section("Promoters and detractors", ...promoters(data, release))}
     ${section("Who answers", ...responses(data.response_rate, release))}
@@ -130,7 +130,16 @@ function portfolio(rows: readonly PortfolioAccount[], data: AccountsData, releas
       value: (r) => r.days_in_band,
       isNumber: true,
     },
-    { name: "Flags", text: (r) => outside(r.flags, 120), value: (r) => r.flags },
+    // A book without flags has no column of them.
+    ...(data.portfolio.some(({ flags }) => flags !== null)
+      ? [
+          {
+            name: "Flags",
+            text: (r: PortfolioAccount) => outside(r.flags, 120),
+            value: (r: PortfolioAccount) => r.flags,
+          },
+        ]
+      : []),
     { name: "Renews on", text: (r) => (r.renews_on === null ? "" : shortDate(r.renews_on)), value: (r) => r.renews_on },
     {
       name: "Paid so far",

@@ -32,7 +32,7 @@ const tests: Readonly<Record<string, string>> = {
 export function advicePage(data: AdviceData): HTMLElement {
   return html`<div class="report">
     <p class="lede">What is often said about health scores, tried on this company's own history. A difference whose interval holds 0 is no finding, for or against.</p>
-    ${folklore(data.folklore)}
+    ${folklore(data)}
     ${howMany(data)}
     ${section(
       "How sure are the weights?",
@@ -50,12 +50,16 @@ export function advicePage(data: AdviceData): HTMLElement {
   </div>` as HTMLElement;
 }
 
-function folklore(rows: readonly Folklore[]): HTMLElement {
+function folklore({ folklore: rows, scorecard: cards }: AdviceData): HTMLElement {
+  const nameOf = (r: Folklore): string => {
+    const card = cards.find((c) => c.scorecard === r.scorecard && c.version === r.version);
+    return card === undefined ? `${r.scorecard} v${r.version}` : card.label;
+  };
   const isOneCard =
     new Set(rows.flatMap((r) => (r.scorecard === null ? [] : [`${r.scorecard} ${r.version}`]))).size < 2;
   const named = rows.map((r) => ({
     ...r,
-    label: `${tests[r.test] ?? r.test.replaceAll("_", " ")}${r.scorecard === null || isOneCard ? "" : ` (${r.scorecard} v${r.version})`}`,
+    label: `${tests[r.test] ?? r.test.replaceAll("_", " ")}${r.scorecard === null || isOneCard ? "" : ` (${nameOf(r)})`}`,
   }));
   const lines = named.map((r) => ({
     label: r.label,

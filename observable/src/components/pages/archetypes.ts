@@ -4,7 +4,7 @@ import { rateRows } from "../charts/rate-rows.js";
 import { figure, tableWithCsv } from "../figure.js";
 import { filtered } from "../filters.js";
 import { bound, count, date, missing, percent, plural, points } from "../format.js";
-import { accountLink, bandMark, moneyValue, outside, shownMoney, shownScore } from "../managers.js";
+import { accountLink, bandMark, type ListedAccount, moneyValue, outside, shownMoney, shownScore } from "../managers.js";
 import { list, paragraph } from "../prose.js";
 import type { Band, Kpi, Release, Statement } from "../rows.js";
 import { caption, section, sqlSection } from "./parts.js";
@@ -39,13 +39,7 @@ export interface Archetype {
   readonly differs: boolean;
 }
 
-export interface ArchetypeAccount {
-  readonly account_id: string;
-  readonly name: string | null;
-  readonly owner: string | null;
-  readonly mrr_minor: number | null;
-  readonly band: string;
-  readonly score: number | null;
+export interface ArchetypeAccount extends ListedAccount {
   readonly archetype: string;
   readonly usage_place: number | null;
   readonly tickets_place: number | null;

@@ -36,6 +36,8 @@ import {
   distributionSentence,
   ledgerOf,
   ledgerSentence,
+  stateInWords,
+  stateName,
   stateSentence,
   weightSentence,
 } from "../sentences.js";
@@ -129,7 +131,7 @@ function besideFigure(page: Context): HTMLElement {
   const [low, high] = pairDomain(drawn.flatMap(({ state }) => [state.auc_low, state.auc_high]));
   const columns: readonly Column<(typeof rows)[number]>[] = [
     { name: "Scorecard", text: (r) => r.card.label },
-    { name: "State", text: (r) => r.state.state },
+    { name: "State", text: (r) => stateName(r.state.state) },
     {
       name: "Ranked rightly, of 100 pairs",
       text: (r) => onHundred(r.state.auc),
@@ -167,7 +169,9 @@ function besideFigure(page: Context): HTMLElement {
     alt:
       drawn.length === 0
         ? "No scorecard could be checked against leaving."
-        : drawn.map(({ card, state }) => `${card.label}: ${onHundred(state.auc)} of 100, ${state.state}.`).join(" "),
+        : drawn
+            .map(({ card, state }) => `${card.label}: ${onHundred(state.auc)} of 100, ${stateName(state.state)}.`)
+            .join(" "),
     chart:
       drawn.length === 0
         ? null
@@ -178,7 +182,7 @@ function besideFigure(page: Context): HTMLElement {
                 value: onAxis(state.auc),
                 low: onAxis(state.auc_low),
                 high: onAxis(state.auc_high),
-                note: state.state,
+                note: stateName(state.state),
                 isHollow: state.state === "not checked",
               })),
               {
@@ -204,7 +208,7 @@ const besideTable = (page: Context): HTMLElement | null =>
     : (html`<ul class="verdicts">${page.cards.map((card) => {
         const state = ofCard(page.scorecard_state, card)[0];
         return html`<li><span class="kpi-name">${card.label}</span> <span class="verdict-label">${card.is_assigned ? "in use" : "compared"}</span>
-          <p>${state?.sentence ?? "Not checked against history in this release."}</p></li>`;
+          <p>${state === undefined ? "Not checked against history in this release." : stateInWords(state.sentence)}</p></li>`;
       })}</ul>` as HTMLElement);
 
 function beforeFigure(page: Context): HTMLElement {

@@ -35,7 +35,7 @@ export function cohortsPage(data: CohortsData): HTMLElement {
     ${caption("Customers who had signed up before the data begins are left out: of them, only those who stayed are known.")}
     ${figure({
       title: "Still paying after twelve months, by quarter of sign-up",
-      subtitle: "share of accounts with 95 % interval (Wilson); cohorts whose youngest account is a year old",
+      subtitle: "share of accounts with 95 % interval; cohorts whose youngest account is a year old",
       alt: plain(sentence),
       chart:
         data.cohort_retention.length === 0

@@ -68,6 +68,7 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
   const assigned = assignedCards(data.scorecard);
   const isScored = assigned.length > 0;
   return html`<div class="report">
+    <p class="caption">${isScored ? "Every paying account gets a health score, made from KPIs; bands are ranges of it, from the riskiest to the healthiest. " : ""}An early warning is a KPI that moved well before customers left, beside like customers that stayed. <a href="./method.html#reading-the-numbers">All words</a></p>
     ${answers([
       {
         question: "Kept",
@@ -85,15 +86,15 @@ export function homePage(data: HomeData, today: Date): HTMLElement {
         sentence: [
           ...trustSentence(data.leaver_band, styles, release, isScored),
           ...simpleScoreSentence(data.leaver_band, styles),
+        ],
+        more: [
           // Of several the one for everybody comes first; what the others' leavers had stands on their own pages.
-          ...assigned.slice(0, 1).flatMap((card) =>
+          assigned.slice(0, 1).flatMap((card) =>
             besideStayersSentence(ofCard(data.band_before, card), styles, release.gap_days, {
               named: assigned.length > 1 ? card.label : null,
             }),
           ),
-          " ",
-          ...stateSentence(data.scorecard_state, data.scorecard),
-          ...signOffSentence(data.scorecard, today),
+          [...stateSentence(data.scorecard_state, data.scorecard), ...signOffSentence(data.scorecard, today)],
         ],
       },
       { question: "Weight", sentence: weightSentence(data.weight_on_evidence, data.scorecard) },
@@ -215,7 +216,9 @@ function leaverFigure(data: HomeData, styles: Styles, release: Release): HTMLEle
   const rows = data.leaver_band;
   const isScored = assignedCards(data.scorecard).length > 0;
   const series = [
-    ...(isScored ? [{ series: "in_force", name: "This score" }] : []),
+    ...(isScored
+      ? [{ series: "in_force", name: assignedCards(data.scorecard).length > 1 ? "The scores in force" : "This score" }]
+      : []),
     { series: "naive_baseline", name: "The simple score: logins, NPS, feature events, tickets" },
   ].filter((s) => rows.some((row) => row.series === s.series));
   const shown = rows.filter((row) => series.some((s) => s.series === row.series));

@@ -1,5 +1,5 @@
 import { html } from "htl";
-import { addressState } from "../address.js";
+import { addressState, chosen } from "../address.js";
 import { actionGroups } from "../bands.js";
 import { forest } from "../charts/forest.js";
 import { pairDomain } from "../charts/frame.js";
@@ -92,7 +92,8 @@ function groups(kpis: readonly Kpi[], domain: readonly [number, number]): HTMLEl
   const words = addressState<string>("find", "");
   const order = addressState<Order>("order", "strength", orders);
   const shown = html`<div></div>` as HTMLElement;
-  const found = html`<span class="length" role="status"></span>` as HTMLElement;
+  const found = html`<span class="length"></span>` as HTMLElement;
+  const said = chosen();
   const input =
     html`<input type="search" placeholder="Find a KPI" aria-label="Find a KPI by name, verdict or sentence" value=${words.get()}>` as HTMLInputElement;
   const select = html`<select aria-label="Order of the KPIs">${orders.map(
@@ -114,6 +115,7 @@ function groups(kpis: readonly Kpi[], domain: readonly [number, number]): HTMLEl
     const wanted = searchKpis(kpis, words.get());
     const isSearch = words.get().trim() !== "";
     found.textContent = isSearch ? `${wanted.length} of ${plural(kpis.length, "KPI")}` : "";
+    said.tell(isSearch ? `Shown only KPIs that hold "${words.get().trim()}": ${found.textContent}.` : "");
     const drawn = actionGroups.filter(({ group }) => !isSearch || wanted.some((k) => k.action_group === group));
     shown.replaceChildren(
       ...(drawn.length === 0
@@ -124,7 +126,7 @@ function groups(kpis: readonly Kpi[], domain: readonly [number, number]): HTMLEl
   words.listen(fill, shown);
   order.listen(fill, shown);
   fill();
-  return html`<div><div class="controls" role="search">${input}${select}${found}</div>${shown}</div>` as HTMLElement;
+  return html`<div><div class="controls" role="search">${input}${select}${found}</div>${said.line}${shown}</div>` as HTMLElement;
 }
 
 /** A reader takes in about a dozen sentences; the rest on demand. */

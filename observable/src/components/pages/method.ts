@@ -1,7 +1,7 @@
 import { html } from "htl";
 import { actionGroups } from "../bands.js";
 import { tableWithCsv } from "../figure.js";
-import { count, plural } from "../format.js";
+import { count, date, plural } from "../format.js";
 import { paragraph } from "../prose.js";
 import type { Kpi, Release, ValidationFact } from "../rows.js";
 import type { AnswerKey, LabelDefinition } from "../rows-evidence.js";
@@ -74,8 +74,19 @@ const glossary = (release: Release): readonly (readonly [string, string])[] => [
     "Of 100 pairs",
     "a leaver and a like account that stayed, drawn 100 times: how often the leaver has more (ties count half)",
   ],
-  ["95 % interval", "a range drawn so that, of 100 such histories, it holds the true number in 95"],
+  [
+    "95 % interval",
+    "a range drawn so that, of 100 such histories, it holds the true number in 95 (of shares by Wilson's formula)",
+  ],
   ["Plain comparison", "the same count without asking that the two are alike"],
+  ["Like for like", "among accounts of the same three months, segment and slice of expected churn by size and age"],
+  ["Snapshot, reading, look", "a date on which every paying account gets its values and its score"],
+  ["Account-month", "one account at one look of the tests"],
+  ["Churned account", "one that decided to leave in the window after a look"],
+  ["p, q", "how often chance alone would give a difference as large; q allows for many having been tried at once"],
+  ["Rank correlation", "1: two KPIs order accounts alike; 0: they have nothing to do with each other"],
+  ["Stability index", "how far values have moved from those of history: 0 not at all, above 0.1 noticeably"],
+  ["Simple score", "logins, NPS, feature events and tickets, weighted equally: what any score should beat"],
   ["Band", "the range of a score: red, yellow, green; not scored when too little of the score has a value"],
   [
     "GRR, NRR",
@@ -116,7 +127,7 @@ const labelMeanings: readonly (readonly [string, string])[] = [
 /** What this book's own settings make of the words. */
 function definitions(data: MethodData, release: Release): HTMLElement {
   const facts: readonly (readonly [string, string])[] = [
-    ["Report of", `all that is known before ${release.as_of}`],
+    ["Report of", `all that is known before ${date(release.as_of)}`],
     ["Scores", `every ${release.score_every}, and on the day of the report`],
     ["Looks for the tests", `every ${release.validate_every}`],
     ["A KPI looks back", `${plural(release.window_days, "day")} unless its own definition says otherwise`],

@@ -6,9 +6,12 @@ import { marked, paragraph, type Sentence } from "../prose.js";
 import type { Statement } from "../rows.js";
 
 /** Sentences with the question that each answers in front. */
-export const answers = (items: readonly { readonly question: string; readonly sentence: Sentence }[]): HTMLElement =>
+export const answers = (
+  items: readonly { readonly question: string; readonly sentence: Sentence; readonly more?: readonly Sentence[] }[],
+): HTMLElement =>
   html`<dl class="answers">${items.map(
-    ({ question, sentence }) => html`<div><dt>${question}</dt><dd>${paragraph(sentence)}</dd></div>`,
+    ({ question, sentence, more = [] }) =>
+      html`<div><dt>${question}</dt><dd>${[sentence, ...more].filter(({ length }) => length > 0).map((s) => paragraph(s))}</dd></div>`,
   )}</dl>` as HTMLElement;
 
 /** The rows of one version of a scorecard. */

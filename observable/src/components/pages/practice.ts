@@ -130,7 +130,7 @@ function clusterFigure(data: PracticeData): HTMLElement {
   const on = text(data.usage_cluster[0]?.fitted_on);
   return figure<Row>({
     title: "Left later, by group of use",
-    subtitle: `share of accounts with 95 % interval (Wilson)${on === "" ? "" : `; groups as of ${date(on)}, windows complete since`}`,
+    subtitle: `share of accounts with 95 % interval${on === "" ? "" : `; groups as of ${date(on)}, windows complete since`}`,
     alt: rows.map((r) => `${r.label}: ${percent(r.rate)}`).join("; ") || "No groups.",
     chart: rows.length === 0 ? null : (width) => rateRows(rows, { width, label: "left" }),
     empty: "There are no groups to show, or what became of them is not known yet.",
@@ -260,7 +260,7 @@ function outcomeFigure(data: PracticeData): HTMLElement {
   });
   return figure<Row>({
     title: "Have what they want, by desired outcome",
-    subtitle: "share of the accounts that want it and have a value, with 95 % interval (Wilson)",
+    subtitle: "share of the accounts that want it and have a value, with 95 % interval",
     alt: rows.map((r) => `${r.label}: ${percent(r.rate)}`).join("; ") || "No outcome is measured.",
     chart: rows.length === 0 ? null : (width) => rateRows(rows, { width, label: "have it" }),
     empty: "No outcome is measured: outcomes.yaml says what reaching one looks like.",
@@ -297,7 +297,7 @@ function milestoneFigure(data: PracticeData): HTMLElement {
   });
   return figure<Row>({
     title: "Milestones passed on time",
-    subtitle: "share of accounts that were due, with 95 % interval (Wilson); days since the first paid day",
+    subtitle: "share of accounts that were due, with 95 % interval; days since the first paid day",
     alt: rows.map((r) => `${r.label}: ${percent(r.rate)}`).join("; ") || "No milestones.",
     chart: rows.length === 0 ? null : (width) => rateRows(rows, { width, label: "on time" }),
     empty: "No milestone is on record.",
@@ -331,7 +331,7 @@ function goalFigure(data: PracticeData): HTMLElement {
   });
   return figure<Row>({
     title: "Goals met within 180 days",
-    subtitle: "share of goals agreed 180 days ago or earlier, with 95 % interval (Wilson)",
+    subtitle: "share of goals agreed 180 days ago or earlier, with 95 % interval",
     alt: rows.map((r) => `${r.label}: ${percent(r.rate)}`).join("; ") || "No goals.",
     chart: rows.length === 0 ? null : (width) => rateRows(rows, { width, label: "met" }),
     empty: "No goal was agreed long enough ago.",
@@ -358,7 +358,7 @@ function funnelFigure(data: PracticeData): HTMLElement {
   );
   return figure<Row>({
     title: "Trial, key feature, paid, gate",
-    subtitle: "share of trials (of payers at the gate) whose time for the step is over, with 95 % interval (Wilson)",
+    subtitle: "share of trials (of payers at the gate) whose time for the step is over, with 95 % interval",
     alt: rows.map((r) => `${r.label}: ${percent(r.rate)}`).join("; ") || "No trials.",
     chart: rows.length === 0 ? null : (width) => rateRows(rows, { width, label: "came so far" }),
     empty: "No account is known to have begun with a trial.",

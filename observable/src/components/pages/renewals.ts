@@ -100,7 +100,7 @@ function quarterPart(data: RenewalsData, release: Release): HTMLElement {
   return figure<RenewalQuarter>({
     title: "Stayed, of the accounts whose renewal came due",
     subtitle:
-      "share of accounts with 95 % interval (Wilson), by the quarter of the renewal date; hollow: the quarter is not settled in full",
+      "share of accounts with 95 % interval, by the quarter of the renewal date; hollow: the quarter is not settled in full",
     alt: plain(renewalQuarterSentence(rows, release.min_cell)),
     chart:
       rows.length === 0
@@ -149,7 +149,7 @@ function bandFigure(data: RenewalsData, styles: Styles): HTMLElement {
   const [first] = rows;
   return figure<RenewalBand>({
     title: "Stayed, by the band that people saw 90 days before the renewal",
-    subtitle: `share of accounts with 95 % interval (Wilson)${first === undefined ? "" : `; renewals from ${date(first.first_on)} to ${date(first.last_on)}, without ${count(first.n_decided)} accounts that had given notice by then`}`,
+    subtitle: `share of accounts with 95 % interval${first === undefined ? "" : `; renewals from ${date(first.first_on)} to ${date(first.last_on)}, without ${count(first.n_decided)} accounts that had given notice by then`}`,
     alt: plain(renewalBandSentence(rows, styles)),
     chart:
       rows.length === 0

@@ -30,7 +30,7 @@ import type {
   ScorecardPlay,
   ScorecardTest,
 } from "../rows-evidence.js";
-import { weightSentence } from "../sentences.js";
+import { stateInWords, weightSentence } from "../sentences.js";
 import { noteMarks } from "../sentences-bands.js";
 import {
   calibrationSentence,
@@ -74,7 +74,7 @@ export function scorecardPage(
     <h1>${card.label}</h1>
     <p class="verdict-line"><span class="verdict-label">version ${String(version)}, ${card.is_assigned ? "assigned to accounts" : "computed for comparison"}</span></p>
     ${paragraph(purposeSentence(card), "lede")}
-    ${paragraph([state === undefined ? "Not checked against history in this release." : state.sentence, " ", ...signOffSentence(card, today)])}
+    ${paragraph([stateInWords(state?.sentence ?? "Not checked against history in this release."), " ", ...signOffSentence(card, today)])}
     ${paragraph([...weightSentence(data.weights, [{ ...head, is_assigned: true }]), " ", ...sharesSentence(card)])}
     ${facts(card)}
     ${formula(of(data.kpis), of(data.weights), card)}
@@ -572,7 +572,7 @@ function plays(rows: readonly ScorecardPlay[], card: ScorecardCard): HTMLElement
       rows,
       columns: [
         { name: "Play", text: (r) => r.label },
-        { name: "For accounts that are", text: (r) => r.condition },
+        { name: "For accounts", text: (r) => r.condition },
         { name: "Who", text: (r) => r.owner ?? "the account's owner" },
         { name: "Within", text: (r) => plural(r.due_days, "day"), value: (r) => r.due_days, isNumber: true },
         {
@@ -637,7 +637,7 @@ function steps(rows: ScorecardDetail["steps"]): HTMLElement | null {
         { name: "No", text: (r) => String(r.step_no), value: (r) => r.step_no, isNumber: true },
         { name: "Step", text: (r) => r.label },
         { name: "State", text: (r) => r.state },
-        { name: "What there is", text: (r) => r.what ?? "" },
+        { name: "What there is", text: (r) => stateInWords(r.what ?? "") },
       ],
     }),
   );

@@ -7,7 +7,7 @@ import { count, missing, points, shortDate, signedPairs } from "../format.js";
 import { paragraph, say } from "../prose.js";
 import type { ScorecardState, Statement, WeightOnEvidence } from "../rows.js";
 import type { ScorecardTest, ScorecardVersion } from "../rows-evidence.js";
-import { weightSentence } from "../sentences.js";
+import { stateInWords, stateName, weightSentence } from "../sentences.js";
 import { section, sqlSection } from "./parts.js";
 
 export interface ScorecardsData {
@@ -55,7 +55,7 @@ export function scorecardsPage(data: ScorecardsData): HTMLElement {
     value: 100 * (test?.auc ?? 0.5),
     low: test?.auc_low === null || test?.auc_low === undefined ? null : 100 * test.auc_low,
     high: test?.auc_high === null || test?.auc_high === undefined ? null : 100 * test.auc_high,
-    note: state?.state ?? "",
+    note: stateName(state?.state ?? ""),
     isHollow: !card.is_assigned,
   }));
   const columns: readonly Column<Row>[] = [
@@ -66,7 +66,7 @@ export function scorecardsPage(data: ScorecardsData): HTMLElement {
     },
     { name: "Purpose", text: ({ card }) => card.purpose.replaceAll("_", " ") },
     { name: "Used", text: ({ card }) => (card.is_assigned ? "yes" : "for comparison") },
-    { name: "State", text: ({ state }) => state?.state ?? "not checked" },
+    { name: "State", text: ({ state }) => stateName(state?.state ?? "not checked") },
     {
       name: "Ranked rightly, of 100",
       text: ({ test }) =>
@@ -109,7 +109,7 @@ export function scorecardsPage(data: ScorecardsData): HTMLElement {
     ${paragraph(weightSentence(data.weight_on_evidence, data.scorecard))}
     <ul class="verdicts">${rows.map(
       ({ card, state }) =>
-        html`<li><a class="kpi-name" href=${`./${card.scorecard}.html`}>${card.label}</a> <span class="verdict-label">${state?.state ?? "not checked"}</span><p>${state?.sentence ?? "Not checked against history in this release."}</p></li>`,
+        html`<li><a class="kpi-name" href=${`./${card.scorecard}.html`}>${card.label}</a> <span class="verdict-label">${stateName(state?.state ?? "not checked")}</span><p>${stateInWords(state?.sentence ?? "Not checked against history in this release.")}</p></li>`,
     )}</ul>
     ${figure({
       id: "scorecards-ranked",

@@ -108,7 +108,10 @@ function list(rows: readonly Surprise[], kind: string, data: SurprisesData, rele
       ? [{ name: "Decided on", text: (r: Surprise) => shortDate(r.decided_on), value: (r: Surprise) => r.decided_on }]
       : []),
     { name: "Score then", text: (r) => points(r.score_then), value: (r) => r.score_then, isNumber: true },
-    { name: "Band", text: (r) => bandMark(styles, r.band), value: (r) => r.band },
+    // Of one scorecard all stand in the same band, which the heading names.
+    ...(new Set(rows.map(({ band }) => band)).size > 1
+      ? [{ name: "Band", text: (r: Surprise) => bandMark(styles, r.band), value: (r: Surprise) => r.band }]
+      : []),
     {
       name: "A month",
       text: (r) => shownMoney(r.mrr_minor, release.currency),
@@ -125,12 +128,16 @@ function list(rows: readonly Surprise[], kind: string, data: SurprisesData, rele
           },
         ]
       : []),
-    {
-      name: "Answer",
-      text: (r) => (r.disposition === null ? "open" : outside(r.disposition, 60)),
-      value: (r) => r.disposition,
-    },
-    { name: "Said by", text: (r) => outside(r.said_by, 40), value: (r) => r.said_by },
+    ...(rows.some(({ disposition }) => disposition !== null)
+      ? [
+          {
+            name: "Answer",
+            text: (r: Surprise) => (r.disposition === null ? "open" : outside(r.disposition, 60)),
+            value: (r: Surprise) => r.disposition,
+          },
+          { name: "Said by", text: (r: Surprise) => outside(r.said_by, 40), value: (r: Surprise) => r.said_by },
+        ]
+      : []),
     { name: "Owner", text: (r) => outside(r.owner ?? "no owner", 40), value: (r) => r.owner },
   ];
   return filtered(
