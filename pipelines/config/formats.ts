@@ -52,6 +52,10 @@ export const columnOptions = z.strictObject({
     .enum(["s", "ms", "us", "ns", "major", "minor"])
     .optional()
     .describe("s, ms, us, ns: Unix time; major: an amount in dollars or euros, minor: in cents"),
+  per: z
+    .enum(["month", "quarter", "year"])
+    .optional()
+    .describe("of an amount of money: what it is paid for; kept is what that is a month"),
   format: z
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()

@@ -151,6 +151,15 @@ function timeOf(profile: Profile): TimeWriting | null {
   if (most(profile.epochUs)) return { ...plain, unit: "us", isZoned: true };
   if (most(profile.epochMs)) return { ...plain, unit: "ms", isZoned: true };
   if (most(profile.epochS)) return { ...plain, unit: "s", isZoned: true };
+  // As Db2 writes them.
+  if (
+    profile.common.length > 0 &&
+    profile.common.every((value) => /^\d{4}-\d{2}-\d{2}-\d{2}\.\d{2}\.\d{2}(\.\d+)?$/.test(value))
+  )
+    return {
+      ...plain,
+      format: profile.common.some((value) => value.length > 19) ? "%Y-%m-%d-%H.%M.%S.%f" : "%Y-%m-%d-%H.%M.%S",
+    };
   const yearFirst = profile.common.filter((value) => /^\d{4}[/.]\d{1,2}[/.]\d{1,2}/.test(value)).length;
   if (profile.common.length > 0 && yearFirst >= 0.9 * profile.common.length) {
     const sign = profile.common.some((value) => value[4] === ".") ? "." : "/";

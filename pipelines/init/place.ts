@@ -26,6 +26,7 @@ export interface Mapping {
   readonly also?: readonly string[];
   readonly value?: string | number | boolean;
   readonly unit?: "s" | "ms" | "us" | "major" | "minor";
+  readonly per?: "year";
   readonly format?: string | readonly string[];
   readonly clock?: string;
   readonly number?: NumberWriting;
@@ -398,6 +399,10 @@ function joinedFormats(
 
 const localHint = "where they are local write formats: { timezone: Europe/Berlin }, or the zone that they are of";
 
+/** `ARR`, `Annual Contract Value`, `Jahresbetrag`. */
+const isAnnual = (column: string): boolean =>
+  /^(arr|acv)|arr$|acv$|annual|yearly|jahres|anual|annuel/.test(squeeze(column));
+
 /** How a column of a file fills a column of an entity, by what it holds. */
 export function mappingOf(
   entityId: string,
@@ -449,6 +454,10 @@ export function mappingOf(
     if (!isMinor) mapping.unit = "major";
     if (!isMinor && !hasDecimals && wanted === undefined)
       guesses.push(`${column}: whole numbers, read as whole units of money and not as cents`);
+  }
+  if (name === "mrr_minor" && isAnnual(column)) {
+    mapping.per = "year";
+    guesses.push(`${column} is read as what a year costs: a month is a twelfth of it`);
   }
   if (name === "event") {
     // The library counts logins under this name.

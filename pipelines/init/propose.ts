@@ -614,7 +614,44 @@ function splitWide(draft: Draft, one: Placed): readonly Draft[] {
   });
 }
 
-/** Sources that are read out of files of another: accounts out of contracts, contracts out of accounts. */
+/** An event that says that an account left: `Subscription Cancelled`, `account.deleted`, `churned`. */
+const endEvent =
+  /(subscription|account|plan|contract|membership|customer|workspace|organi[sz]ation|tenant)s?[ _.:/-]*(was[ _-])?(cancel|churn|terminat|expired|ended|delet|deactivat|closed)|^churn(ed)?$/i;
+
+/** Who left, out of a log of events that says so among what was done. */
+function deriveCancellations(drafts: Draft[], placed: readonly Placed[], findings: Finding[]): void {
+  for (const [i, draft] of drafts.entries()) {
+    const one = placed.find(({ read, entity }) => entity === "usage_event" && read.table === draft.table);
+    const event = one?.columns.event?.from;
+    const time = one?.columns.event_time?.from;
+    if (draft.entity !== "usage_event" || one === undefined || event === undefined || time === undefined) continue;
+    const profile = one.read.profiles.find(({ name }) => name === event);
+    const ends = (profile?.common ?? []).filter((text) => endEvent.test(text));
+    if (profile === undefined || ends.length === 0 || ends.length === profile.distinct) continue;
+    const columns = {
+      account_id: draft.columns.account_id as Mapping,
+      occurred_on: mappingOf("churn_event", "occurred_on", one.read, time, [], {}),
+    };
+    const id = drafts.some((other) => other.id === "churn_events") ? `${draft.id}_churn_events` : "churn_events";
+    drafts[i] = { ...draft, drop: { ...draft.drop, [event]: ends } };
+    drafts.push({
+      ...draftOf(one, id, columns),
+      entity: "churn_event",
+      label: "cancellations, out of the events",
+      keep: { ...draft.keep, [event]: ends },
+      vendorKey: [],
+      immutable: [],
+      formats: formatsOf(one.read, columns),
+      comment: "No file of contracts or cancellations: these events say who left.",
+    });
+    findings.push({
+      level: "guessed",
+      about: id,
+      text: `no file of contracts or cancellations; of ${event} the rows ${ends.join(", ")} say who left, and are no use of the product`,
+    });
+  }
+}
+
 /** Nothing says when a contract ended, except the day on which it was cancelled. */
 const withoutEnd = (columns: Readonly<Record<string, unknown>>): boolean =>
   columns.notice_on !== undefined && columns.ended_on === undefined;
@@ -622,6 +659,7 @@ const withoutEnd = (columns: Readonly<Record<string, unknown>>): boolean =>
 const endText = (column: string): string =>
   `${column} is read as the end of a contract, since no other column says when one ended; where service went on after it, map it to notice_on and add ended_on`;
 
+/** Sources that are read out of files of another: accounts out of contracts, contracts out of accounts. */
 function derive(
   drafts: Draft[],
   placed: readonly Placed[],
@@ -666,6 +704,7 @@ function derive(
     });
   }
   if (drafts.some(({ entity }) => entity === "subscription")) return;
+  if (!drafts.some(({ entity }) => entity === "churn_event")) deriveCancellations(drafts, placed, findings);
   const tables = placed.filter(
     (one) =>
       one.entity === "account" && drafts.some((draft) => draft.entity === "account" && draft.table === one.read.table),

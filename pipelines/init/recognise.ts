@@ -154,7 +154,9 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
     );
     if (constant === undefined) {
       const kindsOfEvents =
-        entityId === "usage_event" && name === "event" && isNamed ? eventLike(seen, used, words) : null;
+        (entityId === "usage_event" || entityId === "usage_daily") && name === "event" && isNamed
+          ? eventLike(seen, used, words)
+          : null;
       if (kindsOfEvents !== null) {
         columns.event = kindsOfEvents;
         used.add(kindsOfEvents);
@@ -318,6 +320,11 @@ function findColumn(
     const at = seen.profiles.findIndex((profile, i) => innerName(profile.name) === wanted && isFit(i));
     if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
   }
+  // `TERMINATION_DT`, `MTHLY_CHRG_AMT`: names of a database that spares letters.
+  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
+    const at = seen.profiles.findIndex((profile, i) => longNames(profile.name).includes(wanted) && isFit(i));
+    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
+  }
   const pattern = idPatterns[name];
   const byPattern =
     pattern === undefined
@@ -375,6 +382,52 @@ function innerName(name: string): string | null {
     .replace(/^_(.+)_value$/i, "$1")
     .replace(/^(new|cf|u|cr[0-9a-f]{2,5})_(?=[a-z])/i, "");
   return last === name ? null : shortName(last);
+}
+
+/** Short forms of words in names of columns. */
+const shortForms: Readonly<Record<string, string>> = {
+  acct: "account",
+  amt: "amount",
+  bgn: "begin",
+  cd: "code",
+  chrg: "charges",
+  cncl: "cancel",
+  cnt: "count",
+  cust: "customer",
+  dt: "date",
+  dte: "date",
+  dtm: "date",
+  dttm: "date",
+  eff: "effective",
+  evt: "event",
+  exp: "expiry",
+  inv: "invoice",
+  mth: "month",
+  mthly: "monthly",
+  nbr: "number",
+  nm: "name",
+  pmt: "payment",
+  prod: "product",
+  qty: "quantity",
+  rsn: "reason",
+  strt: "start",
+  sts: "status",
+  subscr: "subscription",
+  svc: "service",
+  tkt: "ticket",
+  trx: "transaction",
+  txn: "transaction",
+  typ: "type",
+  usr: "user",
+};
+
+/** A name with its short forms written out, with and without a last word that says what kind of value it is; none where nothing is short. */
+function longNames(name: string): readonly string[] {
+  const parts = name.toLowerCase().split(/[^a-z0-9]+/);
+  const long = parts.map((part) => shortForms[part] ?? part);
+  if (long.every((part, i) => part === parts[i])) return [];
+  const bare = /^(code|amount)$/.test(long.at(-1) as string) && long.length > 1 ? [long.slice(0, -1).join("_")] : [];
+  return [long.join("_"), ...bare].map(shortName);
 }
 
 /** Whether a column's name says that its values are accounts. */

@@ -49,8 +49,14 @@ export function castExpression(
     case "rate":
       return decimal(digits, "decimal(28,12)");
     case "money":
-      if (options.unit !== "major") return isInteger(from) ? `try_cast(${value} as bigint)` : wholeNumber(digits);
-      return `try_cast(round(${decimal(digits, "decimal(28,6)")} * ${10 ** defaults.minorDigits}, 0) as bigint)`;
+      return aMonth(
+        options.unit === "major"
+          ? `try_cast(round(${decimal(digits, "decimal(28,6)")} * ${10 ** defaults.minorDigits}, 0) as bigint)`
+          : isInteger(from)
+            ? `try_cast(${value} as bigint)`
+            : wholeNumber(digits),
+        options.per,
+      );
     case "boolean":
       if (from === "BOOLEAN") return value;
       return (
@@ -63,6 +69,16 @@ export function castExpression(
       return time(value, text, from, options, options.timezone ?? defaults.timezone);
   }
 }
+
+const monthsOf = { month: 1, quarter: 3, year: 12 } as const;
+
+/** Of whole minor units those of a month: halves away from zero, in whole numbers throughout. */
+const aMonth = (minor: string, per: keyof typeof monthsOf = "month"): string => {
+  const n = monthsOf[per];
+  return n === 1
+    ? minor
+    : `try_cast(list_transform([cast(${minor} as hugeint)], lambda m: (2 * m + sign(m) * ${n}) // ${2 * n})[1] as bigint)`;
+};
 
 const isInteger = (type: string): boolean => /^U?(TINY|SMALL|BIG)?INT(EGER)?$/.test(type);
 

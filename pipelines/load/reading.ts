@@ -249,7 +249,13 @@ export function readingSelect(reading: {
 
 /** Decimals that a value keeps; null where none is rounded. */
 const decimalsOf = ({ type, options }: Pick<Target, "type" | "options">, minorDigits: number): number | null =>
-  type === "number" ? 6 : type === "rate" ? 12 : type === "money" && options.unit === "major" ? minorDigits : null;
+  type === "number"
+    ? 6
+    : type === "rate"
+      ? 12
+      : type === "money" && options.unit === "major" && (options.per ?? "month") === "month"
+        ? minorDigits
+        : null;
 
 /** A source with numbers: its rows have the column `_rounded`, how many values were written finer than they are kept. */
 export const mayRound = (source: Source): boolean => targetsOf(source).some((target) => decimalsOf(target, 2) !== null);

@@ -283,6 +283,27 @@ describe("values", () => {
     ).toEqual(["123450", "700"]);
   });
 
+  it("keeps of an amount for a year or a quarter what it is a month, halves away from zero", async () => {
+    // 1234.50 / 12 = 102.875; 0.06 / 12 = 0.005; 100 / 3 = 33.333...; the largest that fits stays whole numbers throughout.
+    expect(
+      await values("amount_minor", "{ from: x, unit: major, per: year }", [
+        "1234.50",
+        "0.06",
+        "-0.06",
+        "0.05",
+        "0",
+        "x",
+      ]),
+    ).toEqual(["10288", "1", "-1", "0", "0", null]);
+    expect(await values("amount_minor", "{ from: x, per: quarter }", ["10000", "9007199254740993"])).toEqual([
+      "3333",
+      "3002399751580331",
+    ]);
+    expect(
+      await values("amount_minor", "{ from: x, per: year }", ["9223372036854775807", "92233720368547758070"]),
+    ).toEqual(["768614336404564651", null]);
+  });
+
   it("reads days in every declared way", async () => {
     expect(
       await values("due_on", '{ from: x, format: ["%d.%m.%Y", "%m/%d/%Y"] }', ["31.01.2024", "1/31/2024", "2024"]),

@@ -467,6 +467,96 @@ describe("a folder", () => {
     });
   });
 
+  it("of a database that spares letters: short forms of names, times as Db2 writes them, kinds of events of daily counts", async () => {
+    const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep"];
+    const found = await proposed({
+      "CUST_MASTER_20240131.dat": [
+        "CUST_REF|CUST_NM|ACTIVATION_DT|TERMINATION_DT|MTHLY_CHRG_AMT",
+        ...accounts.map(
+          (i) =>
+            `${900_000_000 + 977 * i}|NORD ${i}|${two(1 + (i % 27))}-${months[i % 9]}-2023|${i % 3 === 0 ? "20-Jan-2024" : "31-Dec-9999"}|49.90`,
+        ),
+      ].join("\n"),
+      "USAGE_SUMM_202401.dat": [
+        "USAGE_DT|CUST_REF|SVC_TYPE_CD|TXN_CNT",
+        ...uses.map(({ i, day, event }) => `202401${two(day)}|${900_000_000 + 977 * i}|${event}|${1 + (i % 4)}`),
+      ].join("\n"),
+      "TROUBLE_TKT.dat": [
+        "TKT_NBR|CUST_REF|OPEN_DTTM|CLOSE_DTTM|SEV_CD",
+        ...accounts.map(
+          (i) =>
+            `T${two(i)}|${900_000_000 + 977 * i}|2024-01-${two(1 + (i % 20))}-09.30.00|2024-01-${two(3 + (i % 20))}-10.00.00|S${1 + (i % 3)}`,
+        ),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual([
+      "accounts: account",
+      "subscriptions: subscription",
+      "tickets: ticket",
+      "usage_by_day: usage_daily",
+    ]);
+    const froms = (id: string) =>
+      Object.fromEntries(Object.entries(draftOf(found, id).columns).map(([name, { from }]) => [name, from]));
+    expect(froms("subscriptions")).toEqual({
+      subscription_id: "CUST_REF",
+      account_id: "CUST_REF",
+      started_on: "ACTIVATION_DT",
+      ended_on: "TERMINATION_DT",
+      mrr_minor: "MTHLY_CHRG_AMT",
+    });
+    expect(froms("usage_by_day")).toEqual({
+      account_id: "CUST_REF",
+      activity_date: "USAGE_DT",
+      event: "SVC_TYPE_CD",
+      n_events: "TXN_CNT",
+    });
+    expect(draftOf(found, "tickets").columns).toMatchObject({
+      opened_at: { from: "OPEN_DTTM", format: "%Y-%m-%d-%H.%M.%S" },
+      closed_at: { from: "CLOSE_DTTM", format: "%Y-%m-%d-%H.%M.%S" },
+      priority: { from: "SEV_CD" },
+    });
+  });
+
+  it("with a log alone: events that say who left are cancellations and no use; an amount of a year says so", async () => {
+    const log = (end: string) => ({
+      "events.jsonl": [
+        ...uses.map(({ i, day, event }) => ({
+          timestamp: `2024-01-${two(day)}T08:00:00Z`,
+          event,
+          org_id: `org_${two(i)}`,
+        })),
+        ...accounts
+          .filter((i) => i % 3 === 0)
+          .map((i) => ({ timestamp: "2024-01-29T08:00:00Z", event: end, org_id: `org_${two(i)}` })),
+      ]
+        .map((row) => JSON.stringify(row))
+        .join("\n"),
+    });
+    const found = await proposed(log("Subscription Cancelled"));
+    expect(entitiesOf(found)).toEqual(["accounts: account", "churn_events: churn_event", "usage: usage_event"]);
+    expect(draftOf(found, "usage").drop).toEqual({ event: ["Subscription Cancelled"] });
+    expect([draftOf(found, "churn_events").keep, draftOf(found, "churn_events").columns]).toEqual([
+      { event: ["Subscription Cancelled"] },
+      { account_id: { from: "org_id" }, occurred_on: { from: "timestamp" } },
+    ]);
+    expect(entitiesOf(await proposed(log("Upload Cancelled")))).toEqual(["accounts: account", "usage: usage_event"]);
+    const annual = await proposed({
+      ...log("Note"),
+      "customers.csv": [
+        "Company ID,Company,Customer since,Churned on,ARR",
+        ...accounts.map(
+          (i) => `org_${two(i)},Nord ${i},2023-01-01,${i % 3 === 0 ? "2024-01-20" : "-"},"$1,2${two(i)}"`,
+        ),
+      ].join("\n"),
+    });
+    expect(draftOf(annual, "subscriptions").columns.mrr_minor).toEqual({
+      from: "ARR",
+      unit: "major",
+      per: "year",
+      number: { thousands: ",", strip: ["$"] },
+    });
+  });
+
   it("where only usage knows which account a user is of: answers go by it, and so do calls of a stream", async () => {
     const list = [
       "customer_id,customer_name,start_date,end_date",
