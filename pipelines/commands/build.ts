@@ -114,7 +114,7 @@ export interface Inputs {
 export async function readInputs(run: RunContext, asOf: string | undefined): Promise<Inputs> {
   const { book, state, log, now, watch } = run;
   const load = await watch.timed("load exports", async (note) => {
-    const result = await loadDeliveries({ book, state, log, now, linkedFrom: run.linkedFrom });
+    const result = await loadDeliveries({ book, state, log, now, full: run.full, linkedFrom: run.linkedFrom });
     note(`${result.newDeliveries} new of ${result.deliveries.length} deliveries`);
     return result;
   });

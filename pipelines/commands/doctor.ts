@@ -16,11 +16,14 @@ import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { AssayError, machineError, usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
-import { findCurrentRelease, listReleases } from "../publish/release.ts";
+import { readLedger } from "../load/ledger.ts";
+import { changedFiles } from "../load/sweep.ts";
+import { checkLayout, currentName, findCurrentRelease, listReleases } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
 import { holdLock } from "../warehouse/lock.ts";
 import { type BookOptions, type Context, openBook } from "./context.ts";
 import { wrap } from "./table.ts";
+import { whatIsMissing } from "./whole.ts";
 
 interface Check {
   readonly check: string;
@@ -93,12 +96,23 @@ async function checkEngine(): Promise<Check> {
 
 async function checkBook(context: Context, name: string, options: BookOptions): Promise<readonly Check[]> {
   const { book, state } = await openBook(context, name, options);
-  return [
+  const checks: Check[] = [
     { check: "assay.yaml", state: "ok", found: `${book.file}, ${Object.keys(book.sources).length} sources` },
     await checkExports(book.exports_root),
+  ];
+  try {
+    await checkLayout(state, false);
+    await readLedger(join(state, "ledger.jsonl"));
+  } catch (error) {
+    // What a newer Assay wrote is not touched, not even to try whether it could be.
+    return [...checks, { check: "state", state: "bad", found: sentenceOf(error, `${state} cannot be read`) }];
+  }
+  return [
+    ...checks,
     await checkFolder("state", state),
     await checkRoom(state),
     await checkLock(state, context.now()),
+    await checkStore(state, name),
     await checkCurrent(state),
     await checkClock(state, context.now()),
   ];
@@ -162,14 +176,39 @@ async function checkLock(state: string, now: Date): Promise<Check> {
   }
 }
 
+/** Every file of rows by its bytes: what reads a damaged one may well get rows, only others. */
+async function checkStore(state: string, name: string): Promise<Check> {
+  const check = "store";
+  try {
+    const { lines } = await readLedger(join(state, "ledger.jsonl"));
+    const [first, ...others] = await changedFiles(join(state, "store"), lines);
+    if (first === undefined) return { check, state: "ok", found: "rows are as they were written" };
+    const more = others.length === 0 ? "" : ` and ${others.length} more`;
+    return {
+      check,
+      state: "bad",
+      found: `${first}${more}: other bytes than were written; 'npx assay refresh ${name} --full' reads the rows again from their exports`,
+    };
+  } catch (error) {
+    return { check, state: "bad", found: sentenceOf(error, "cannot be read") };
+  }
+}
+
 async function checkCurrent(state: string): Promise<Check> {
   const check = "current";
   try {
     const release = await findCurrentRelease(state);
-    if (release === null) return { check, state: "ok", found: "no release yet" };
-    const database = await Database.open({ path: join(release.folder, "warehouse.duckdb"), readOnly: true });
-    database.close();
-    return { check, state: "ok", found: `${basename(release.folder)}, data to ${release.manifest.as_of}` };
+    if (release === null) {
+      const gone = await currentName(state);
+      return gone === null
+        ? { check, state: "ok", found: "no release yet" }
+        : { check, state: "bad", found: `${gone} is gone; refresh makes one` };
+    }
+    const id = basename(release.folder);
+    const flaw = await whatIsMissing(release, existsSync(join(release.folder, "site")));
+    return flaw === null
+      ? { check, state: "ok", found: `${id}, data to ${release.manifest.as_of}` }
+      : { check, state: "bad", found: `${id} is not whole: ${flaw}; refresh builds it again` };
   } catch (error) {
     return { check, state: "bad", found: sentenceOf(error, "the current release does not open; refresh with --full") };
   }

@@ -35,7 +35,7 @@ export async function refreshBook(
   context.print(options.json ? JSON.stringify(toJson(result), null, 2) : describe(result));
 }
 
-const stops = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+const stops = ["SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU"] as const;
 
 /** Whoever stops a refresh (a scheduler, a shutdown, Ctrl-C) reads so, and so does `status`; then the process ends by the signal, as it would have. */
 function sayWhenStopped(state: string, now: () => Date): () => void {

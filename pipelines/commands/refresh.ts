@@ -3,13 +3,13 @@ import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promi
 import { basename, join } from "node:path";
 import { format } from "sql-formatter";
 import type { Book } from "../config/book.ts";
-import { damagedStoreFile, machineError, refusedError } from "../lib/errors.ts";
+import { damagedStoreFile, machineError, refusedError, storeDamageError, usageError } from "../lib/errors.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { assayVersion } from "../lib/version.ts";
 import { markReleased, readErasures } from "../load/erase.ts";
 import { mendLedger, readLedger } from "../load/ledger.ts";
-import { damagedFiles, dropDamaged, sweepReadings } from "../load/sweep.ts";
+import { changedFiles, damagedFiles, dropDamaged, sweepReadings } from "../load/sweep.ts";
 import type { Node } from "../models/model.ts";
 import { portfolioNodes } from "../portfolio/nodes.ts";
 import { writeArtefacts } from "../publish/artefacts.ts";
@@ -131,29 +131,51 @@ const idsOf = ({ manifest: { release_id, run_id } }: Release) => ({ release_id, 
 
 const ledgerOf = (folder: string): string => join(folder, "ledger.jsonl");
 
-/** Runs a refresh; where it comes upon a damaged file of the store that can be made again, it begins again without that file. */
+/**
+ * Runs a refresh; where it comes upon damaged files of the store that can be made again, it begins again without them. Once: files that
+ * are damaged again as soon as they are written are for a person to look at.
+ */
 async function mendStore<T>(
   { book, state }: RefreshOptions,
   run: (mended: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  const mended: string[] = [];
-  for (;;) {
-    try {
-      return await run(mended);
-    } catch (error) {
-      const named = damagedStoreFile(error);
-      const paths = named !== null ? [named] : machineError(error) === null ? await damagedFiles(state) : [];
-      if (paths.length === 0) throw error;
-      for (const path of paths) {
-        if (!(await dropDamaged(book, state, path)))
-          throw refusedError(
-            `a file of the store is damaged or gone: ${path}`,
-            "its export is not there as it was read: bring it back, or the file from a backup; to go on without: npx assay forget BOOK --delivery FILE",
-          );
-        mended.push(`a file of the store was damaged, and was made again: ${path}`);
-      }
+  try {
+    return await run([]);
+  } catch (error) {
+    const paths = await damageOf(state, error);
+    if (paths.length === 0) throw error;
+    const there = new Set(paths.filter((path) => existsSync(path)));
+    for (const path of paths) {
+      // With a file of rows its days and rejected values go too.
+      if (there.has(path) && !existsSync(path)) continue;
+      if (!(await dropDamaged(book, state, path)))
+        throw storeDamageError(
+          path,
+          "its export is not there as it was read: bring it back, or the file from a backup; to go on without: npx assay forget BOOK --delivery FILE",
+        );
     }
+    return await run(paths.map((path) => `a file of the store was damaged, and was made again: ${path}`)).catch(
+      async (again: unknown) => {
+        const [path] = await damageOf(state, again);
+        throw path === undefined
+          ? again
+          : usageError(
+              `a file of the store was damaged again as soon as it was made: ${path}`,
+              "the disk or the memory of this machine may fail: have it looked at, or choose another folder with --state",
+            );
+      },
+    );
   }
+}
+
+/** The damaged files of the store that an error came of; none where it came of something else. */
+async function damageOf(state: string, error: unknown): Promise<readonly string[]> {
+  const named = damagedStoreFile(error);
+  if (named === null && machineError(error) !== null) return [];
+  // Where one file is damaged others may be.
+  const { lines } = await readLedger(ledgerOf(state));
+  const found = [...(await damagedFiles(state)), ...(await changedFiles(join(state, "store"), lines))];
+  return [...new Set([...(named === null ? [] : [named]), ...found])];
 }
 
 async function refreshLocked(

@@ -58,12 +58,17 @@ export function machineError(error: unknown): AssayError | null {
       `a release is damaged or gone${where}`,
       "refresh builds it again; until then 'npx assay rollback BOOK' goes to one that is whole",
     );
-  if (/\/store\//.test(where))
-    return refusedError(`${storeDamage}${where}`, "the next refresh makes it again, as long as its export is there");
+  if (/\/store\//.test(where)) return storeDamageError(where.slice(2));
   return null;
 }
 
 const storeDamage = "a file of the store is damaged or gone";
+
+/** The error of whoever finds a file of the store damaged; `hint`: where it cannot be made again. */
+export const storeDamageError = (
+  path: string,
+  hint = "the next refresh makes it again, as long as its export is there",
+): AssayError => refusedError(`${storeDamage}: ${path}`, hint);
 
 /** The file of the store that an error says is damaged; null for any other error. */
 export function damagedStoreFile(error: unknown): string | null {

@@ -74,6 +74,8 @@ export interface LoadOptions {
   readonly state: string;
   readonly log: Log;
   readonly now: () => Date;
+  /** Trusts nothing that was made of rows, and reads every file of rows to see whether it is as it was written. */
+  readonly full?: boolean;
   /** Instead of each source's own `settle`. */
   readonly settleSeconds?: number;
   /** The folder that links in the store lead to, where the state is a stand-in made of them: the engine follows a link only there. */

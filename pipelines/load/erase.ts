@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { Book, Source } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
 import { refusedError } from "../lib/errors.ts";
-import { sha256 } from "../lib/files.ts";
+import { sha256, sha256File } from "../lib/files.ts";
 import { silentLog } from "../lib/log.ts";
 import { sortNodes } from "../models/graph.ts";
 import { runNodes } from "../models/run.ts";
@@ -17,7 +17,15 @@ import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { daysSelect, eventTime } from "./delivery.ts";
 import { deliveriesOf } from "./facts.ts";
 import { viaOf } from "./identities.ts";
-import { appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger, writeLedger } from "./ledger.ts";
+import {
+  appendLedger,
+  LedgerIndex,
+  type LedgerLine,
+  partsOf,
+  type Reading,
+  readLedger,
+  writeLedger,
+} from "./ledger.ts";
 import { storeFormat } from "./reading.ts";
 import { stagingNodes } from "./stage.ts";
 
@@ -381,9 +389,18 @@ export async function scrubStore(book: Book, state: string, now: Date): Promise<
     database.close();
     await rm(join(state, "spill"), { recursive: true, force: true });
   }
+  const sums = new Map<string, Pick<Reading, "stored_sha256">>();
+  for (const line of readings.values()) {
+    const parts = partsOf(store, line);
+    if (line.stored_sha256 !== undefined && parts.every((part) => existsSync(part)))
+      sums.set(line.reading, { stored_sha256: await Promise.all(parts.map(sha256File)) });
+  }
   await writeLedger(
     path,
-    lines.map((line): LedgerLine => (line.kind === "reading" ? { ...line, ...counted.get(line.reading) } : line)),
+    lines.map(
+      (line): LedgerLine =>
+        line.kind === "reading" ? { ...line, ...counted.get(line.reading), ...sums.get(line.reading) } : line,
+    ),
   );
   await append(state, [{ kind: "scrubbed", at: now.toISOString() }]);
 }

@@ -23,6 +23,8 @@ export interface Reading {
   readonly delivery_id: string;
   /** Names the files of the store: a hash of the bytes, the mapping and the loader's version. */
   readonly reading: string;
+  /** SHA-256 of those files, in the order of {@link partsOf}. Readings of Assay 0.5.0 and before have none. */
+  readonly stored_sha256?: readonly string[];
   /** From the file's name or a column; null: its order is that in which files were first seen. */
   readonly delivered_at: string | null;
   readonly rows_read: number;

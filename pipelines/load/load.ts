@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AssayError, refusedError } from "../lib/errors.ts";
+import { AssayError, refusedError, storeDamageError } from "../lib/errors.ts";
 import { canonicalJson, sha256, sha256File } from "../lib/files.ts";
 import { Database } from "../warehouse/database.ts";
 import { bundle } from "./bundle.ts";
@@ -12,6 +12,7 @@ import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } fr
 import { type Arrival, appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 import { filesOf, isSettled, recognise, rootOf } from "./recognise.ts";
+import { changedFiles } from "./sweep.ts";
 import { type TakeOptions, takeRows } from "./take.ts";
 
 export type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
@@ -148,6 +149,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
         [first.hint, ...also].filter((text) => text !== undefined).join("; ") || undefined,
       );
     }
+    if (options.full === true) await distrust(store, history.lines, lines.slice(history.lines.length));
     const accepted: Delivery[] = [];
     const lost: string[] = [];
     for (const [id, source] of Object.entries(book.sources))
@@ -200,6 +202,17 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
 /** A file that a source reads, or a folder that holds one. */
 const isRead = (named: ReadonlySet<string>, name: string): boolean =>
   named.has(name) || [...named].some((file) => file.startsWith(`${name}/`));
+
+/** Rows must be as they were written, and what lies together of them is laid together again. */
+async function distrust(store: string, before: readonly LedgerLine[], added: readonly LedgerLine[]): Promise<void> {
+  const fresh = new Set(added.flatMap((line) => (line.kind === "reading" ? [line.reading] : [])));
+  const [changed] = await changedFiles(
+    store,
+    before.filter((line) => line.kind !== "reading" || !fresh.has(line.reading)),
+  );
+  if (changed !== undefined) throw storeDamageError(changed);
+  for (const made of ["repeats", "bundles"]) await rm(join(store, made), { recursive: true, force: true });
+}
 
 /** Built without them a release would have a hole in its history that nobody asked for. */
 const lostRows = ([first, ...others]: readonly string[]): AssayError =>

@@ -8,7 +8,7 @@ import { Database } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 import type { LoadResult } from "./delivery.ts";
 import { stampOf } from "./discover.ts";
-import { type Arrival, readLedger, standing } from "./ledger.ts";
+import { type Arrival, type LedgerLine, partsOf, readLedger, standing } from "./ledger.ts";
 import { rootOf } from "./recognise.ts";
 
 /**
@@ -73,6 +73,20 @@ export async function damagedFiles(state: string): Promise<readonly string[]> {
     database.close();
   }
   return damaged;
+}
+
+/** Files of rows, of their days and of rejected values whose bytes are not those that were written, by what the ledger says of them. */
+export async function changedFiles(store: string, lines: readonly LedgerLine[]): Promise<readonly string[]> {
+  // The last line of a reading speaks of its files: they may have been read again.
+  const readings = new Map(lines.flatMap((line) => (line.kind === "reading" ? [[line.reading, line] as const] : [])));
+  const changed: string[] = [];
+  for (const line of readings.values()) {
+    for (const [i, path] of partsOf(store, line).entries()) {
+      const written = line.stored_sha256?.[i];
+      if (written !== undefined && existsSync(path) && (await sha256File(path)) !== written) changed.push(path);
+    }
+  }
+  return changed.sort();
 }
 
 /**

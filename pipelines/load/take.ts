@@ -5,6 +5,7 @@ import type { Source } from "../config/book.ts";
 import { type Entity, entityOf } from "../config/entities.ts";
 import { addDays, isoDate } from "../lib/clock.ts";
 import { AssayError, machineError, refusedError } from "../lib/errors.ts";
+import { sha256File } from "../lib/files.ts";
 import { dayOf, namedDay, namedMonth } from "../lib/named-days.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
@@ -122,7 +123,9 @@ export async function takeRows(
       rows = temporary.kept;
     }
     await refuseIfChanged(file);
-    for (const path of [rows, temporary.days, ...(rejected > 0 ? [temporary.rejects] : [])]) await sync(path);
+    const stored = [rows, temporary.days, ...(rejected > 0 ? [temporary.rejects] : [])];
+    for (const path of stored) await sync(path);
+    const storedSha256 = await Promise.all(stored.map(sha256File));
     if (rejected > 0) await rename(temporary.rejects, join(store, `${name}.rejects.parquet`));
     await rename(temporary.days, join(store, `${name}.days.parquet`));
     await rename(rows, join(store, `${name}.parquet`));
@@ -130,6 +133,7 @@ export async function takeRows(
       kind: "reading",
       delivery_id: arrival.delivery_id,
       reading: name,
+      stored_sha256: storedSha256,
       delivered_at: deliveredAt,
       rows_read: total - (erased ?? 0),
       rows_loaded: total - rejected - (erased ?? 0),

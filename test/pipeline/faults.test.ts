@@ -13,19 +13,21 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { doctor } from "../../pipelines/commands/doctor.ts";
 import { forget } from "../../pipelines/commands/forget.ts";
 import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
 import { lastReportFile, readReport } from "../../pipelines/commands/report.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { machineError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
-import { silentLog } from "../../pipelines/lib/log.ts";
+import { type Log, silentLog } from "../../pipelines/lib/log.ts";
 import { findCurrentRelease, listReleases, readCurrentRelease, readLastRun } from "../../pipelines/publish/release.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { holdLock } from "../../pipelines/warehouse/lock.ts";
@@ -40,13 +42,22 @@ const state = join(folder, ".assay");
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const run = async (
-  options: { readonly now?: string; readonly memory?: string; readonly full?: boolean } = {},
+  options: { readonly now?: string; readonly memory?: string; readonly full?: boolean; readonly log?: Log } = {},
 ): Promise<RefreshResult> => {
   const book = await readBook(folder, { cwd: folder, env: {} });
   const limited = options.memory === undefined ? book : { ...book, memory_limit: options.memory, threads: 1 };
   const now = (): Date => new Date(options.now ?? "2025-09-02T04:00:00Z");
-  return refresh({ book: limited, state, site: false, full: options.full, now, log: silentLog });
+  return refresh({ book: limited, state, site: false, full: options.full, now, log: options.log ?? silentLog });
 };
+/** What `doctor` says of the state, check by check; it may end with an error besides. */
+async function examine(): Promise<Readonly<Record<string, string>>> {
+  const printed: string[] = [];
+  const print = (text: string): number => printed.push(text);
+  const context = { cwd: folder, env: {}, now: () => new Date("2026-01-01"), log: silentLog, print };
+  await doctor(context, folder, { json: true }).catch(() => {});
+  const checks = JSON.parse(printed.join("")) as { check: string; state: string; found: string }[];
+  return Object.fromEntries(checks.map(({ check, state, found }) => [check, `${state}: ${found}`]));
+}
 /** The rows of an export in the store, and their days. */
 function parquetOf(file: string): readonly string[] {
   const lines = readFileSync(join(state, "ledger.jsonl"), "utf8")
@@ -184,6 +195,7 @@ test("a ledger, a state or a release of a newer Assay is refused; nothing is tou
   const written = () =>
     ["last-run.json", "last-report.json", "lock.json"].map((name) => readFileSync(join(state, name), "utf8"));
   const left = written();
+  const changed = statSync(state, { bigint: true }).mtimeNs;
   writeFileSync(ledger, `${text}{"kind":"merger","delivery_id":"x"}\n`);
   expect(await told(run())).toMatchObject({
     exitCode: 2,
@@ -197,6 +209,7 @@ test("a ledger, a state or a release of a newer Assay is refused; nothing is tou
     exitCode: 2,
     message: expect.stringMatching(/is of layout 99, written by Assay 9\.0\.0, expected at most 2/),
   });
+  expect((await examine()).state).toMatch(/^bad: \S+ is of layout 99, written by Assay 9\.0\.0/);
   writeFileSync(layout, known);
   const manifest = join(state, before, "manifest.json");
   const facts = readFileSync(manifest, "utf8");
@@ -206,6 +219,7 @@ test("a ledger, a state or a release of a newer Assay is refused; nothing is tou
     message: expect.stringMatching(/^release \S+ is of layout 99/),
   });
   expect(written()).toEqual(left);
+  expect(statSync(state, { bigint: true }).mtimeNs).toBe(changed);
   // And one of the first layout, which has no number: everything is built again, and it says so.
   writeFileSync(manifest, facts.replace('"layout": 2,', ""));
   expect(current()).toBe(before);
@@ -281,6 +295,46 @@ test("a release that lost its warehouse is no night without news: it is built ag
   expect(await problemsOf(result.release)).toEqual([]);
 });
 
+test("a file of the store that reads well and holds other rows: doctor names it, a full refresh reads them again", async () => {
+  const [rows] = parquetOf("usage_2025-05-28.csv");
+  const bytes = readFileSync(rows as string);
+  const database = await Database.open({ path: ":memory:", threads: 1 });
+  await database.run(
+    `create table stored as from '${rows}'; copy (select * replace ('acc_001' as account_id) from stored) to '${rows}' (format parquet)`,
+  );
+  database.close();
+  expect((await run()).outcome).toBe("unchanged");
+  expect((await examine()).store).toMatch(/^bad: \S+: other bytes than were written; .* --full' reads the rows again/);
+  const result = await run({ full: true });
+  expect(result.warnings).toContain(`a file of the store was damaged, and was made again: ${rows}`);
+  expect(readFileSync(rows as string)).toEqual(bytes);
+  expect(await examine()).toMatchObject({ store: "ok: rows are as they were written", lock: "ok: nobody holds it" });
+});
+
+test("a disk that damages a file whenever it is written: one sentence, no endless night", async () => {
+  const [rows] = parquetOf("usage_2025-05-28.csv");
+  const bytes = readFileSync(rows as string);
+  const kept = current();
+  let loads = 0;
+  const log: Log = {
+    ...silentLog,
+    async step(title, work) {
+      const result = await work(() => {});
+      if (title !== "load exports") return result;
+      loads += 1;
+      writeFileSync(rows as string, "PAR1");
+      return result;
+    },
+  };
+  expect(await told(run({ full: true, log }))).toMatchObject({
+    exitCode: 2,
+    message: `a file of the store was damaged again as soon as it was made: ${rows}`,
+  });
+  expect(loads).toBe(2);
+  expect(current()).toBe(kept);
+  writeFileSync(rows as string, bytes);
+});
+
 test("an account that is erased is in no file of the state: store, ledger, the one release that is kept", async () => {
   const printed: string[] = [];
   const context = {
@@ -317,6 +371,7 @@ test("an account that is erased is in no file of the state: store, ledger, the o
     database.close();
   }
   expect(holding).toEqual([]);
+  expect((await examine()).store).toBe("ok: rows are as they were written");
   // The exports hold it still: they are passed over, and there is nothing to do.
   expect(await run()).toMatchObject({ outcome: "unchanged" });
 });
