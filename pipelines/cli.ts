@@ -292,7 +292,9 @@ async function main(): Promise<number> {
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader such as `head` that closes early is not our failure.
-  process.exit(error.code === "EPIPE" ? 0 : 1);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`assay: the answer could not be written: ${machineError(error)?.message ?? error.message}\n`);
+  process.exit(2);
 });
 // Who reads the log may go away (a pager, a log service that restarts): the night's work goes on.
 process.stderr.on("error", () => {});
