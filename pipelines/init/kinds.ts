@@ -146,6 +146,7 @@ function timeOf(profile: Profile): TimeWriting | null {
   if (most(profile.isoDate + profile.isoTime))
     return { ...plain, isDay: profile.isoTime === 0, isZoned: profile.zoned >= 0.5 * filled };
   if (most(profile.slashed)) return slashedTime(profile);
+  if (most(profile.isoDate + profile.isoTime + profile.slashed)) return mixedTime(profile);
   if (most(profile.compactDate) && profile.distinct > 1) return { ...plain, format: "%Y%m%d", isDay: true };
   if (most(profile.wordDate)) return wordTime(profile);
   if (most(profile.epochUs)) return { ...plain, unit: "us", isZoned: true };
@@ -206,6 +207,16 @@ function slashedTime({ common, firstField, secondField }: Profile): TimeWriting 
     isZoned: false,
     isUnsure,
   };
+}
+
+/** A list that people keep by hand: `2024-01-31` beside `01/31/2024`. Null where the first kind has zones, which no format of the second has. */
+function mixedTime(profile: Profile): TimeWriting | null {
+  const isIso = (value: string): boolean => /^\d{4}-/.test(value);
+  const slashed = slashedTime({ ...profile, common: profile.common.filter((value) => !isIso(value)) });
+  if (slashed === null || profile.zoned > 0) return null;
+  const clocks = clockOf(profile.common.filter(isIso).map((value) => value.slice(10)));
+  const formats = [slashed.format ?? []].flat().concat(clocks.map((clock) => `%Y-%m-%d${clock}`));
+  return { ...slashed, format: one(formats), isDay: slashed.isDay && clocks.every((clock) => clock === "") };
 }
 
 function wordTime({ common }: Profile): TimeWriting | null {

@@ -46,10 +46,46 @@ export async function sniffFile(path: string, unzip: (path: string) => Promise<s
     const head = await gunzippedHead(path);
     if (head === null) return { kind: "other", why: "is a .gz file that cannot be unpacked" };
     if (head.length > 0 && magicOf(head) !== null) return { kind: "other", why: "is a .gz file without text in it" };
-    return sniffText(head, "gzip", await encodingOf(path, head, true));
+    return isForeign(head) ? foreign : sniffText(head, "gzip", await encodingOf(path, head, true));
   }
   if (known !== null) return known === "parquet" ? { kind: "parquet" } : { kind: "other", why: known };
-  return sniffText(raw, "none", await encodingOf(path, raw, false));
+  return isForeign(raw) ? foreign : sniffText(raw, "none", await encodingOf(path, raw, false));
+}
+
+const foreign: Sniffed = {
+  kind: "other",
+  why: "is text in an encoding that Assay does not read (such as Shift-JIS, Windows-1250 or Windows-1251): save it as UTF-8",
+};
+
+/**
+ * Whether a text is in none of the encodings that are read: no UTF, and with bytes that Windows-1252 does not use, or words of letters beyond ASCII alone.
+ * (Latin-1 has letters in the place of bytes that Central European encodings use for others: those cannot be told by their bytes.)
+ */
+export function isForeign(head: Uint8Array): boolean {
+  if (markedEncoding(head) !== null) return false;
+  const high = head.filter((byte) => byte >= 0x80).length;
+  if (high === 0 || isUtf8(head)) return false;
+  const unused = head.filter((byte) => [0x81, 0x8d, 0x8f, 0x90, 0x9d].includes(byte)).length;
+  let inRuns = 0;
+  let run = 0;
+  for (let i = 0; i <= head.length; i += 1) {
+    if ((head[i] ?? 0) >= 0x80) run += 1;
+    else {
+      if (run >= 3) inRuns += run;
+      run = 0;
+    }
+  }
+  return high >= 8 && (unused >= 0.05 * high || inRuns > 0.5 * high);
+}
+
+/** The last letter may be cut off. */
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function headOf(path: string): Promise<Buffer> {
@@ -152,6 +188,8 @@ export function decode(bytes: Uint8Array, encoding: Encoding): string {
   return new TextDecoder(encoding === "utf-8" ? "utf-8" : "windows-1252").decode(bytes);
 }
 
+const statement = /^(create table |insert into |copy [^\n]+ from stdin)/im;
+
 /** What the beginning of a text is. */
 export function sniffText(head: Uint8Array, compression: Compression, encoding: Encoding): Sniffed {
   if (encoding !== "utf-16" && head.includes(0)) return { kind: "other", why: "holds NUL bytes and is no text" };
@@ -159,6 +197,8 @@ export function sniffText(head: Uint8Array, compression: Compression, encoding: 
   if (text.trim() === "") return { kind: "other", why: "is empty" };
   const start = text.trimStart();
   if (/^(<\?xml|<!doctype|<html|\{\\rtf)/i.test(start)) return { kind: "other", why: "is a document, no table" };
+  if (/^(--|\/\*|set|begin|create|insert|copy|drop)/i.test(start) && statement.test(start))
+    return { kind: "other", why: "is a dump in SQL: export its tables as CSV, with a header" };
   if (/^\{\s*["}]/.test(start) || /^\[\s*[{[\]]/.test(start))
     return { kind: "json", compression, encoding, head: start, list: listIn(start) };
   const shape = textShape(text, head.length >= headBytes);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { kindOf } from "../../pipelines/init/kinds.ts";
 import type { Profile } from "../../pipelines/init/profile.ts";
-import { magicOf, recordsOf, sniffText, textShape } from "../../pipelines/init/sniff.ts";
+import { isForeign, magicOf, recordsOf, sniffText, textShape } from "../../pipelines/init/sniff.ts";
 import { type ExportFile, groupTables, idOf } from "../../pipelines/init/tables.ts";
 import { flow, oneLine, shownValue } from "../../pipelines/init/text.ts";
 import { columnFinder, parseVendor, readVendors } from "../../pipelines/init/vendors.ts";
@@ -23,6 +23,25 @@ describe("a file by its bytes", () => {
       why: "is a text without columns",
     });
     expect(sniffText(bytes("a\0b"), "none", "utf-8")).toMatchObject({ kind: "other" });
+  });
+
+  it("is no table when it is a dump in SQL", () => {
+    const dump = "--\n-- PostgreSQL database dump\n--\nCOPY public.a (id, name) FROM stdin;\n1\tAlder\n2\tBirch\n\\.\n";
+    expect(sniffText(bytes(dump), "none", "utf-8")).toEqual({
+      kind: "other",
+      why: "is a dump in SQL: export its tables as CSV, with a header",
+    });
+    expect(sniffText(bytes("set,copy\n1,2\n3,4\n"), "none", "utf-8")).toMatchObject({ kind: "csv" });
+  });
+
+  it("is refused in encodings that are not read, told by bytes that Western texts have not", () => {
+    const japanese = "8cda8b7194d48d862c89ef8ed096bc2c936f985e93fa";
+    const russian = "caebe8e5edf23bc4eee3eee2eef03bc4e0f2e020ede0f7e0ebe0";
+    const german =
+      "4b756e64656e6e723b53747261df653b4dfc6c6c6572202620 53f6686e653b4772f6df653bdc6265726772f6df653bc46e646572756e67";
+    const foreign = (hex: string): boolean => isForeign(Buffer.from(hex.replaceAll(" ", ""), "hex"));
+    expect([japanese, russian, german].map(foreign)).toEqual([true, true, false]);
+    expect(isForeign(bytes("Übergröße, 顧客番号, Договор"))).toBe(false);
   });
 
   it("has the delimiter that splits its records evenly, below lines that are none", () => {
@@ -102,6 +121,16 @@ describe("what a column holds", () => {
     ["5 Mar 2024", { wordDate: 10 }, { format: "%d %b %Y" }],
   ])("%s", (value, counts, expected) => {
     expect(kindOf({ ...empty, common: [value], ...counts }).time).toMatchObject(expected);
+  });
+
+  it("is a time where people write it in two ways", () => {
+    const kept = { ...empty, common: ["2024-01-31", "02/28/2024", "2024-03-01"], isoDate: 7, slashed: 3 };
+    expect(kindOf({ ...kept, firstField: 2, secondField: 28 }).time).toMatchObject({
+      format: ["%m/%d/%Y", "%Y-%m-%d"],
+      isDay: true,
+      isUnsure: false,
+    });
+    expect(kindOf({ ...kept, firstField: 2, secondField: 4 }).time).toMatchObject({ isUnsure: true });
   });
 
   it.each([
