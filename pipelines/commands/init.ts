@@ -338,7 +338,7 @@ function describe(answer: Answer, hasTables: boolean): string {
   );
   const width = 100;
   const row = (label: string, text: string): string =>
-    `  ${label.padEnd(Math.min(idWidth, 30))}  ${wrap(oneLine(text), width - Math.min(idWidth, 30), " ".repeat(Math.min(idWidth, 30) + 4))}`;
+    `  ${label.length > Math.min(idWidth, 30) ? `${label}\n${" ".repeat(Math.min(idWidth, 30) + 2)}` : label.padEnd(Math.min(idWidth, 30))}  ${wrap(oneLine(text), width - Math.min(idWidth, 30), " ".repeat(Math.min(idWidth, 30) + 4))}`;
   if (sources.length > 0) {
     lines.push("", "SOURCES");
     for (const { id, entity, label, files, rows, rows_rejected: rejected, mode } of sources) {

@@ -80,7 +80,9 @@ export async function lookAtFolder(given: {
           rows: sample.rows,
           isWhole: sample.isWhole,
           sums: await sumsIn(database, name, profiles, sample.files),
-          movements: await movementsIn(database, name, profiles, kinds, (column) => namesAccount(column, words)),
+          movements: await movementsIn(database, name, table.files[0]?.name ?? "", profiles, kinds, (column) =>
+            namesAccount(column, words),
+          ),
           versions: versionsOf(profiles, kinds),
         });
       } catch (error) {

@@ -320,7 +320,10 @@ function placeByWords(no: number, read: Read, words: Words, accountColumns: read
     vendor: null,
     words: found,
     columns,
-    accountColumns: own.map((column) => ({ column })),
+    accountColumns: own.map((column) => ({
+      column,
+      ...(read.kinds[profileAt(read, column)]?.isDomain === true ? { take: "domain" as const } : {}),
+    })),
     key: [],
     immutable: [],
     keep: read.versions?.keep ?? {},
@@ -344,7 +347,7 @@ function placeMovements(no: number, read: Read, moves: Movements): Placed {
     no,
     read,
     entity: "churn_event",
-    label: "movements of revenue",
+    label: moves.isMoney ? "movements of revenue" : "changes of status",
     vendor: null,
     words: null,
     columns: {
@@ -365,7 +368,7 @@ function placeMovements(no: number, read: Read, moves: Movements): Placed {
     drop: {},
     guesses: [
       ...guesses,
-      `of ${kind} the rows ${texts.join(", ")} say who left${returns.length === 0 ? "" : " and who came back"}, on ${day}; amounts of movements are not read`,
+      `of ${kind} the rows ${texts.join(", ")} say who left${returns.length === 0 ? "" : " and who came back"}, on ${day}${moves.isMoney ? "; amounts of movements are not read" : ""}`,
     ],
   };
 }
@@ -401,7 +404,9 @@ const localHint = "where they are local write formats: { timezone: Europe/Berlin
 
 /** `ARR`, `Annual Contract Value`, `Jahresbetrag`. */
 const isAnnual = (column: string): boolean =>
-  /^(arr|acv)|arr$|acv$|annual|yearly|jahres|anual|annuel/.test(squeeze(column));
+  /^(arr|acv)|arr$|acv$|annual|annum|peryear|yearly|jahres|anual|annuel|(fee|price|value|amount|charge|cost|rate)s?pa$/.test(
+    squeeze(column),
+  );
 
 /** How a column of a file fills a column of an entity, by what it holds. */
 export function mappingOf(

@@ -3,7 +3,7 @@ import { entityOf, stagedNames } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
 import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read, seenOf } from "./place.ts";
-import { columnsByName, isNearlyUnique, namesAccount, type Words } from "./recognise.ts";
+import { columnsByName, isNearlyUnique, namesAccount, nounOf, type Words, withAccounts } from "./recognise.ts";
 import { chooseHub, type Link, Resolver } from "./resolve.ts";
 import { idOf, type Table } from "./tables.ts";
 import type { Vendor } from "./vendors.ts";
@@ -80,11 +80,22 @@ const usualIds: Readonly<Record<string, string>> = {
 };
 
 /** Proposes sources for all tables of a folder. */
-export function propose(reads: readonly Read[], vendors: readonly Vendor[], words: Words, links: Links): Proposal {
+export function propose(reads: readonly Read[], vendors: readonly Vendor[], given: Words, links: Links): Proposal {
   const findings: Finding[] = [];
   const notPlaced: NotPlaced[] = [];
   const filesOf = (no: number): readonly string[] => (reads[no] as Read).table.files.map(({ name }) => name);
-  const { placed: all, unneeded, open } = placeTables(reads, vendors, words, links);
+  const byNames = placeTables(reads, vendors, given, links);
+  const shared = byNames.placed.some(({ entity, accountColumns }) => entity === "account" || accountColumns.length > 0)
+    ? null
+    : sharedIds(reads, links);
+  const words = shared === null ? given : withAccounts(given, shared);
+  const { placed: all, unneeded, open } = shared === null ? byNames : placeTables(reads, vendors, words, links);
+  if (shared !== null && all.length > 0)
+    findings.push({
+      level: "guessed",
+      about: "accounts",
+      text: `no column is named as accounts are; ${shared.columns[0]} is read so, whose values stand in ${shared.tables} tables`,
+    });
   for (const { no, label, why } of unneeded) notPlaced.push({ files: filesOf(no), why: `${label}: ${why}` });
   // A table of counts by the day says more than that there was use.
   const isVague = (one: Placed): boolean =>
@@ -357,6 +368,42 @@ function standInFor(placed: readonly Placed[]): StandIn | null {
   return null;
 }
 
+/**
+ * Where nothing is named as accounts are: the ids that most tables share, and that come again and again in one with dates. Of several those of
+ * which there are fewest: a school has many pupils.
+ */
+function sharedIds(
+  reads: readonly Read[],
+  links: Links,
+): { readonly columns: readonly string[]; readonly noun: string; readonly tables: number } | null {
+  const profileOf = (place: Place) => reads[place.table]?.profiles.find(({ name }) => name === place.column);
+  const groups = links.columns
+    .filter(({ isName }) => !isName)
+    .map((column) => {
+      const others = links.columns.filter(
+        (other) =>
+          other.table !== column.table &&
+          Math.max(links.share(column, other, reads), links.share(other, column, reads)) >= 0.8,
+      );
+      const members = [column, ...others];
+      const comesAgain = members.some((place) => {
+        const profile = profileOf(place);
+        return (
+          profile !== undefined &&
+          profile.filled >= 5 * profile.distinct &&
+          reads[place.table]?.kinds.some(({ time }) => time !== null) === true
+        );
+      });
+      return { column, members, comesAgain, tables: new Set(members.map(({ table }) => table)).size };
+    })
+    .filter(({ tables, comesAgain, column }) => tables >= 2 && comesAgain && column.distinct >= 5)
+    .sort((a, b) => b.tables - a.tables || a.column.distinct - b.column.distinct || a.column.table - b.column.table);
+  const [best] = groups;
+  if (best === undefined) return null;
+  const columns = [...new Set(best.members.map(({ column }) => column))];
+  return { columns, noun: nounOf(best.column.column), tables: best.tables };
+}
+
 /** Tables of other accounts of the hub's kind: the same columns, no id in common, and nothing in them that names accounts of the hub. */
 function alsoAccounts(placed: readonly Placed[], hub: Placed, links: Links, reads: readonly Read[]): readonly Place[] {
   const names = (one: Placed): readonly string[] => Object.keys(one.columns);
@@ -616,7 +663,7 @@ function splitWide(draft: Draft, one: Placed): readonly Draft[] {
 
 /** An event that says that an account left: `Subscription Cancelled`, `account.deleted`, `churned`. */
 const endEvent =
-  /(subscription|account|plan|contract|membership|customer|workspace|organi[sz]ation|tenant)s?[ _.:/-]*(was[ _-])?(cancel|churn|terminat|expired|ended|delet|deactivat|closed)|^churn(ed)?$/i;
+  /(subscription|account|plan|contract|membership|customer|workspace|organi[sz]ation|tenant)s?[ _.:/-]*(was[ _-])?(cancel|churn|terminat|expired|ended|delet|deactivat|closed)|^churn(ed)?$|^(app[ _.-]?)?uninstall(ed)?$/i;
 
 /** Who left, out of a log of events that says so among what was done. */
 function deriveCancellations(drafts: Draft[], placed: readonly Placed[], findings: Finding[]): void {

@@ -40,6 +40,37 @@ export async function readWords(): Promise<Words> {
   );
 }
 
+/** The names with those of an account added that a folder calls otherwise: a shop, a school, a practice. */
+export function withAccounts(
+  words: Words,
+  { columns, noun }: { readonly columns: readonly string[]; readonly noun: string },
+): Words {
+  const names = columns.map(squeeze);
+  return new Map(
+    [...words].map(([entity, own]) => {
+      const { account_id: ids, name, ...others } = own.columns;
+      return [
+        entity,
+        {
+          ...own,
+          file: entity === "account" && noun.length >= 4 ? [...own.file, noun] : own.file,
+          columns: {
+            ...(ids === undefined ? {} : { account_id: [...names, ...ids] }),
+            ...(name === undefined ? {} : { name: entity === "account" ? [...name, `${noun}name`] : name }),
+            ...others,
+          },
+        },
+      ];
+    }),
+  );
+}
+
+/** `School URN` is of a school. */
+export const nounOf = (column: string): string =>
+  squeeze(
+    column.replace(/[_. -]*(ids?|no|nr|num|number|ref|reference|urn|code|key|uid|uuid|guid|domain|url|name)$/i, ""),
+  );
+
 /** The facts of a table that recognition needs. */
 export interface Seen {
   readonly fileName: string;
@@ -170,6 +201,8 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
     }
     values[name] = constant[2];
   }
+  const ids = seen.profiles.findIndex(({ name }) => name === columns.account_id);
+  if (entityId === "account" && seen.kinds[ids]?.isDomain === true) takes.account_id = "domain";
   if (columns.account_id !== undefined && seen.accountColumns.includes(columns.account_id)) score += 1;
   if (entityId === "account" && !isAccount(columns, seen, isNamed)) return null;
   if (entityId === "usage_event" && isMailing(columns.event, seen)) return null;
@@ -236,7 +269,7 @@ function orderOf<T extends { readonly name: string }>(entityId: string, columns:
 const weightOf = (name: string, column: string, required: boolean): number =>
   common.has(column.toLowerCase()) ? (required ? 0.5 : 0.25) : name === "account_id" || name === "user_id" ? 0.5 : 1;
 
-/** Whose id a column holds, where its name is put together: `Customer Reference`, `acct_no`. */
+/** Whose id a column holds, or for what time an amount is, where its name is put together: `Customer Reference`, `acct_no`, `Fee (annual)`. */
 const idPatterns: Readonly<Record<string, RegExp>> = {
   account_id:
     /^(customers?|cust|accounts?|acct|clients?|company|companies|org|organi[sz]ation|tenant|workspace|kunden?|mandant|firma)(id|no|nr|num|number|ref|reference|key|sk|fk|code|uid|uuid|guid|nummer)$/,
@@ -244,6 +277,9 @@ const idPatterns: Readonly<Record<string, RegExp>> = {
     /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
   user_id:
     /^(user|contact|member|person|visitor|benutzer|nutzer)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
+  // `Licence fee (annual)`, `Annual price`, `amount_per_month`.
+  mrr_minor:
+    /^(annual|yearly|monthly)[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?$|^[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?(per)?(annual|annum|year|yearly|month|monthly|pa|pm)$/,
   ticket_id:
     /^(ticket|case|issue|incident|request|complaint)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
 };

@@ -169,7 +169,14 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
     immutable: immutable.columns,
     isImmutableGuess: immutable.isGuess,
     inclusive: entity.id === "subscription" && isMapped("ended_on") && (await namesLastDay(database, view)),
-    latencyDays: isMapped("known_at") && at !== null ? await latency(database, draft, view, at, findings) : 0,
+    latencyDays:
+      at === null
+        ? 0
+        : isMapped("known_at")
+          ? await latency(database, draft, view, at, findings)
+          : draft.entity === "usage_daily"
+            ? await untilWhole(database, draft, view, findings)
+            : 0,
     maxRejected: await tolerated(database, draft, loaded, findings),
     firstAt: span?.low ?? null,
     lastAt: span?.high ?? null,
@@ -309,6 +316,25 @@ async function namesLastDay(database: Database, view: string): Promise<boolean> 
      select count(*) filter (where next_on = ended_on) as same, count(*) filter (where next_on = ended_on + 1) as after from pair`,
   );
   return row !== undefined && row.after >= 5 && row.after > 3 * row.same;
+}
+
+/** Rows that stand for a week or a month are whole on its last day alone: the days from the one that they name to that one. */
+async function untilWhole(database: Database, draft: Draft, view: string, findings: Finding[]): Promise<number> {
+  const [row] = await database.query<{ n: number; least: number | null; most: number | null }>(
+    `with day as (select distinct cast(activity_date as date) as d from ${view} where activity_date is not null),
+       pair as (select d - lag(d) over (order by d) as days from day)
+     select (select count(*) from day) as n, min(days) as least, max(days) filter (where days <= 31) as most from pair`,
+  );
+  if (row === undefined || row.n < 4 || row.least === null || row.least < 7) return 0;
+  const days = (row.least >= 28 ? (row.most ?? row.least) : row.least) - 1;
+  const isSaid = findings.some(({ about }) => about.endsWith(".latency_days"));
+  if (!isSaid)
+    findings.push({
+      level: "guessed",
+      about: `${draft.id}.latency_days`,
+      text: `days stand ${counted(row.least, "day", "days")} apart: a row is of all of them, and known ${counted(days, "day", "days")} after the one that it names; where that is the last of them, leave latency_days out`,
+    });
+  return days;
 }
 
 /** Whole days that all but one row in a hundred came within; 0 where the times only tell of bulk loads. */

@@ -557,6 +557,99 @@ describe("a folder", () => {
     });
   });
 
+  it("whose accounts are called otherwise: the ids that most tables share, by what they are of", async () => {
+    const shop = (i: number): string => `nord-${i}.shops.example`;
+    const schools = await proposed({
+      "Schools.csv": ["School URN,School name,Pupils", ...accounts.map((i) => `U${i},Nord ${i},${80 + 7 * i}`)].join(
+        "\n",
+      ),
+      "Licences.csv": [
+        "Licence ref,School URN,Valid from,Valid until,Licence fee (annual)",
+        ...accounts.map(
+          (i) => `L-${i},U${i},01/0${1 + (i % 9)}/2023,${i % 3 === 0 ? "20/01/2024" : "28/12/2024"},588.00`,
+        ),
+      ].join("\n"),
+      "Weekly activity.csv": [
+        "Week commencing,School URN,Logins,Quizzes set",
+        ...accounts.flatMap((i) =>
+          [1, 8, 15, 22, 29].map((day) => `${two(day)}/01/2024,U${i},${3 + (i % 5)},${day % 4}`),
+        ),
+      ].join("\n"),
+    });
+    expect(entitiesOf(schools)).toEqual([
+      "accounts: account",
+      "subscriptions: subscription",
+      "usage_by_day_logins: usage_daily",
+      "usage_by_day_quizzes_set: usage_daily",
+    ]);
+    expect(draftOf(schools, "accounts").columns).toEqual({
+      account_id: { from: "School URN" },
+      name: { from: "School name" },
+    });
+    expect(draftOf(schools, "subscriptions").columns.mrr_minor).toEqual({
+      from: "Licence fee (annual)",
+      unit: "major",
+      per: "year",
+    });
+    expect(schools.findings).toContainEqual({
+      level: "guessed",
+      about: "accounts",
+      text: "no column is named as accounts are; School URN is read so, whose values stand in 3 tables",
+    });
+    const shops = await proposed({
+      "app_events.csv": [
+        "created_at,shop_domain,event",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)}T08:00:00Z,${shop(i)},${event}`),
+      ].join("\n"),
+      "app_history.csv": [
+        "Date,Event,Shop name,Shop domain",
+        ...accounts.map((i) => `2023-02-${two(1 + (i % 27))} 10:00:00 +0000,Installed,Nord ${i},${shop(i)}`),
+        ...accounts.filter((i) => i % 3 === 0).map((i) => `2024-01-20 10:00:00 +0000,Uninstalled,Nord ${i},${shop(i)}`),
+      ].join("\n"),
+    });
+    expect(draftOf(shops, "accounts").columns.account_id).toEqual({ from: "shop_domain", take: "domain" });
+    expect(draftOf(shops, "churn_events").keep).toEqual({ Event: ["Uninstalled"] });
+    expect(draftOf(shops, "churn_events").columns.account_id).toEqual({ from: "Shop domain", take: "domain" });
+  });
+
+  it("with the history of a status: its rows say who left, and the list beside it who the accounts are", async () => {
+    const found = await proposed({
+      "customer_status_history.csv": [
+        "customer_no,status,changed_at",
+        ...accounts.flatMap((i) => [
+          `${i + 5000},TRIAL,2023-01-${two(1 + (i % 27))} 08:00:00`,
+          `${i + 5000},ACTIVE,2023-02-${two(1 + (i % 27))} 08:00:00`,
+          ...(i % 3 === 0 ? [`${i + 5000},CHURNED,2024-01-20 08:00:00`] : []),
+        ]),
+      ].join("\n"),
+      "customers.csv": [
+        "customer_no,customer_name,current_status",
+        ...accounts.map((i) => `${i + 5000},Nord ${i},ACTIVE`),
+      ].join("\n"),
+      "audit.csv": [
+        "ts,customer_no,action",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)} 08:00:00,${i + 5000},${event}`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "churn_events: churn_event", "usage: usage_event"]);
+    expect(draftOf(found, "accounts").table.files.map(({ name }) => name)).toEqual(["customers.csv"]);
+    expect([draftOf(found, "churn_events").keep, draftOf(found, "churn_events").columns]).toEqual([
+      { status: ["CHURNED"] },
+      { account_id: { from: "customer_no" }, occurred_on: { from: "changed_at" } },
+    ]);
+    // A contract has a status, too, and days from and to.
+    const contracts = await proposed({
+      "contract_history.csv": [
+        "contract_id,customer_no,status,start_date,end_date",
+        ...accounts.map(
+          (i) =>
+            `${i + 100},${5000 + (i >> 1)},${i % 3 === 0 ? "churned" : "active"},2023-01-01,${i % 3 === 0 ? "2024-01-20" : ""}`,
+        ),
+      ].join("\n"),
+    });
+    expect(entitiesOf(contracts)).toEqual(["accounts: account", "subscriptions: subscription"]);
+  });
+
   it("where only usage knows which account a user is of: answers go by it, and so do calls of a stream", async () => {
     const list = [
       "customer_id,customer_name,start_date,end_date",

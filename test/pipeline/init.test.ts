@@ -216,6 +216,39 @@ describe("a folder of exports of three systems", () => {
     }
   });
 
+  it("takes a row of a week or a month for known when its last day is over", async () => {
+    const own = await mkdtemp(join(tmpdir(), "assay-init-"));
+    try {
+      const ids = Array.from({ length: 12 }, (_, i) => `c-${i}`);
+      const counts = (days: readonly string[]): string =>
+        ["day,customer_id,event,count", ...days.flatMap((at) => ids.map((id, i) => `${at},${id},login,${3 + i}`))].join(
+          "\n",
+        );
+      const files = {
+        "customers.csv": ["customer_id,name,signup_date", ...ids.map((id) => `${id},Firm of ${id},2023-01-01`)].join(
+          "\n",
+        ),
+        "activity.csv": counts(Array.from({ length: 26 }, (_, week) => isoDay(day(7 * week)))),
+      };
+      for (const [name, content] of Object.entries(files)) await writeFile(join(own, name), content);
+      const latency = async (): Promise<number | undefined> => {
+        await rm(join(own, "assay.yaml"), { force: true });
+        const ran = await assay(["init", own, "--json"]);
+        expect(ran.code, ran.stderr).toBe(0);
+        return Object.values((await readBook(own, { cwd: own, env: {} })).sources).find(
+          ({ entity }) => entity === "usage_daily",
+        )?.latency_days;
+      };
+      expect(await latency()).toBe(6);
+      await writeFile(join(own, "activity.csv"), counts(Array.from({ length: 9 }, (_, m) => `2024-0${m + 1}-01`)));
+      expect(await latency()).toBe(30);
+      await writeFile(join(own, "activity.csv"), counts(Array.from({ length: 60 }, (_, at) => isoDay(day(at)))));
+      expect(await latency()).toBe(0);
+    } finally {
+      await rm(own, { recursive: true });
+    }
+  });
+
   it("says in one sentence what is missing", async () => {
     const bare = await mkdtemp(join(tmpdir(), "assay-bare-"));
     try {
