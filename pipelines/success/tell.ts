@@ -185,7 +185,7 @@ export function archetypeSentences(rows: readonly Archetype[]): readonly (readon
     );
   else {
     said.push(
-      `${different.length} of ${judged.length} mean something here: they left more or less often than accounts of their age, segment and size.`,
+      `${different.length} of ${judged.length} ${different.length === 1 ? "means" : "mean"} something here: they left more or less often than accounts of their age, segment and size.`,
     );
     for (const a of different)
       said.push(

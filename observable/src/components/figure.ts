@@ -141,7 +141,14 @@ let hasMoved = false;
 export function goToIfWanted(part: HTMLElement): void {
   if (hasMoved || location.hash.length < 2 || location.hash.slice(1) !== part.id) return;
   part.classList.add("wanted");
-  window.addEventListener("hashchange", () => part.classList.remove("wanted"), { once: true });
+  // The tab and the bookmark name what the link led to, until the reader goes on.
+  const page = document.title;
+  document.title = `${part.querySelector(".figure-title, h2")?.textContent ?? part.id} | ${page}`;
+  const leave = (): void => {
+    part.classList.remove("wanted");
+    document.title = page;
+  };
+  window.addEventListener("hashchange", leave, { once: true });
   let still: ReturnType<typeof setTimeout> | undefined;
   const show = (): void => {
     if (part.isConnected) part.scrollIntoView();

@@ -199,7 +199,7 @@ export function outsideLine(text: string, most = 80): string {
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : line;
 }
 
-const shortNames: Readonly<Record<string, string>> = { nps: "NPS", csat: "CSAT", ces: "CES" };
+const shortNames: Readonly<Record<string, string>> = { nps: "NPS", csat: "CSAT", ces: "CES", pmf: "PMF" };
 
 /** "champion_left" as "champion left": a name that an export uses for a kind; any other text as it is. */
 export const kindInWords = (text: string): string =>

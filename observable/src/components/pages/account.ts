@@ -514,7 +514,15 @@ function timeline(a: AccountDetail, release: Release): readonly Node[] {
             },
             {
               name: "More",
-              text: (r) => outside(r.detail.split(", ").map(kindInWords).join(", "), 300),
+              text: (r) =>
+                outside(
+                  r.detail
+                    .replace(/\bcsat (?=\d)/, "CSAT ")
+                    .split(", ")
+                    .map(kindInWords)
+                    .join(", "),
+                  300,
+                ),
               value: (r) => r.detail,
             },
           ],

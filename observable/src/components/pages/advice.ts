@@ -2,7 +2,7 @@ import { html } from "htl";
 import { around, intervals } from "../charts/intervals.js";
 import { pairLine } from "../charts/pair-line.js";
 import { type Column, figure, tableWithCsv } from "../figure.js";
-import { count, date, missing, onHundred, percent, signedPairs, times } from "../format.js";
+import { count, date, missing, onHundred, percent, plural, signedPairs, times } from "../format.js";
 import { paragraph } from "../prose.js";
 import type { Kpi, Statement } from "../rows.js";
 import type { Folklore, Gate, KpiCount, ScorecardVersion, WeightHumility } from "../rows-evidence.js";
@@ -97,7 +97,13 @@ function folklore({ folklore: rows, scorecard: cards }: AdviceData): HTMLElement
           title: "What following the advice changes",
           subtitle:
             "pairs of 100 in the right order, first against second, on the same account-months; dot with 95 % interval",
-          alt: named.map((r) => `${r.label}: ${signedPairs(r.difference)} of 100 pairs.`).join(" "),
+          alt: named
+            .filter(({ difference }) => difference !== null)
+            .map(
+              (r) =>
+                `${r.label}: ${signedPairs(r.difference)} of 100 pairs (${signedPairs(r.difference_low)} to ${signedPairs(r.difference_high)}).`,
+            )
+            .join(" "),
           chart: lines.every(({ value }) => value === null)
             ? null
             : (width) =>
@@ -144,7 +150,7 @@ function howMany({ kpi_count: rows, kpi: kpis }: AdviceData): HTMLElement {
         first === undefined
           ? "of 100 pairs of like accounts, how many stood in the right order"
           : `of 100 pairs of like accounts, how many stood in the right order, on account-months from ${date(first.tested_from)} on that no model had seen; 95 % intervals; ${count(first.n_churned)} churned accounts`,
-      alt: drawn.map((r) => `${r.label} KPIs: ${onHundred(r.auc)} of 100.`).join(" "),
+      alt: drawn.map((r) => `${plural(r.k, "KPI")}: ${onHundred(r.auc)} of 100.`).join(" "),
       chart:
         drawn.length === 0
           ? null

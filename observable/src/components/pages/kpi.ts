@@ -167,7 +167,7 @@ function leadFigure({ leads }: KpiDetail, kpi: Kpi, release: Release): HTMLEleme
   return figure({
     title: "How early it shows",
     subtitle: `months before the decision, leavers beside like accounts that stayed; ${statementNote}`,
-    alt: drawn.map((r) => `${r.label} months before: ${onHundred(r.auc)} of 100.`).join(" "),
+    alt: drawn.map((r) => `${plural(r.months_before, "month")} before: ${onHundred(r.auc)} of 100.`).join(" "),
     chart: (width) => pairLine(rows, { width, label: "months before the decision", connect: true }),
     ...finding(leadSentence(kpi, leads, release)),
     table: { name: `${kpi.kpi}-lead-time`, rows, columns: pairColumns("Months before") },

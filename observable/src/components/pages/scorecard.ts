@@ -82,7 +82,7 @@ export function scorecardPage(
     ${besides(of(data.differences), card)}
     ${isProbability(card.purpose) ? calibration(of(data.calibrations)) : noCalibration(card)}
     ${overTime(of(data.decays)[0], data, version, notes)}
-    ${weights(data, version)}
+    ${weights(data, card)}
     ${leaveOneOut(of(data.leftOut), card, release)}
     ${plays(of(data.plays), card)}
     ${findings(of(data.lint), card)}
@@ -246,6 +246,12 @@ function ranking(tests: readonly ScorecardTest[], whole: ScorecardTest | undefin
   );
 }
 
+/** "-3.3 of 100 pairs (-4.9 to -1.8)": what a dot and its line say. */
+const inWords = (l: { readonly value: number | null; readonly low: number | null; readonly high: number | null }) =>
+  l.value === null || l.low === null || l.high === null
+    ? "not known"
+    : `${l.value.toFixed(1)} of 100 pairs (${l.low.toFixed(1)} to ${l.high.toFixed(1)})`;
+
 /** Beside the simple score, other cards, and other versions of its own. */
 function besides(rows: readonly ScorecardDifference[], card: ScorecardCard): HTMLElement | null {
   if (card.scorecard === "naive_baseline") return null;
@@ -286,7 +292,7 @@ function besides(rows: readonly ScorecardDifference[], card: ScorecardCard): HTM
       id: "beside",
       title: "Difference on the same account-months",
       subtitle: "pairs of 100 that this score has in the right order beyond the other; dot with 90 % interval, paired",
-      alt: lines.map((l) => `${l.label}: ${l.value?.toFixed(1) ?? "unknown"}.`).join(" "),
+      alt: lines.map((l) => `Beside ${l.label}: ${inWords(l)}.`).join(" "),
       chart: lines.every(({ value }) => value === null)
         ? null
         : (width) =>
@@ -443,15 +449,17 @@ function overTime(
 }
 
 /** What history would weigh, and how firmly it can say so. */
-function weights(data: ScorecardDetail, version: number): HTMLElement | null {
-  const rows = data.suggested.filter((s) => s.version === version);
-  const humility = data.humility.find((h) => h.version === version);
+function weights(data: ScorecardDetail, card: ScorecardCard): HTMLElement | null {
+  const rows = data.suggested.filter((s) => s.version === card.version);
+  const humility = data.humility.find((h) => h.version === card.version);
   if (rows.length === 0 && humility === undefined) return null;
   const [first] = rows;
   const named = rows.map((r) => ({ ...r, label: r.label ?? r.kpi }));
   return section(
     "What history would weigh",
-    first?.sentence === undefined || first.sentence === null ? null : paragraph([first.sentence]),
+    first?.sentence === undefined || first.sentence === null
+      ? null
+      : paragraph([first.sentence.replace(card.scorecard, () => `"${card.label}"`)]),
     humility === undefined ? null : paragraph(humilitySentence(humility)),
     rows.length === 0
       ? null
@@ -501,7 +509,7 @@ function leaveOneOut(rows: readonly ScorecardLeftOut[], card: ScorecardCard, rel
       id: "left-out",
       title: "The score without one of its KPIs",
       subtitle: `pairs of 100 that are in the right order without it, less those with it, on ${months}; dot with 95 % interval, paired`,
-      alt: lines.map((l) => `Without ${l.label}: ${l.value === null ? "unknown" : l.value.toFixed(1)}.`).join(" "),
+      alt: lines.map((l) => `Without ${l.label}: ${inWords(l)}.`).join(" "),
       chart: lines.every(({ value }) => value === null)
         ? null
         : (width) =>
