@@ -10,6 +10,7 @@ import {
   bandMark,
   type Hierarchy,
   type HierarchyIssue,
+  kindInWords,
   moneyValue,
   outside,
   outsideLine,
@@ -259,7 +260,16 @@ function promoters(data: AccountsData, release: Release): readonly Node[] {
         rows: shown,
         columns: [
           { name: "Account", text: (r) => accountLink(r, "accounts/"), value: (r) => r.name ?? r.account_id },
-          { name: "Person", text: (r) => outside(r.user_id, 40), value: (r) => r.user_id },
+          // Many surveys are known by account alone.
+          ...(rows.some(({ user_id }) => user_id !== null)
+            ? [
+                {
+                  name: "Person",
+                  text: (r: (typeof rows)[number]) => outside(r.user_id, 40),
+                  value: (r: (typeof rows)[number]) => r.user_id,
+                },
+              ]
+            : []),
           { name: "Answer", text: (r) => `${points(r.score)}, ${r.kind}`, value: (r) => r.score, isNumber: true },
           { name: "On", text: (r) => shortDate(r.answered_on), value: (r) => r.answered_on },
           {
@@ -285,7 +295,7 @@ function responses(rows: readonly ResponseRate[], release: Release): readonly No
     filtered(
       rows,
       [
-        { name: "survey", label: "Survey", all: "all surveys", value: (r) => r.kind },
+        { name: "survey", label: "Survey", all: "all surveys", value: (r) => r.kind, text: kindInWords },
         { name: "by", label: "By", all: "all, campaign and stage", value: (r) => r.by_what },
       ],
       (shown) =>
@@ -294,7 +304,7 @@ function responses(rows: readonly ResponseRate[], release: Release): readonly No
           label: "Response rates",
           rows: shown,
           columns: [
-            { name: "Survey", text: (r) => outside(r.kind, 40), value: (r) => r.kind },
+            { name: "Survey", text: (r) => outside(kindInWords(r.kind), 40), value: (r) => r.kind },
             { name: "By", text: (r) => r.by_what },
             { name: "Part", text: (r) => outside(r.part, 60), value: (r) => r.part },
             { name: "Answered", text: (r) => percent(r.rate), value: (r) => r.rate, isNumber: true },
