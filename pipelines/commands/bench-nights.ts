@@ -196,6 +196,7 @@ async function measureNight(folder: string, state: string, night: number, mornin
   for (const part of [
     "releases",
     "store/rollup",
+    "store/staging",
     "store/features",
     "store/looks",
     "store/repeats",
@@ -274,7 +275,7 @@ export function describeNights(nights: readonly Night[]): string {
       releases: mid(group, ({ releases }) => releases),
       "releases MB": mid(group, ({ disk_mb: mb }) => mb.releases ?? 0),
       "remembered MB": mid(group, ({ disk_mb: mb }) =>
-        ["store/rollup", "store/features", "store/looks", "store/repeats", "store/bundles"].reduce(
+        ["store/staging", "store/rollup", "store/features", "store/looks", "store/repeats", "store/bundles"].reduce(
           (sum, part) => sum + (mb[part] ?? 0),
           0,
         ),

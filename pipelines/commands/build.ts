@@ -18,7 +18,7 @@ import { stagingNodes } from "../load/stage.ts";
 import { fingerprint, layerOf, leadingTo, producesOf, sortNodes, unreadAfter } from "../models/graph.ts";
 import { readModels } from "../models/header.ts";
 import type { Model, Node } from "../models/model.ts";
-import { type RememberedRun, runRemembered } from "../models/remember.ts";
+import { type KeptRun, type RememberedRun, runKept, runRemembered } from "../models/remember.ts";
 import { type RunResult, runNodes } from "../models/run.ts";
 import { portfolioNodes } from "../portfolio/nodes.ts";
 import { martNodes } from "../publish/marts.ts";
@@ -141,6 +141,8 @@ export interface Warehouse {
   readonly nodes: readonly Node[];
   readonly audits: RunResult["audits"];
   readonly rolled: RollUpResult;
+  /** Tables of staging that the next run may take over. */
+  readonly staged: readonly string[];
   /** Months of features that the next run may take over. */
   readonly remembered: readonly string[];
   /** Looks at past month starts that it may take over. */
@@ -178,7 +180,10 @@ export async function buildWarehouse(
     })}`,
   );
 
-  const staged = await watch.timed("stage", counted(database, staging, log));
+  const staged = await watch.timed("stage", async (note): Promise<KeptRun> => {
+    if (depth === "release") return keepStaging({ database, staging, state, prints, full, log, note });
+    return { ...(await counted(database, staging, log)(note)), reused: new Set(), files: [] };
+  });
   const rolled = await watch.timed("roll up usage", async (note) => {
     const result = await rollUp({ database, book, load, state, log, usage, full });
     note(`${result.builtMonths} months built, ${result.reusedMonths} reused`);
@@ -187,7 +192,7 @@ export async function buildWarehouse(
 
   const results: RunResult[] = [staged];
   await createRunTables(database);
-  await recordRun(database, staged, prints);
+  await recordRun(database, staged, prints, { reused: staged.reused });
   await recordRollUps(database, laid.rollUps, rolled, prints);
   const remembered: string[] = [];
   const views: string[] = [];
@@ -204,7 +209,7 @@ export async function buildWarehouse(
       const result = await watch.timed(layer, (note) =>
         rememberFeatures({ database, nodes, group, state, params, rolled, full, engine, log, note }),
       );
-      await recordRun(database, result, prints, result.months);
+      await recordRun(database, result, prints, { months: result.months });
       results.push(result);
       remembered.push(...result.files);
       views.push(...result.views);
@@ -226,6 +231,7 @@ export async function buildWarehouse(
     nodes: [...staging, ...nodes],
     audits: results.flatMap((result) => result.audits),
     rolled,
+    staged: staged.files,
     remembered,
     looks,
     duckdbVersion: engine,
@@ -433,7 +439,7 @@ async function recordRun(
   database: Database,
   result: RunResult,
   prints: ReadonlyMap<string, string>,
-  months?: RememberedRun["months"],
+  { reused, months }: Partial<Pick<KeptRun, "reused"> & Pick<RememberedRun, "months">> = {},
 ): Promise<void> {
   const runs = result.runs.flatMap(({ name, tables, ms }) =>
     tables.map((table) =>
@@ -442,7 +448,7 @@ async function recordRun(
         prints.get(name) ?? null,
         table.rowCount,
         Math.round(ms),
-        months?.get(name)?.built === 0,
+        reused?.has(name) === true || months?.get(name)?.built === 0,
         months?.get(name)?.built ?? null,
         months?.get(name)?.reused ?? null,
       ]
@@ -466,6 +472,31 @@ async function recordRollUps(
     [view, prints.get(view) ?? null, null, 0, built === 0, built, reused].map(literal).join(", "),
   );
   await database.run(`insert into meta.model_run values (${rows.join("), (")})`);
+}
+
+/** The staging tables, with those of earlier runs that would come out the same. */
+async function keepStaging(work: {
+  readonly database: Database;
+  readonly staging: readonly Node[];
+  readonly state: string;
+  readonly prints: ReadonlyMap<string, string>;
+  readonly full: boolean;
+  readonly log: Log;
+  readonly note: (text: string) => void;
+}): Promise<KeptRun> {
+  const { database, staging, state, prints, full, log, note } = work;
+  const result = await runKept({
+    database,
+    nodes: staging,
+    prints,
+    folder: join(state, "store", "staging"),
+    full,
+    log,
+    now: () => performance.now(),
+    progress: (done) => note(progressText(done, staging.length)),
+  });
+  note(`${staging.length} models, ${result.reused.size} reused`);
+  return result;
 }
 
 /** The features, with the months of earlier runs that would come out the same. */

@@ -389,7 +389,12 @@ async function writeRelease(work: {
     ...(options.asOf === undefined ? {} : { as_of_given: true }),
     definitions_sha256: definitions.sha256,
     kpis: definitions.kpiRecords,
-    store: { ...warehouse.rolled.store, features: warehouse.remembered, looks: warehouse.looks },
+    store: {
+      ...warehouse.rolled.store,
+      staging: warehouse.staged,
+      features: warehouse.remembered,
+      looks: warehouse.looks,
+    },
     scorecards: [
       ...known,
       ...recordOf(definitions.cards).filter(

@@ -407,7 +407,7 @@ export async function scrubStore(book: Book, state: string, now: Date): Promise<
 
 /** What is made of the rows of the store: the next build makes it again. It goes first, so that none of it outlives its rows. */
 export async function dropMade(store: string): Promise<void> {
-  for (const made of ["rollup", "features", "looks", "repeats", "bundles"])
+  for (const made of ["staging", "rollup", "features", "looks", "repeats", "bundles"])
     await rm(join(store, made), { recursive: true, force: true });
 }
 

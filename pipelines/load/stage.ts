@@ -36,7 +36,7 @@ export async function stagingNodes(book: Book, load: LoadResult): Promise<readon
   const staged = [...entities.values()]
     .filter(({ id, kind }) => id !== "usage_event" && kind !== "map")
     .map((entity) =>
-      entity.kind === "hand" ? handWritten(book, entity.id, load.deliveries) : stateOrFact(book, entity),
+      entity.kind === "hand" ? handWritten(book, entity.id, load.deliveries) : stateOrFact(book, load, entity),
     );
   return [
     ...raw,
@@ -408,7 +408,7 @@ left join staging.range_day as placed
   and placed.event_day is not distinct from ${day}`;
 
 /** The staging table of one entity. */
-function stateOrFact(book: Book, entity: Entity): Model {
+function stateOrFact(book: Book, load: LoadResult, entity: Entity): Model {
   const sources = sourcesOf(book, entity);
   const isState = entity.kind === "state";
   const hasAccount = entity.columns.some(({ name }) => name === "account_id");
@@ -485,6 +485,10 @@ function stateOrFact(book: Book, entity: Entity): Model {
   from dated
 )`);
   if (hasSnapshot) {
+    // Not from meta.delivery: a night that brings nothing of this entity leaves the statement as it is, and its rows are taken over.
+    ctes.push(`snapshot_delivery as (
+${snapshotDeliveries(load, entity)}
+)`);
     ctes.push(`compared as (
   select
     *,
@@ -512,7 +516,7 @@ version as (
     lasting.*,
     case when lasting._mode = 'snapshot' then cast(following.delivered_at as date) + 1${hasRange ? " else lasting.replaced_on" : ""} end as ended_visible_on
   from lasting
-  left join meta.delivery as following
+  left join snapshot_delivery as following
     on following.source = lasting._source and following.delivery_no = lasting.last_no + 1
   where lasting.nth_in_version = 1
 )`);
@@ -560,7 +564,6 @@ version as (
   const depends = [
     `raw.${entity.id}`,
     ...(hasVia ? ["staging.account_identity"] : []),
-    ...(hasSnapshot ? ["meta.delivery"] : []),
     ...(hasRange ? ["staging.range_day"] : []),
     ...(hasRates ? ["staging.rate"] : []),
     ...(hasRefTime ? ["staging.subscription"] : []),
@@ -580,6 +583,19 @@ from visible
 where superseded_on is null or visible_on < superseded_on`,
   );
 }
+
+/** The deliveries of an entity's sources, with their numbers: what a version ends by. */
+const snapshotDeliveries = (load: LoadResult, entity: Entity): string =>
+  values(
+    [
+      ["source", "varchar"],
+      ["delivery_no", "bigint"],
+      ["delivered_at", "timestamp"],
+    ],
+    load.deliveries
+      .filter((delivery) => delivery.entity === entity.id)
+      .map(({ source, no, delivered_at }) => [source, no, timestampText(delivered_at)]),
+  );
 
 function stagedColumns(book: Book, entity: Entity): readonly StagedColumn[] {
   const keys = new Set(["account_id", "parent_id", ...entity.key, ...sourcesOf(book, entity).flatMap(keyOf)]);

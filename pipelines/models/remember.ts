@@ -1,5 +1,9 @@
 /**
- * Features by account and snapshot, remembered month by month, the newest snapshot apart. Point in time makes the past immutable: a month of
+ * What a night takes over from the nights before, as Parquet named by a hash of everything that it is made of.
+ *
+ * Whole tables ({@link runKept}): one whose fingerprint is that of a kept file is read from there.
+ *
+ * Features by account and snapshot ({@link runRemembered}), month by month, the newest snapshot apart. Point in time makes the past immutable: a month of
  * snapshots is what its statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and
  * built again only when one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds
  * that month alone. The newest snapshot is that of the day: it goes tomorrow, and takes no others with it.
@@ -135,6 +139,53 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
     await part.close();
   }
   return { runs, audits, months: counts, files, views };
+}
+
+export interface KeepOptions
+  extends Pick<RememberOptions, "database" | "folder" | "full" | "log" | "now" | "progress"> {
+  /** Sorted. */
+  readonly nodes: readonly Node[];
+  /** Node -> its fingerprint: equal ones mean equal rows. */
+  readonly prints: ReadonlyMap<string, string>;
+}
+
+export interface KeptRun extends RunResult {
+  /** The nodes whose rows were there. */
+  readonly reused: ReadonlySet<string>;
+  /** The files behind this run, by name. */
+  readonly files: readonly string[];
+}
+
+/** Where the rows of views come from is kept already, and a table of given values is there as soon as it is read. */
+const isKept = (node: Node): boolean => node.kind === "table" && node.depends.length > 0;
+
+/** As {@link runNodes}, with the tables of earlier runs in place of what would come out the same. */
+export async function runKept(options: KeepOptions): Promise<KeptRun> {
+  const { database, nodes, prints, folder, full, log, now } = options;
+  await mkdir(folder, { recursive: true });
+  await removeUnfinished(folder);
+  const runs: NodeRun[] = [];
+  const audits: RunResult["audits"][number][] = [];
+  const reused = new Set<string>();
+  const files: string[] = [];
+  for (const [done, node] of nodes.entries()) {
+    const path = join(folder, `${node.name}-${prints.get(node.name)?.slice(0, 16)}.parquet`);
+    const isThere = isKept(node) && !full && existsSync(path);
+    const taken = isThere ? ({ ...node, sql: `select * from read_parquet(${literal(path)})` } as Model) : node;
+    const result = await runNodes(database, [taken], log, now);
+    runs.push(...result.runs);
+    audits.push(...result.audits);
+    options.progress?.(done + 1);
+    if (!isKept(node)) continue;
+    files.push(basename(path));
+    if (isThere) {
+      reused.add(node.name);
+      continue;
+    }
+    await database.run(`copy ${node.name} to ${literal(`${path}.tmp`)} (format parquet)`);
+    await rename(`${path}.tmp`, path);
+  }
+  return { runs, audits, reused, files };
 }
 
 const listOf = (paths: readonly string[]): string => `[${paths.map(literal).join(", ")}]`;

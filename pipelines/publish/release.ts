@@ -81,6 +81,8 @@ export interface Manifest {
     readonly user_day: readonly string[];
     /** Only where a KPI reads the latest quantity of usage. */
     readonly account_last?: readonly string[];
+    /** Tables of staging that the next refresh may take over: names below `store/staging/`. */
+    readonly staging?: readonly string[];
     /** Months of features that the next refresh may take over: names below `store/features/`. */
     readonly features?: readonly string[];
     /** Verdicts as of past month starts that the next refresh may take over: names below `store/looks/`. */
@@ -277,11 +279,15 @@ export async function removeOtherReleases(state: string): Promise<readonly strin
   return others;
 }
 
-/** Removes the roll-ups and months of features that no release names: a later night's replaced them. */
+/** Removes the tables, roll-ups and months of features that no release names: a later night's replaced them. */
 export async function sweepStore(state: string): Promise<void> {
   const stores = (await listReleases(state)).map(({ manifest: { store } }) => store);
   const rollUps = stores.flatMap((store) => [...store.account_day, ...store.user_day, ...(store.account_last ?? [])]);
   await sweepFolder(join(state, "store", "rollup"), rollUps);
+  await sweepFolder(
+    join(state, "store", "staging"),
+    stores.flatMap((store) => store.staging ?? []),
+  );
   await sweepFolder(
     join(state, "store", "features"),
     stores.flatMap((store) => store.features ?? []),

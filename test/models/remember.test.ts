@@ -10,10 +10,10 @@ import { projectRoot } from "../../pipelines/lib/files.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
 import { rollUp } from "../../pipelines/load/rollup.ts";
 import { stagingNodes } from "../../pipelines/load/stage.ts";
-import { layerOf, producesOf, sortNodes } from "../../pipelines/models/graph.ts";
+import { fingerprint, layerOf, producesOf, sortNodes } from "../../pipelines/models/graph.ts";
 import { readModels } from "../../pipelines/models/header.ts";
 import type { Model } from "../../pipelines/models/model.ts";
-import { runRemembered } from "../../pipelines/models/remember.ts";
+import { runKept, runRemembered } from "../../pipelines/models/remember.ts";
 import { runNodes } from "../../pipelines/models/run.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { type TestBook, testBook } from "../loading.ts";
@@ -189,5 +189,77 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
     const full = await build(made, folder, day(156), true);
     expect(full.months["features.usage_window"]).toEqual({ built: 7, reused: 0 });
     expect(full.built).toEqual([]);
+  });
+});
+
+describe("staging tables remembered whole", { timeout: 300_000 }, () => {
+  let made: TestBook;
+  let folder: string;
+
+  /** Builds staging with what is kept, and from nothing; the rows must not differ. The tables that were taken over. */
+  async function night(full = false): Promise<readonly string[]> {
+    const load = await made.load("2024-12-01T00:00:00Z");
+    const nodes = sortNodes(await stagingNodes(await made.read(), load), new Set());
+    const prints = fingerprint(nodes, {}, "test", new Map());
+    const macros = await readFile(join(projectRoot, "sql", "warehouse", "00_macros.sql"), "utf8");
+    const rows: Rows[] = [];
+    let reused: readonly string[] = [];
+    for (const isKept of [true, false]) {
+      const database = await Database.open({ path: ":memory:", threads: 2 });
+      try {
+        await database.run(macros);
+        const run = { database, nodes, prints, folder, full, log: silentLog, now: () => 0 };
+        if (isKept) reused = [...(await runKept(run)).reused].sort();
+        else await runNodes(database, nodes, silentLog, () => 0);
+        const found: Record<string, readonly unknown[]> = {};
+        for (const { name } of nodes.filter((node) => node.kind === "table")) {
+          const types = await database.describe(`select * from ${name}`);
+          found[name] = [...types, ...(await database.query(`select * from ${name} order by all`))];
+        }
+        rows.push(found);
+      } finally {
+        database.close();
+      }
+    }
+    expect(rows[0]).toEqual(rows[1]);
+    return reused;
+  }
+
+  const accounts = (names: readonly string[]): string =>
+    ["account_id,name,created_at", ...names.map((name) => `${name[0]},${name},2024-01-01`), ""].join("\n");
+
+  beforeAll(async () => {
+    made = await testBook(`${sources}
+accounts: { entity: account, files: "accounts_*.csv", mode: snapshot, key: [account_id], delivered: { from: file_name, pattern: "accounts_{date}.csv" } }`);
+    folder = await mkdtemp(join(tmpdir(), "assay-staging-"));
+    await made.write("usage_1.csv", usageOf(0, 30));
+    await made.write("tickets_1.csv", ticketsOf([2, 6]));
+    await made.write("accounts_2024-02-01.csv", accounts(["a1", "b1"]));
+  });
+  afterAll(async () => {
+    await made.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("takes over what nothing new reaches", async () => {
+    expect(await night()).toEqual([]);
+    const all = await night();
+    expect(all).toContain("staging.account");
+    expect(all).toContain("staging.unmatched_id");
+
+    await made.write("tickets_2.csv", ticketsOf([9]));
+    const withTickets = await night();
+    expect(withTickets).toContain("staging.account");
+    expect(withTickets).not.toContain("staging.ticket");
+    expect(withTickets).not.toContain("staging.unmatched_id");
+
+    // A version ends by the delivery after it: a dump reaches its own table, and what names accounts.
+    await made.write("accounts_2024-03-01.csv", accounts(["a2"]));
+    const withAccounts = await night();
+    expect(withAccounts).toContain("staging.ticket");
+    expect(withAccounts).not.toContain("staging.account");
+
+    expect(await night(true)).toEqual([]);
+    expect(await night()).toEqual(all);
   });
 });
