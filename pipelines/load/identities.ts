@@ -157,23 +157,32 @@ export function unmatchedIds(book: Book, deliveries: readonly Delivery[]): Model
       entity.id !== "account_key" &&
       entity.columns.some(({ name }) => name === "account_id"),
   );
-  // Of usage the ids alone are looked at first: each of its rows is read in full only where one of them leads nowhere.
+  // The ids alone are looked at first: rows are read in full only of one that may lead nowhere. Of usage without what stands beside each row.
   const usage = Object.entries(book.sources).flatMap(([id, source]) => {
     const own = deliveries.filter((delivery) => delivery.source === id);
     if (source.entity !== "usage_event" || own.length === 0) return [];
-    return `  select distinct account_id as ref
-  from ${rowsOf(own)} as row
-  where not exists (select 1 from settled as s where s.via = ${literal(viaOf(source) ?? "")} and s.ref = row.account_id)`;
+    return `  select ${literal(viaOf(source) ?? "")} as via, account_id as ref from ${rowsOf(own)} group by account_id`;
   });
+  const others = used
+    .filter(({ id }) => id !== "usage_event")
+    .map(({ id }) => `  select coalesce(_via, '') as via, account_id as ref from raw.${id} group by all`);
+  const refs = [...usage, ...others];
   const unsettled =
-    usage.length === 0 ? "  select cast(null as varchar) as ref where false" : usage.join("\n  union\n");
+    refs.length === 0
+      ? "  select cast(null as varchar) as via, cast(null as varchar) as ref where false"
+      : `  select distinct via, ref
+  from (
+${refs.join("\n  union all\n")}
+  ) as given
+  where ref is not null
+    and not exists (select 1 from settled as s where s.via = given.via and s.ref = given.ref)`;
   const parts = used.map((entity) => {
     const days = entity.eventColumns.map((name) => `cast(${quoteIdentifier(name)} as date)`);
     const day = days.length === 0 ? "cast(null as date)" : days.length === 1 ? days[0] : `least(${days.join(", ")})`;
     return `  select _source as source, _via as via, account_id as ref, ${day} as on_day, count(*) as n_rows
   from raw.${entity.id} as row
-  where row.account_id is not null${entity.id === "usage_event" ? "\n    and row.account_id in (select ref from unsettled_usage)" : ""}
-    and not exists (select 1 from settled as s where s.via = coalesce(row._via, '') and s.ref = row.account_id)
+  where row.account_id in (select ref from unsettled)
+    and exists (select 1 from unsettled as u where u.via = coalesce(row._via, '') and u.ref = row.account_id)
   group by all`;
   });
   const none = `  select cast(null as varchar) as source, cast(null as varchar) as via, cast(null as varchar) as ref,
@@ -192,7 +201,6 @@ export function unmatchedIds(book: Book, deliveries: readonly Delivery[]): Model
     params: [],
     audits: parseAudits("staging.unmatched_id", "not_null(source, ref, n_rows)", "load/identities.ts"),
     portable: false,
-    // Nearly every row has a settled id: they are left out before anything is counted by day.
     sql: `with known_account as (
   select account_id from staging.account where account_id is not null
   union
@@ -207,7 +215,7 @@ settled as (
   group by via, ref
   having count(*) = 1 and bool_and(account_id is not null and from_on = ${always} and to_on = ${never})
 ),
-unsettled_usage as (
+unsettled as (
 ${unsettled}
 ),
 day_of_id as (

@@ -442,16 +442,17 @@ async function droppedOf(
   database: Database,
   repeats: string | null,
 ): Promise<{ readonly months: ReadonlyMap<string, string>; readonly days: ReadonlyMap<string, string> }> {
-  const by = async (unit: "month" | "day"): Promise<ReadonlyMap<string, string>> => {
-    if (repeats === null) return new Map();
-    const rows = await database.query<{ seen_on: string; digest: string }>(
-      `select cast(date_trunc('${unit}', visible_on) as date) as seen_on,
-         md5(string_agg(file || ':' || row_number, ',' order by file, row_number)) as digest
-       from read_parquet(${literal(repeats)}) group by seen_on order by seen_on`,
-    );
-    return new Map(rows.map(({ seen_on, digest }) => [seen_on, digest]));
-  };
-  return { months: await by("month"), days: await by("day") };
+  if (repeats === null) return { months: new Map(), days: new Map() };
+  const rows = await database.query<{ day: string; digest: string }>(
+    `select visible_on as day, md5(string_agg(file || ':' || row_number, ',' order by file, row_number)) as digest
+     from read_parquet(${literal(repeats)}) group by day order by day`,
+  );
+  const months = new Map<string, string>();
+  for (const { day, digest } of rows) {
+    const month = `${day.slice(0, 7)}-01`;
+    months.set(month, sha256(`${months.get(month) ?? ""} ${day} ${digest}`));
+  }
+  return { months, days: new Map(rows.map(({ day, digest }) => [day, digest])) };
 }
 
 async function build(
