@@ -390,9 +390,15 @@ function seenUserDays(part: Part, isReplaced: IsReplaced): AnyQuery {
 const goneOf = (eb: AnyBuilder, part: Part, isReplaced: IsReplaced): AliasableExpression<unknown> =>
   part.window_days === null && !isReplaced ? (eb.val(never) as AliasableExpression<unknown>) : seenUntil(eb, "gone");
 
+/** Leaves out the days that no snapshot of the calendar sees: most of what a calendar of a few days reads. */
+const onlySeen = (query: AnyQuery, part: Part, isReplaced: IsReplaced): AnyQuery =>
+  part.window_days === null && !isReplaced
+    ? query
+    : query.where((eb: AnyBuilder) => eb("seen.snapshot_date", "<", goneOf(eb, part, isReplaced)));
+
 /** Per account and user the intervals of snapshots that see a day of use; of those with one start only the longest. */
 const userIntervals = (part: Part, isReplaced: IsReplaced): AnyQuery =>
-  seenUserDays(part, isReplaced)
+  onlySeen(seenUserDays(part, isReplaced), part, isReplaced)
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref("used.user_id").as("item"),
@@ -418,7 +424,7 @@ function itemIntervals(group: Group, part: Part, item: "event" | "activity_date"
     eb.ref("used.visible_on"),
   );
   const ended = window === null && !isReplaced ? query : joinSeenUntil(query, "gone", leavesOn(isReplaced, window));
-  return onlyRead(ended, group, [part])
+  return onlySeen(onlyRead(ended, group, [part]), part, isReplaced)
     .select((eb: AnyBuilder) => [
       "used.account_id",
       eb.ref(`used.${item}`).as("item"),

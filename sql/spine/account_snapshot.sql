@@ -44,10 +44,15 @@ with
       and contract.started_on <= active.snapshot_date
     where contract.is_trial is not true
   ),
-  contract_in_force as (
-    select *
+  last_end as (
+    select account_id, snapshot_date, max(known_end_on) as known_end_on
     from contract_visible
-    qualify known_end_on = max(known_end_on) over (partition by account_id, snapshot_date)
+    group by account_id, snapshot_date
+  ),
+  contract_in_force as (
+    select contract_visible.*
+    from contract_visible
+    join last_end using (account_id, snapshot_date, known_end_on)
   ),
   contract_sum as (
     select

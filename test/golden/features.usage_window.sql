@@ -75,6 +75,7 @@ with
     where
       used.account_id is not null
       and used.user_id is not null
+      and seen.snapshot_date < coalesce(gone.snapshot_date, date '9999-12-31')
     group by
       used.account_id,
       used.user_id,
