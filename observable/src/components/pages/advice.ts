@@ -167,7 +167,7 @@ function howMany({ kpi_count: rows, kpi: kpis }: AdviceData): HTMLElement {
     drawn.length === 0
       ? null
       : caption(
-          "Spread: the standard deviation of an equal-weight score of that many KPIs, in units of one KPI. The smaller, the more alike accounts look. From the first KPI without an early warning on, the order of adding is chance.",
+          "Early warnings are counted here as the earlier months showed them; the page of KPIs judges all of history. Spread: the standard deviation of an equal-weight score of that many KPIs, in units of one KPI. The smaller, the more alike accounts look. From the first KPI without an early warning on, the order of adding is chance.",
         ),
   );
 }
