@@ -21,22 +21,12 @@ export interface SignOff {
  * date, whichever is later: a release that has stood still does not keep a sign-off alive.
  */
 export async function signOffs(query: Query, now: Date): Promise<readonly SignOff[]> {
-  if (!(await hasAuditTables(query))) return [];
   return query(
     `select m.scorecard, m.version, m.validated_on, m.validated_by, m.valid_until,
        m.valid_until <= greatest(r.as_of, date ${literal(isoDate(now))}) as is_expired
      from marts.scorecard as m cross join meta.release as r
      where m.is_current and m.validated_on is not null order by m.assign_order`,
   );
-}
-
-/** False for a release that an earlier version of Assay built: it lacks the tables that are read here. */
-export async function hasAuditTables(query: Query): Promise<boolean> {
-  const [found] = await query<{ n: number }>(
-    `select count(*) as n from information_schema.columns
-     where table_schema = 'marts' and (table_name = 'scorecard' and column_name = 'sign_off' or table_name = 'scorecard_lint' and column_name = 'rule')`,
-  );
-  return found?.n === 2;
 }
 
 export async function signOffSection(query: Query, now: Date): Promise<AuditSection> {
@@ -91,10 +81,6 @@ const answers = ["missed", "false_alarm", "unforeseeable", "rescued", "expected"
 export async function surpriseSection(query: Query): Promise<AuditSection> {
   const title = "Surprises";
   const fine = "no green churner and no chronic red";
-  const [known] = await query<{ n: number }>(
-    "select count(*) as n from information_schema.tables where table_schema = 'validation' and table_name = 'surprise'",
-  );
-  if (known === undefined || known.n === 0) return { id: "surprises", title, fine, findings: [] };
   const counts = await query<{ kind: string; n: number; n_answered: number }>(
     "select kind, n, n_answered from validation.surprise_rate where n > 0 order by kind",
   );

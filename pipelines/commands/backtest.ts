@@ -182,12 +182,6 @@ export interface BacktestOptions extends BookOptions {
 export async function backtest(context: Context, name: string, options: BacktestOptions): Promise<void> {
   const bench = await openWorkbench(context, name, options);
   try {
-    if (!bench.tables.has("validation.scorecard_capacity")) {
-      throw usageError(
-        `the release of ${bench.book.book} was built by an earlier version of Assay, which tested no scorecards on history`,
-        `run 'npx assay refresh ${name}' first`,
-      );
-    }
     const answer = await readBacktest(bench, options);
     context.print(options.json ? JSON.stringify(answer, null, 2) : describeBacktest(answer));
     const expired = (await signOffs(bench.database.query, context.now())).filter(({ is_expired }) => is_expired);

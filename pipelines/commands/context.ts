@@ -51,7 +51,7 @@ export async function openRelease(
 }
 
 /** A table or column that this version of Assay reads and the one that built the release did not make: not a bug, but work for a refresh. */
-function ofAnotherVersion(error: unknown, { manifest }: Release, name: string): unknown {
+export function ofAnotherVersion(error: unknown, { manifest }: Release, name: string): unknown {
   const isAbsent = error instanceof Error && /^(Catalog|Binder) Error/.test(error.message);
   if (!isAbsent || manifest.assay_version === assayVersion) return error;
   return Object.assign(

@@ -13,7 +13,7 @@ import { draftOf, readDraft } from "../scores/draft.ts";
 import type { Bounding } from "../scores/reach.ts";
 import { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type BookOptions, type Context, openBook } from "./context.ts";
+import { type BookOptions, type Context, ofAnotherVersion, openBook } from "./context.ts";
 
 /**
  * A release with room to try something: a database in memory, in which every table of the release is a view under its own
@@ -41,6 +41,7 @@ export async function openWorkbench(context: Context, name: string, options: Boo
   const { release, database } = await openCurrent(state, book.book, name, async (release) => ({
     release,
     database: await Database.open({
+      failed: (error) => ofAnotherVersion(error, release, name),
       path: ":memory:",
       allowedDirectories: [release.folder],
       prepare: [`attach ${literal(join(release.folder, "warehouse.duckdb"))} as release (read_only)`],

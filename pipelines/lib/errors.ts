@@ -22,14 +22,16 @@ export const refusedError = (message: string, hint?: string): AssayError => new 
  */
 export function machineError(error: unknown): AssayError | null {
   if (error instanceof AssayError) return error;
-  const { code, path } = (error ?? {}) as { readonly code?: unknown; readonly path?: unknown };
+  const { code, path, dest } = (error ?? {}) as Readonly<Record<"code" | "path" | "dest", unknown>>;
   const text = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+  // Of a copy it is the target that has no room.
+  const at = code === "ENOSPC" && typeof dest === "string" ? dest : path;
   const where =
-    typeof path === "string" ? `: ${path}` : (/['"]([^'"]*\/[^'"]+)['"]/.exec(text)?.[1] ?? "").replace(/^(?=.)/, ": ");
+    typeof at === "string" ? `: ${at}` : (/['"]([^'"]*\/[^'"]+)['"]/.exec(text)?.[1] ?? "").replace(/^(?=.)/, ": ");
   if (code === "ENOSPC" || code === "EDQUOT" || /no space left|disk quota|max_temp_directory_size/i.test(text))
     return usageError(
       `the disk is full${where}`,
-      "free some space or choose another folder with --state, then run again",
+      "free some space or choose another folder (--state, for temporary files TMPDIR), then run again",
     );
   if (code === "EROFS" || /read-only file system/i.test(text))
     return usageError(`a folder is read-only${where}`, "choose another folder with --state");
@@ -40,6 +42,8 @@ export function machineError(error: unknown): AssayError | null {
     );
   if (code === "ENOTDIR" || code === "EEXIST" || /not a directory/i.test(text))
     return usageError(`a file stands where a folder is needed${where}`, "choose another folder with --state");
+  if (code === "EISDIR")
+    return usageError(`a folder stands where a file is needed${where}`, "move it away, then run again");
   if (code === "EIO" || code === "ESTALE" || /input\/output error|stale file handle/i.test(text))
     return usageError(`the disk failed${where}`);
   if (code === "EMFILE" || code === "ENFILE" || /too many open files/i.test(text))

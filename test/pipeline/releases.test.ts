@@ -261,7 +261,7 @@ describe("doctor", () => {
     writeFileSync(join(state, "releases", "20260303T040000Z-cccccccc", "warehouse.duckdb"), "cut short");
     await expect(doctor(context(), book, { json: true })).rejects.toMatchObject({
       exitCode: 2,
-      message: "1 of 10 checks failed: current",
+      message: "1 of 11 checks failed: current",
     });
     await expect(doctor(context(), book, { json: true, state: "/proc/assay" })).rejects.toMatchObject({
       exitCode: 2,
