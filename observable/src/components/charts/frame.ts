@@ -19,7 +19,8 @@ export function rowLabels(
   width: number,
 ): Plot.Markish {
   const lines = isNarrow(width) ? 2 : 1;
-  const shown = new Map(ids.map((id, i) => [id, fitLabel(labels[i] ?? "", lines * margin)]));
+  // Lines break between words: of two, a part of each stays empty.
+  const shown = new Map(ids.map((id, i) => [id, fitLabel(labels[i] ?? "", lines === 1 ? margin : 1.7 * margin)]));
   return Plot.axisY(ids, {
     label: null,
     tickSize: 0,
