@@ -4,7 +4,7 @@
 -- audits: not_null(source); unique(source)
 -- Each source of the book: how much arrived and the last day that it speaks of. Tables that are dumped whole (accounts,
 -- subscriptions, users) speak of the day they were delivered, all others of their newest row. is_read: a KPI or the list
--- of paying accounts rests on it. mark: what was off with it when the release was published all the same.
+-- of paying accounts rests on it; KPIs of usage events rest on usage by the day, too. mark: what was off with it when the release was published all the same.
 with counted as (
   select
     source,
@@ -34,7 +34,7 @@ select
   c.first_day,
   case when c.entity in ('account', 'subscription', 'user') then c.delivered_on else c.last_day end as last_day,
   c.delivered_on,
-  c.entity in ('account', 'subscription') or c.entity in (select k.entity from features.kpi_source as k) as is_read,
+  c.entity in ('account', 'subscription') or case c.entity when 'usage_daily' then 'usage_event' else c.entity end in (select k.entity from features.kpi_source as k) as is_read,
   m.mark
 from counted as c
 left join marked as m on m.source = c.source

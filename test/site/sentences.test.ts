@@ -254,6 +254,11 @@ describe("home", () => {
     expect(
       plain(sentences.dataSentence([source("usage", "2025-12-31")], release, new Date("2026-01-01T08:00:00Z"))),
     ).toBe("Data to 1 January 2026. The oldest source that KPIs read is usage: it ends on 31 December 2025.");
+    // What was delivered after the day of the report reaches no further than to it.
+    const late = [source("accounts", "2026-02-01"), source("usage", "2025-12-31")];
+    expect(plain(sentences.dataSentence(late, release, today))).toBe(
+      "Data to 1 January 2026, 4 days ago. All 2 sources that KPIs read reach to 31 December 2025.",
+    );
     // Where all end on one day, none of them is the oldest.
     const even = [
       source("accounts", "2025-12-30"),

@@ -183,7 +183,11 @@ export const sentenceOf = (mark: string): string => `${mark.slice(0, 1).toUpperC
  * which they are read. as_of is the first instant that the data does not cover, so a row of the day before is up to date.
  */
 export function dataSentence(sources: readonly DataSource[], release: Release, today: Date): Sentence {
-  const dated = sources.filter((s): s is DataSource & { last_day: string } => s.is_read && s.last_day !== null);
+  // A list that was delivered after the day of the report speaks of it no further than to that day.
+  const end = new Date(Date.parse(release.as_of) - 86_400_000).toISOString().slice(0, 10);
+  const dated = sources.flatMap((s) =>
+    s.is_read && s.last_day !== null ? [{ ...s, last_day: s.last_day < end ? s.last_day : end }] : [],
+  );
   const oldest = [...dated].sort((a, b) => a.last_day.localeCompare(b.last_day) || a.source.localeCompare(b.source))[0];
   const age = daysBetween(release.as_of, today.toISOString());
   const ago = age <= 0 ? "" : age === 1 ? ", yesterday" : `, ${plural(age, "day")} ago`;

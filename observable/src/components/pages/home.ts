@@ -198,7 +198,7 @@ export function renewalFigure(
   ];
   return figure({
     title: "Renewals of the next twelve months, by the band accounts stand in now",
-    subtitle: `${total > 0 ? "monthly revenue due" : "accounts due"}; each account's next renewal once, ${plural(n, "account")}`,
+    subtitle: `${total > 0 ? "monthly revenue due" : "accounts due"}; each account's next renewal once${n === 0 ? "" : `, ${plural(n, "account")}`}`,
     alt:
       rows.length === 0
         ? "No renewals known."
