@@ -81,8 +81,9 @@ export function searchBox(
   };
   form.onkeydown = (event) => {
     if (event.key === "Escape") {
-      results.hidden = true;
+      // Coming back to the box shows what was found: closed after that.
       input.focus();
+      results.hidden = true;
     }
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     const all: readonly HTMLElement[] = [input, ...links()];
