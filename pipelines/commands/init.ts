@@ -111,7 +111,7 @@ export async function init(context: Context, name: string, options: InitOptions)
     if (conclusion.missing.length > 0 || conclusion.kpis.length === 0) {
       context.print(options.json === true ? JSON.stringify(answer, null, 2) : describe(answer, reads.length > 0));
       throw refusedError(
-        `${shownPath(context, folder)}: ${conclusion.missing.join("; ") || "no KPI of the library can be fed by these files"}; nothing is written`,
+        `${shownPath(context, folder)}: ${conclusion.missing.join("; ") || "no KPI of the library can be fed by these files"}${commonestReason(notPlaced)}; nothing is written`,
       );
     }
     const age = Math.min(...found.tables.map(({ modifiedMs }) => context.now().getTime() - modifiedMs));
@@ -382,3 +382,13 @@ function describe(answer: Answer, hasTables: boolean): string {
 }
 
 const shownName = (name: string): string => shownValue(name, 60).slice(1, -1);
+
+/** Why most of the files that are not read are not. */
+function commonestReason(notPlaced: readonly NotPlaced[]): string {
+  const files = new Map<string, readonly string[]>();
+  for (const one of notPlaced) files.set(one.why, [...(files.get(one.why) ?? []), ...one.files]);
+  const [first] = [...files].sort(([, a], [, b]) => b.length - a.length);
+  if (first === undefined) return "";
+  const [why, [name = "", ...others]] = first;
+  return `; ${name}${others.length === 0 ? "" : ` and ${others.length} more`}: ${why}`;
+}

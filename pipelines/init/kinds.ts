@@ -255,5 +255,6 @@ export const squeeze = (name: string): string =>
     .replaceAll("ö", "oe")
     .replaceAll("ü", "ue")
     .replaceAll("ß", "ss")
+    .replaceAll("ł", "l")
     .normalize("NFKD")
     .replaceAll(/[^a-z0-9]/g, "");

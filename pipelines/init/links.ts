@@ -84,7 +84,7 @@ export class Links {
              ${isDomain ? `and v not in (${freeMailDomains.map(literal).join(", ")})` : ""} limit ${mostValues}`,
           );
           const [{ distinct, span }] = (await database.query<{ distinct: number; span: number | null }>(
-            `select count(*) as distinct, max(try_cast(v as hugeint)) - min(try_cast(v as hugeint)) + 1.0 as span from id_value where no = ${no}`,
+            `select count(*) as distinct, cast(max(try_cast(v as hugeint)) as double) - cast(min(try_cast(v as hugeint)) as double) + 1 as span from id_value where no = ${no}`,
           )) as [{ distinct: number; span: number | null }];
           const isShort = kind.isInteger && profile.longest < 7;
           const isSparse = isShort && distinct >= 20 && span !== null && distinct <= 0.5 * span;

@@ -163,6 +163,12 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], give
     const given =
       link === null ? one.columns : { ...one.columns, account_id: withVia(one.columns.account_id, link.mapping) };
     if (link !== null) noteLink(id, one, link, hub, reads, findings);
+    for (const [column, unpaid] of Object.entries(unpaidIn(one)))
+      findings.push({
+        level: "guessed",
+        about: id,
+        text: `rows whose ${column} is ${unpaid.join(" or ")} are read as no paid contract and left out; where they are paid take them out of drop`,
+      });
     drafts.push(...splitWide(draftOf(one, id, ordered(one.entity, given)), one));
   }
   for (const source of resolver.keySources) {
@@ -319,11 +325,13 @@ function whyOpen(read: Read): string {
   const names = read.table.columns.slice(0, 6).join(", ");
   const rest = read.table.columns.length > 6 ? ` and ${read.table.columns.length - 6} more` : "";
   const lack =
-    times === 0
-      ? "no column holds dates, so nothing in it could be placed in time"
-      : ids === 0
-        ? "no column holds ids"
-        : "its columns are not known by their names";
+    times === 0 && read.table.dated !== null && read.table.files.length > 1
+      ? "its files are dated and its rows are not: whoever is missing from the next one may have left, but no column says since when a row holds, which is what a contract needs (started_on)"
+      : times === 0
+        ? "no column holds dates, so nothing in it could be placed in time"
+        : ids === 0
+          ? "no column holds ids"
+          : "its columns are not known by their names";
   return `${lack} (${names}${rest})`;
 }
 
@@ -536,12 +544,29 @@ export function draftOf(one: Placed, id: string, given: Readonly<Record<string, 
     // Where a table keeps versions, what they differ in has changed.
     immutable: read.versions === null ? [...new Set(immutable)] : [],
     keep: one.keep,
-    drop: { ...one.read.sums, ...one.drop },
+    drop: { ...one.read.sums, ...unpaidIn(one), ...one.drop },
     formats: formatsOf(read, columns),
     writtenAt: table.columns.find((name) => name.toLowerCase() === "_fivetran_synced") ?? null,
     isVendor: one.vendor !== null,
     comment: one.vendor === null ? "" : `${one.label}.`,
   };
+}
+
+/** Of a table of contracts the texts of its plans that say that nothing is paid; none where a column says so, or where all are such. */
+export function unpaidIn(one: Placed): Readonly<Record<string, readonly string[]>> {
+  if (one.entity !== "subscription" || one.vendor !== null || one.columns.is_trial !== undefined) return {};
+  return Object.fromEntries(
+    one.read.profiles.flatMap((profile, i) => {
+      const isKind =
+        one.read.kinds[i]?.isCategory === true && /plan|tier|type|tarif|paket|package|product/i.test(profile.name);
+      const unpaid = profile.common.filter((text) =>
+        /^(free|freemium|trial|demo|test|testphase|gratis|kostenlos)([ _-](plan|tier|trial|account|version))?$/i.test(
+          text,
+        ),
+      );
+      return !isKind || unpaid.length === 0 || unpaid.length === profile.distinct ? [] : [[profile.name, unpaid]];
+    }),
+  );
 }
 
 const ownName = (name: string): string =>

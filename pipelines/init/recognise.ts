@@ -313,6 +313,9 @@ export function columnsByName(entityId: string, seen: Seen, words: Words): Reado
   return columns;
 }
 
+/** What ends the names of times in warehouses. */
+const stamp = /(ts|tstz|dt|dttm|dtm|timestamp|datetime)(utc)?$/;
+
 function findColumn(
   entityId: string,
   name: string,
@@ -349,6 +352,16 @@ function findColumn(
   for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
     const at = seen.profiles.findIndex((profile, i) => shortName(profile.name) === wanted && isFit(i));
     if (at !== -1 && wanted !== "id") return { column: (seen.profiles[at] as Profile).name };
+  }
+  // `END_TS` is `ended_on`, as `end_date` is.
+  const isTime = ["date", "time"].includes(entityOf(entityId).columns.find((one) => one.name === name)?.type ?? "");
+  for (const wanted of isTime ? [squeeze(name), ...(words.columns[name] ?? [])] : []) {
+    const stem = wanted.replace(/(at|on|date)$/, "");
+    const at = seen.profiles.findIndex(
+      (profile, i) => stem.length >= 3 && plainName(profile.name).replace(stamp, "") === stem && isFit(i),
+    );
+    if (at !== -1 && stamp.test(plainName((seen.profiles[at] as Profile).name)))
+      return { column: (seen.profiles[at] as Profile).name };
   }
   // `Account: Start Date`, `Deal - Won time` and `period.start_date`: what stands behind the last mark, where that says enough.
   for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {

@@ -282,7 +282,7 @@ export function textShape(text: string, isCut: boolean): TextShape | string {
       records.slice(at + 1).map(({ fields }) => fields),
     )
   )
-    return "has no header line: name its columns under formats: { header: [...] }";
+    return "has no header line: export it with one, or write a book that names its columns, formats: { header: [...] }";
   return {
     delimiter,
     quote: '"',

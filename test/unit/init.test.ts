@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { kindOf } from "../../pipelines/init/kinds.ts";
 import type { Profile } from "../../pipelines/init/profile.ts";
+import { readWords, recognise } from "../../pipelines/init/recognise.ts";
 import { isForeign, magicOf, recordsOf, sniffText, textShape } from "../../pipelines/init/sniff.ts";
 import { type ExportFile, groupTables, idOf } from "../../pipelines/init/tables.ts";
 import { flow, oneLine, shownValue } from "../../pipelines/init/text.ts";
@@ -163,6 +164,56 @@ const file = (name: string, columns: readonly string[]): ExportFile => ({
   },
 });
 
+describe("a table by the names of its columns", () => {
+  const time = { isoDate: 10, common: ["2024-01-31"] };
+  const text = { common: ["a"], distinct: 9 };
+  const column = (name: string, counts: Partial<Profile>): Profile => ({ ...empty, name, ...counts });
+  const found = async (fileName: string, profiles: readonly Profile[]) =>
+    recognise(
+      { fileName, profiles, kinds: profiles.map(kindOf), dumps: 1, isVersioned: false, accountColumns: [] },
+      await readWords(),
+    );
+
+  it("is a contract of a warehouse, whose times end in TS", async () => {
+    const profiles = [
+      column("SUBSCRIPTION_ID", { ...text, distinct: 10 }),
+      column("ACCOUNT_ID", { ...text, distinct: 5 }),
+      column("START_TS", time),
+      column("END_TS", time),
+      column("CANCEL_REQUESTED_TS", time),
+    ];
+    expect(await found("data_0_0_0.csv.gz", profiles)).toMatchObject({
+      entity: "subscription",
+      columns: {
+        started_on: "START_TS",
+        ended_on: "END_TS",
+        notice_on: "CANCEL_REQUESTED_TS",
+        account_id: "ACCOUNT_ID",
+      },
+    });
+  });
+
+  it("is a Polish contract", async () => {
+    const profiles = [
+      column("Numer umowy", { ...text, distinct: 10 }),
+      column("Numer klienta", text),
+      column("Data rozpoczęcia", time),
+      column("Data zakończenia", time),
+      column("Data wypowiedzenia", time),
+    ];
+    expect(await found("Umowy.txt", profiles)).toMatchObject({
+      entity: "subscription",
+      columns: {
+        subscription_id: "Numer umowy",
+        account_id: "Numer klienta",
+        started_on: "Data rozpoczęcia",
+        ended_on: "Data zakończenia",
+        notice_on: "Data wypowiedzenia",
+      },
+    });
+  });
+});
+
 describe("files of one table", () => {
   it("are dumps by date, monthly parts, and single files", () => {
     const tables = groupTables([
@@ -240,6 +291,7 @@ describe("vendors", () => {
       "qualtrics",
       "recurly",
       "salesforce",
+      "sap",
       "segment",
       "stripe",
       "zendesk",
