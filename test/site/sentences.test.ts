@@ -71,7 +71,7 @@ describe("home", () => {
       "In the year to 1 January 2026 we kept 87 of every 100 dollars (gross retention, GRR), 104 with expansion (net retention, NRR), and 82 of 100 customers; the year before is not known. Money of 3 customers is unknown and left out of both retentions.",
     );
     expect(say(year(0, null, null, 0.82, 100), year(1, 0.89, 1.07, 0.84))).toBe(
-      "In the year to 1 January 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered; a year earlier 84 of 100 customers.",
+      "In the year to 1 January 2026 we kept 82 of 100 customers; how much of their money is not known, because no revenue was delivered for both ends of the year; a year earlier 84 of 100 customers.",
     );
     expect(say()).toBe(
       "What was kept over 12 months is not known: the data does not reach back to 5 customers who paid a year ago.",

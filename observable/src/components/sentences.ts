@@ -40,7 +40,7 @@ export function keptSentence(rows: readonly KeptMoney[], release: Release): Sent
   const word = currencyWord(release.currency);
   const head =
     now.gross_rate === null || now.net_rate === null
-      ? say`In the year to ${date(now.end_on)} we kept ${of100(now.kept_rate)} of 100 customers; how much of their money is not known, because no revenue was delivered`
+      ? say`In the year to ${date(now.end_on)} we kept ${of100(now.kept_rate)} of 100 customers; how much of their money is not known, because no revenue was delivered for both ends of the year`
       : say`In the year to ${date(now.end_on)} we kept ${of100(now.gross_rate)} of every 100 ${[word]} (gross retention, GRR), ${of100(now.net_rate)} with expansion (net retention, NRR), and ${of100(now.kept_rate)} of 100 customers`;
   const earlier: Sentence =
     before === undefined

@@ -236,7 +236,7 @@ function leaverFigure(data: HomeData, styles: Styles, release: Release): HTMLEle
   ];
   return figure({
     title: `Where leavers stood ${release.gap_days} days before`,
-    subtitle: `one square a customer that decided to leave in the last 12 months; ${plural(total, "customer")}`,
+    subtitle: `one square a customer that decided to leave in the last 12 months${total === 0 ? "" : `; ${plural(total, "customer")}`}`,
     alt: plain(trustSentence(rows, styles, release, isScored)),
     legend: legend(styles.filter(({ band }) => shown.some((row) => row.band === band))),
     chart: shown.length === 0 ? null : (width) => leavers(shown, { width, styles, series }),

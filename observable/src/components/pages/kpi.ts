@@ -496,7 +496,7 @@ function definition({ cards }: KpiDetail, kpi: Kpi): HTMLElement {
     ["Unit", kpi.unit],
     ["Kind", `${kpi.kind}, ${kpi.side}`],
     ["Thought healthier", kpi.healthier === "tested" ? "no opinion: history decides" : kpi.healthier],
-    ["Has a value", `${percent(kpi.coverage)} of account-months`],
+    ["Has a value", kpi.coverage === null ? missing : `${percent(kpi.coverage)} of account-months`],
     ["Version", String(kpi.version)],
     ...(kpi.strength === null ? [] : [["Strength", kpi.strength] as const]),
     [
