@@ -160,7 +160,7 @@ function groupSection(
           ...(drawn.length < rows.length
             ? {
                 note: plain(
-                  say`${rows.length - drawn.length} of ${rows.length} could not be tested and are not drawn.`,
+                  say`${rows.length - drawn.length} of ${rows.length} could not be tested and ${[rows.length - drawn.length === 1 ? "is" : "are"]} not drawn.`,
                 ),
               }
             : {}),
