@@ -1,6 +1,6 @@
-import type { BigIntStats } from "node:fs";
-import { readdir, realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { type BigIntStats, lstatSync, statSync } from "node:fs";
+import { readdir, realpath } from "node:fs/promises";
+import { basename, dirname, join, sep } from "node:path";
 import { refusedError } from "../lib/errors.ts";
 
 export interface FoundFile {
@@ -34,6 +34,15 @@ export async function findFiles(
 ): Promise<readonly FoundFile[]> {
   const found = new Map<string, FoundFile>();
   const home = await realpath(root).catch(() => root);
+  const folders = new Map<string, string>();
+  // Only a link, or a folder that one leads to, can lead out: where folders are is asked once.
+  const leadsTo = async (path: string, isLink: boolean): Promise<string> => {
+    if (isLink) return realpath(path);
+    const folder = dirname(path);
+    const real = folders.get(folder) ?? (await realpath(folder));
+    folders.set(folder, real);
+    return join(real, basename(path));
+  };
   for (const pattern of patterns) {
     const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
     const magic = parts.findIndex((part) => /[*?{[]/.test(part));
@@ -58,12 +67,12 @@ export async function findFiles(
         continue;
       }
       const path = join(base, entry);
-      const facts = await statOf(path);
+      const { facts, isLink } = statOf(path);
       if (facts === null || !facts.isFile()) {
         if (namesAFile.test(name)) unread({ name, why: "no file" });
         continue;
       }
-      const target = await realpath(path);
+      const target = await leadsTo(path, isLink);
       if (!target.startsWith(home.endsWith(sep) ? home : `${home}${sep}`)) {
         throw refusedError(`${name} is a link that leads to ${target}, expected a file below ${root}`);
       }
@@ -83,12 +92,14 @@ export async function findFiles(
 const namesAFile = /\.(csv|tsv|txt|json|jsonl|ndjson|parquet|pq)(\.(gz|zst))?$/i;
 
 /** Null for a link that leads nowhere or to itself, and for a file that went away after it was listed. */
-async function statOf(path: string): Promise<BigIntStats | null> {
+function statOf(path: string): { readonly facts: BigIntStats | null; readonly isLink: boolean } {
   try {
-    return await stat(path, { bigint: true });
+    const own = lstatSync(path, { bigint: true });
+    const isLink = own.isSymbolicLink();
+    return { facts: isLink ? statSync(path, { bigint: true }) : own, isLink };
   } catch (error) {
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
-    throw error;
+    if (!["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    return { facts: null, isLink: false };
   }
 }
 

@@ -1,5 +1,4 @@
 /** What the ledger and the store tell about the accepted deliveries: their order, how their rows arrived, how far usage reaches. */
-import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Book, isWrittenByHand, type Source } from "../config/book.ts";
 import { canonicalJson, sha256 } from "../lib/files.ts";
@@ -8,7 +7,7 @@ import { literal } from "../warehouse/literal.ts";
 import { daysOf } from "./bundle.ts";
 import type { Delivery, SourceFacts } from "./delivery.ts";
 import { effectiveOn, type UsageSeen } from "./hand-written.ts";
-import { type LedgerIndex, type LedgerLine, partsOf } from "./ledger.ts";
+import { type LedgerIndex, type LedgerLine, namesIn, partNames } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 import { rememberRepeats } from "./repeats.ts";
 
@@ -26,9 +25,10 @@ export function deliveriesOf(
   lost: string[] = [],
 ): readonly Delivery[] {
   const nameOf = readingNames(book, source);
+  const stored = namesIn(store);
   const dated = ledger.source(sourceId).arrivals.flatMap((line) => {
     const readings = ledger.readings(line.delivery_id);
-    const own = readings.filter((reading) => partsOf(store, reading).every((path) => existsSync(path)));
+    const own = readings.filter((reading) => partNames(reading).every((part) => stored.has(part)));
     const name = nameOf(line.sha256);
     const current = own.findLast((reading) => reading.reading === name);
     const reading = current ?? own.at(-1);

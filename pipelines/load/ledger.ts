@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { usageError } from "../lib/errors.ts";
@@ -95,9 +95,16 @@ export interface SourceHistory {
   readonly withdrawn: ReadonlySet<string>;
 }
 
-/** The files of the store that a reading is made of. */
-export const partsOf = (store: string, { reading, rows_rejected: rejected }: Reading): readonly string[] =>
-  ["", ".days", ...(rejected > 0 ? [".rejects"] : [])].map((part) => join(store, `${reading}${part}.parquet`));
+/** The names of the files of the store that a reading is made of. */
+export const partNames = ({ reading, rows_rejected: rejected }: Reading): readonly string[] =>
+  ["", ".days", ...(rejected > 0 ? [".rejects"] : [])].map((part) => `${reading}${part}.parquet`);
+
+/** Their paths. */
+export const partsOf = (store: string, reading: Reading): readonly string[] =>
+  partNames(reading).map((name) => join(store, name));
+
+/** The names in a store, read once: to ask for each file of each delivery would cost every night more. */
+export const namesIn = (store: string): Set<string> => new Set(existsSync(store) ? readdirSync(store) : []);
 
 /** The lines of a ledger by what a load asks of each file, so that a night costs no more for the nights before it. */
 export class LedgerIndex {

@@ -9,7 +9,16 @@ import type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.
 import { type FoundFile, findFiles, type Unread } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
 import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
-import { type Arrival, appendLedger, LedgerIndex, type LedgerLine, type Reading, readLedger } from "./ledger.ts";
+import {
+  type Arrival,
+  appendLedger,
+  LedgerIndex,
+  type LedgerLine,
+  namesIn,
+  partNames,
+  type Reading,
+  readLedger,
+} from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 import { filesOf, isSettled, recognise, rootOf } from "./recognise.ts";
 import { changedFiles } from "./sweep.ts";
@@ -45,6 +54,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const warnings: string[] = [];
   if (history.torn > 0) warnings.push(`${history.torn} unfinished line of the ledger was passed over`);
   const refusals: AssayError[] = [];
+  const stored = namesIn(store);
   const waiting = new Map<string, number>();
   const named = new Set<string>();
   const unread = new Map<string, readonly Unread[]>();
@@ -109,6 +119,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
             file,
             lines,
             index,
+            stored,
             nameOf,
             warnings,
             hash,
@@ -259,7 +270,11 @@ function hashAhead(files: readonly FoundFile[]): (file: FoundFile) => Promise<st
 
 /** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
 async function takeFile(
-  options: TakeOptions & { readonly index: LedgerIndex; readonly nameOf: (bytesSha256: string) => string },
+  options: TakeOptions & {
+    readonly index: LedgerIndex;
+    readonly stored: Set<string>;
+    readonly nameOf: (bytesSha256: string) => string;
+  },
 ): Promise<readonly LedgerLine[]> {
   const { sourceId, source, file, lines, now, warnings } = options;
   const {
@@ -295,6 +310,7 @@ async function takeFile(
   // Files made of rows are named by the names of the rows' files, and this one keeps its name.
   if (before?.erased !== undefined) await dropMade(options.store);
   const reading = await takeRows({ ...options, arrival, name });
+  for (const part of partNames(reading)) options.stored.add(part);
   return known === undefined ? [arrival, reading] : [reading];
 }
 

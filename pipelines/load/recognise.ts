@@ -1,12 +1,11 @@
 /** Compares the files of the exports folder with the ledger and the store. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type Book, durationSeconds, isWrittenByHand, type Source } from "../config/book.ts";
 import { sha256File } from "../lib/files.ts";
 import type { LoadOptions } from "./delivery.ts";
 import { type FoundFile, findFiles } from "./discover.ts";
 import { readErasures } from "./erase.ts";
-import { type Arrival, LedgerIndex, partsOf, readLedger } from "./ledger.ts";
+import { type Arrival, LedgerIndex, namesIn, partNames, readLedger } from "./ledger.ts";
 import { readingNames } from "./reading.ts";
 
 export const filesOf = ({ files }: Source): readonly string[] => (typeof files === "string" ? [files] : files);
@@ -38,7 +37,8 @@ export interface Recognised {
 }
 
 export async function recognise(of: {
-  readonly store: string;
+  /** {@link namesIn} the store. */
+  readonly stored: ReadonlySet<string>;
   readonly sourceId: string;
   readonly source: Source;
   readonly file: FoundFile;
@@ -49,7 +49,7 @@ export async function recognise(of: {
   /** Hashes of the accounts that are erased. */
   readonly erased: readonly string[];
 }): Promise<Recognised> {
-  const { store, sourceId, source, file, ledger, nameOf, erased, hash = ({ path }) => sha256File(path) } = of;
+  const { stored, sourceId, source, file, ledger, nameOf, erased, hash = ({ path }) => sha256File(path) } = of;
   const history = ledger.source(sourceId);
   const ofFile = history.arrivalsOfFile.get(file.name) ?? [];
   const last = history.lastOfFile.get(file.name);
@@ -68,7 +68,7 @@ export async function recognise(of: {
             (line) =>
               line.reading === reading && (line.erased?.accounts ?? []).every((account) => erased.includes(account)),
           );
-  const isStored = read !== undefined && partsOf(store, read).every((path) => existsSync(path));
+  const isStored = read !== undefined && partNames(read).every((part) => stored.has(part));
   const isWithdrawn = history.withdrawn.has(bytes);
   return { sha256: bytes, known, nOfName: ofFile.length, reading, isStored, isWithdrawn };
 }
@@ -97,7 +97,7 @@ export async function pendingDeliveries(
   options: Pick<LoadOptions, "book" | "state" | "now">,
 ): Promise<readonly PendingSource[]> {
   const { book, state } = options;
-  const store = join(state, "store");
+  const stored = namesIn(join(state, "store"));
   const ledger = new LedgerIndex((await readLedger(join(state, "ledger.jsonl"))).lines);
   const { accounts: erased } = await readErasures(state);
   return Promise.all(
@@ -117,7 +117,7 @@ export async function pendingDeliveries(
           nOfName,
           isStored,
           isWithdrawn,
-        } = await recognise({ store, sourceId, source, file, ledger, nameOf, erased });
+        } = await recognise({ stored, sourceId, source, file, ledger, nameOf, erased });
         if (isWithdrawn) {
           withdrawn.push(file.name);
           continue;
