@@ -474,6 +474,9 @@ async function recordRollUps(
   await database.run(`insert into meta.model_run values (${rows.join("), (")})`);
 }
 
+/** Where the tables of staging are kept. */
+export const stagedFolder = (state: string): string => join(state, "store", "staging");
+
 /** The staging tables, with those of earlier runs that would come out the same. */
 async function keepStaging(work: {
   readonly database: Database;
@@ -489,7 +492,7 @@ async function keepStaging(work: {
     database,
     nodes: staging,
     prints,
-    folder: join(state, "store", "staging"),
+    folder: stagedFolder(state),
     full,
     log,
     now: () => performance.now(),

@@ -2,6 +2,7 @@
  * What a refresh of now would do, without doing it: new files are read into a folder of its own that is thrown away, the statements are laid out
  * as a refresh lays them out, and the fingerprints of all tables are held against those of the current release.
  */
+import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readdir, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,12 +15,12 @@ import { rollUp } from "../load/rollup.ts";
 import { stagingNodes } from "../load/stage.ts";
 import { layerOf, leadingTo, producesOf, sortNodes } from "../models/graph.ts";
 import type { Node } from "../models/model.ts";
-import { isRemembered } from "../models/remember.ts";
+import { isRemembered, keptFile } from "../models/remember.ts";
 import { runNodes } from "../models/run.ts";
 import type { Release } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
 import { SqlDate } from "../warehouse/literal.ts";
-import { engineOf, type Inputs, type LaidOut, layOut, readInputs, stopwatch } from "./build.ts";
+import { engineOf, type Inputs, type LaidOut, layOut, readInputs, stagedFolder, stopwatch } from "./build.ts";
 import { codeSha256, type Definitions } from "./definitions.ts";
 import { releaseIdOf, statementsOf } from "./refresh.ts";
 
@@ -116,7 +117,7 @@ export async function foresee(options: ForeseeOptions): Promise<Foreseen> {
       if (release === null || current === null)
         return { ...nothing, ...facts, would: "build the first release", roll_up: rollUps };
       const changed = await whatChanged({ options, inputs, laid, engine, code, release, current });
-      const models = compare(laid, release, changed, full);
+      const models = compare(laid, release, changed, full, stagedFolder(state));
       const tables = new Set(models.map(({ model }) => model));
       return {
         ...facts,
@@ -242,7 +243,13 @@ async function whatChanged(work: {
 const textOf = (value: unknown): string => (value instanceof SqlDate ? value.iso : String(value));
 
 /** Each table of a refresh beside the current release's: a table whose fingerprint is the same has the same rows. */
-function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: boolean): readonly ForeseenModel[] {
+function compare(
+  laid: LaidOut,
+  release: KnownRelease,
+  changed: Changed,
+  full: boolean,
+  staged: string,
+): readonly ForeseenModel[] {
   const why = new Map<string, ReadonlySet<Why>>();
   const models: ForeseenModel[] = [];
   const add = (model: string, isSame: boolean, reasons: ReadonlySet<Why>, taken: boolean | null): void => {
@@ -252,7 +259,10 @@ function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: b
     models.push({ model, is_same: isSame, why: isSame ? [] : [...own].sort(), taken });
   };
   const isUsage = [...changed.entities].some((entity) => entity.startsWith("usage_"));
-  for (const node of laid.staging) addNode(node);
+  for (const node of laid.staging) {
+    const file = keptFile(node, laid.prints);
+    addNode(node, !full && file !== null && existsSync(join(staged, file)));
+  }
   for (const view of laid.rollUps) {
     const isSame = release.prints.get(view) === laid.prints.get(view);
     // All roll-ups name the inputs as a whole; the months say which of them are made again.
@@ -263,10 +273,10 @@ function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: b
       isUsage ? null : !full,
     );
   }
-  for (const node of laid.nodes) addNode(node);
+  for (const node of laid.nodes) addNode(node, isRemembered(node) && !full ? "by month" : false);
   return models;
 
-  function addNode(node: Node): void {
+  function addNode(node: Node, taken: boolean | "by month"): void {
     const print = laid.prints.get(node.name);
     for (const table of producesOf(node)) {
       const isSame = release.prints.get(table) === print;
@@ -278,7 +288,7 @@ function compare(laid: LaidOut, release: KnownRelease, changed: Changed, full: b
         for (const reason of reasonsOfText(node)) reasons.add(reason);
       if (node.name === "marts.look_at_feeds" && changed.isFresh) reasons.add("freshness");
       if (!isSame && reasons.size === 0) for (const reason of ownReasons(changed)) reasons.add(reason);
-      add(table, isSame, reasons, isRemembered(node) ? (full ? false : isSame ? true : null) : false);
+      add(table, isSame, reasons, taken === "by month" ? (isSame ? true : null) : taken);
     }
   }
 

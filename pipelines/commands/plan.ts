@@ -314,14 +314,16 @@ function describeRebuild({ rebuild: { models, dropped, roll_up: months } }: Plan
       "because of": reasons.map((reason) => inWords[reason]).join(", "),
     };
   });
-  const taken = models.filter((model) => model.taken === true && !model.model.startsWith("rollup."));
+  const taken = (layer: string) =>
+    models.filter(({ model, taken }) => taken === true && model.startsWith(`${layer}.`)).length;
   const partly = models.filter((model) => model.taken === null && !model.model.startsWith("rollup."));
   return [
     "",
     "Build, whole and beside the current release:",
     formatTable(rows),
     ...rolled,
-    `features: ${taken.length} tables taken from the store whole, ${partly.length} month by month, as far as what a month may see is the same`,
+    `staging: ${taken("staging")} tables taken from the store`,
+    `features: ${taken("features")} tables taken from the store whole, ${partly.length} month by month, as far as what a month may see is the same`,
     ...(dropped.length > 0 ? [`no longer made: ${dropped.join(", ")}`] : []),
   ];
 }

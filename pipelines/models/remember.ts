@@ -156,8 +156,11 @@ export interface KeptRun extends RunResult {
   readonly files: readonly string[];
 }
 
-/** Where the rows of views come from is kept already, and a table of given values is there as soon as it is read. */
-const isKept = (node: Node): boolean => node.kind === "table" && node.depends.length > 0;
+/** The name of the file that a node's rows are kept in. Null of a view, whose rows are kept as what they come from, and of given values, which are there as soon as read. */
+export const keptFile = (node: Node, prints: ReadonlyMap<string, string>): string | null =>
+  node.kind === "table" && node.depends.length > 0
+    ? `${node.name}-${prints.get(node.name)?.slice(0, 16)}.parquet`
+    : null;
 
 /** As {@link runNodes}, with the tables of earlier runs in place of what would come out the same. */
 export async function runKept(options: KeepOptions): Promise<KeptRun> {
@@ -169,15 +172,16 @@ export async function runKept(options: KeepOptions): Promise<KeptRun> {
   const reused = new Set<string>();
   const files: string[] = [];
   for (const [done, node] of nodes.entries()) {
-    const path = join(folder, `${node.name}-${prints.get(node.name)?.slice(0, 16)}.parquet`);
-    const isThere = isKept(node) && !full && existsSync(path);
+    const file = keptFile(node, prints);
+    const path = join(folder, file ?? "");
+    const isThere = file !== null && !full && existsSync(path);
     const taken = isThere ? ({ ...node, sql: `select * from read_parquet(${literal(path)})` } as Model) : node;
     const result = await runNodes(database, [taken], log, now);
     runs.push(...result.runs);
     audits.push(...result.audits);
     options.progress?.(done + 1);
-    if (!isKept(node)) continue;
-    files.push(basename(path));
+    if (file === null) continue;
+    files.push(file);
     if (isThere) {
       reused.add(node.name);
       continue;

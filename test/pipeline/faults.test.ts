@@ -274,12 +274,17 @@ test("a manifest that is none is no release: readers are told, the next refresh 
     exitCode: 3,
     message: expect.stringMatching(/^a release is damaged: .*manifest\.json$/),
   });
-  // A file of the store that broke where nobody looks at its form.
+  // Files of the store that broke where nobody looks at their form: rows, and the table that a night takes over instead of reading them.
   const [rows] = parquetOf("subscriptions.csv");
-  writeFileSync(rows as string, readFileSync(rows as string).fill(0xff, 20, 60));
+  const tables = readdirSync(join(state, "store", "staging"))
+    .filter((name) => name.startsWith("staging.subscription-"))
+    .map((name) => join(state, "store", "staging", name));
+  for (const path of [rows as string, ...tables]) writeFileSync(path, readFileSync(path).fill(0xff, 20, 60));
   const result = await run();
   expect(result.outcome).toBe("published");
-  expect(result.warnings).toContain(`a file of the store was damaged, and was made again: ${rows}`);
+  const mended = (path: string | undefined) => `a file of the store was damaged, and was made again: ${path}`;
+  expect(tables.map(mended).filter((sentence) => result.warnings.includes(sentence))).toHaveLength(1);
+  expect(result.warnings).toContain(mended(rows));
   expect(await problemsOf(result.release)).toEqual([]);
   expect(readdirSync(join(state, "releases"))).not.toContain(damaged.slice("releases/".length));
 });
