@@ -79,7 +79,7 @@ async function contentOf(state: string): Promise<Readonly<Record<string, string>
   for (const part of ["artefacts", "out", "compiled"]) add(release.folder, part);
   add(state, "store");
   // Rows as they were read, byte for byte. In what is made of them rows of a group stand as two threads left them: the same rows count.
-  const made = Object.keys(content).filter((name) => /^store\/(rollup|features|looks)\//.test(name));
+  const made = Object.keys(content).filter((name) => /^store\/(staging|rollup|features|looks)\//.test(name));
   const database = await Database.open({ path: ":memory:", threads: 1 });
   try {
     for (const name of made)
