@@ -17,10 +17,13 @@ import { simulate } from "../../pipelines/simulate/simulate.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { openBrowser } from "./browser.ts";
 import { type FixtureOptions, openFixture } from "./fixture.ts";
-import { drawn, lookOver, open, overWidth, pagesOf, picture, walk } from "./walk.ts";
+import { beside, drawn, lookOver, open, overWidth, pagesOf, picture, tabWalk, walk } from "./walk.ts";
 
 /** Text from outside that must show as text: in labels, file names, reject reasons and the book's title. */
 const hostile = ` <img src=x onerror="window.hit=1"></script><script>window.hit=1</script> [l](javascript:window.hit=1) \${window.hit=1} \u202Eoverride\u202C ${"long".repeat(1250)}`;
+
+/** What a spreadsheet would run, with quotes: the owner of some of them. */
+const formula = "=cmd|' /C calc'!A0 \"x\", y";
 
 /** Accounts of the demo whose name and owner are hostile; `named` is one of them that has a page. */
 const isHostile = (id: string): boolean => id.endsWith("7");
@@ -63,14 +66,17 @@ async function askForNames(book: string): Promise<void> {
   const asked = text.replace(/^(site: \{.*min_cell: 5) \}$/m, "$1, managers: true }");
   expect(asked).not.toBe(text);
   await writeFile(file, asked);
-  const quoted = `"${hostile.replaceAll('"', '""')}"`;
+  const quoted = (text: string): string => `"${text.replaceAll('"', '""')}"`;
   for (const name of await readdir(join(book, "exports"))) {
     if (!name.startsWith("accounts_")) continue;
     const path = join(book, "exports", name);
     const rows = (await readFile(path, "utf8")).split("\n").map((line) => {
       const cells = line.split(",");
       const [id = "", , signedUp, lifecycle] = cells;
-      return isHostile(id) ? [id, quoted, signedUp, lifecycle, quoted, ...cells.slice(5)].join(",") : line;
+      const owner = /[13579]7$/.test(id) ? formula : hostile;
+      return isHostile(id)
+        ? [id, quoted(hostile), signedUp, lifecycle, quoted(owner), ...cells.slice(5)].join(",")
+        : line;
     });
     await writeFile(path, rows.join("\n"));
   }
@@ -210,7 +216,7 @@ const ofManagers = (): readonly string[] => [
 ];
 
 test("the managers' pages open without the network: no error, no outside request, no broken text, nothing wider than the screen, nothing serious for axe", async () => {
-  const also = { pictures: "managers-", axe: Number.POSITIVE_INFINITY };
+  const also = { pictures: "managers-", axe: 60 };
   expect(await walk(browser, join(folder, "managers"), ofManagers(), also)).toEqual([]);
 });
 
@@ -224,6 +230,8 @@ test("the name that somebody else wrote is one line of text: on the account's pa
   // Signs that turn the direction of text are shown as such, and 5,000 letters are cut.
   expect(title).not.toMatch(/[\u202e\u202c]/);
   expect(title.length).toBeLessThanOrEqual(200);
+  expect(await overWidth(page)).toBe(0);
+  await open(page, `${url}accounts/index.html`);
   expect(await overWidth(page)).toBe(0);
   // The index comes while somebody types: what is found belongs to all that was typed.
   await page.route(/search\b.*\.json/, async (route) => {
@@ -247,20 +255,21 @@ test("the name that somebody else wrote is one line of text: on the account's pa
 test("on a phone and on a wide screen nothing is wider than the screen; pictures are taken", async () => {
   const url = (servers.get("plain") as { url: string }).url;
   const context = await browser.newContext();
-  const found: string[] = [];
-  for (const name of await pagesOf(join(folder, "plain"), ["invoices_sent_28d"])) {
+  const found = await beside(await pagesOf(join(folder, "plain"), ["invoices_sent_28d"]), async (name) => {
     const page = await context.newPage();
+    const problems: string[] = [];
     for (const width of [360, 1600]) {
       await page.setViewportSize({ width, height: 900 });
       // The second time the page that stands is made wider, as by turning a phone.
       if (width === 360) await open(page, url + name);
       else await drawn(page);
       const over = await overWidth(page);
-      if (over > 0) found.push(`${name}: ${over} px wider than ${width}`);
+      if (over > 0) problems.push(`${name}: ${over} px wider than ${width}`);
       await picture(page, `${name}-light-${width}`);
     }
     await page.close();
-  }
+    return problems;
+  });
   await context.close();
   expect(found).toEqual([]);
 });
@@ -312,6 +321,138 @@ test("the keyboard alone: past the header, to a page by search, through a table,
   await context.close();
 });
 
+test("Tab alone reaches every control of every kind of page, in order and seen, and goes on", async () => {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const kinds = [
+    ...[
+      "index",
+      "kpis/index",
+      "kpis/invoices_sent_28d",
+      "bands",
+      "renewals",
+      "data",
+      "scorecards/freshsuccess_40_30_30",
+    ].map((name) => `plain ${name}.html`),
+    ...ofManagers().map((name) => `managers ${name}`),
+  ];
+  const found = await beside(kinds, async (kind) => {
+    const [site = "", name = ""] = kind.split(" ");
+    const page = await context.newPage();
+    await open(page, `${(servers.get(site) as { url: string }).url}${name}`);
+    const problems = await tabWalk(page);
+    await page.close();
+    return problems.map((problem) => `${kind}: ${problem}`);
+  });
+  await context.close();
+  expect(found).toEqual([]);
+});
+
+test("by keyboard: a search is walked and closed, what is folded opens and closes, SQL is copied, a link names its chart", async () => {
+  const url = (servers.get("plain") as { url: string }).url;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const page = await context.newPage();
+  await open(page, `${url}bands.html#capacity`);
+  expect(await page.title()).toBe("Leavers held in time, by the length of the list | Bands | Fernbill");
+  const results = page.locator(".search-results");
+  const focused = () => page.evaluate(() => document.activeElement?.textContent ?? "");
+  await page.keyboard.press("/");
+  await page.keyboard.type("s");
+  await expect.poll(() => results.locator("a").count()).toBeGreaterThan(2);
+  const names = await results.locator("a").allTextContents();
+  for (const [key, place] of [
+    ["ArrowDown", 0],
+    ["ArrowDown", 1],
+    ["ArrowUp", 0],
+  ] as const) {
+    await page.keyboard.press(key);
+    expect(await focused()).toBe(names[place]);
+  }
+  await page.keyboard.press("Escape");
+  expect(await results.isVisible()).toBe(false);
+  expect(await page.evaluate(() => document.activeElement?.getAttribute("type"))).toBe("search");
+  // Enter opens what is folded, Space closes it.
+  const numbers = page.locator("#capacity details.data-table");
+  await numbers.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  await expect.poll(() => numbers.locator("tbody tr").count()).toBeGreaterThan(3);
+  await page.keyboard.press("Space");
+  await expect.poll(() => numbers.locator("table").isVisible()).toBe(false);
+  // A select changes by its arrows, and what it says is told.
+  const select = page.locator(".choice select").first();
+  const before = await select.inputValue();
+  await select.focus();
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(() => new URL(page.url()).searchParams.get("a-month")).not.toBe(null);
+  expect(await select.inputValue()).not.toBe(before);
+  await expect
+    .poll(() => page.locator(".choice [role=status]").first().textContent())
+    .toBe(`We can work: ${await select.inputValue()} accounts a month.`);
+  const sql = page.locator("#capacity details.sql");
+  await sql.locator("summary").focus();
+  await page.keyboard.press("Enter");
+  const statement = sql.locator(".statement").first();
+  await statement.getByRole("button", { name: /^Copy/ }).focus();
+  await page.keyboard.press("Enter");
+  await expect.poll(() => statement.getByRole("status").textContent()).toBe("Copied");
+  const shown = await statement.locator("pre code").textContent();
+  expect(shown).toContain("select");
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(shown);
+  await context.close();
+});
+
+test("a filter lives in the address: a reload, a copy of it and the way back show the same; paper says what was filtered", async () => {
+  const url = (servers.get("managers") as { url: string }).url;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  await open(page, `${url}accounts/index.html`);
+  const rows = page.locator('[role="group"][aria-label="Accounts"] tbody tr');
+  const ids = () => rows.evaluateAll((all) => all.map((row) => row.children[1]?.textContent));
+  const all = await ids();
+  await page.locator('.filters label:has(span:text-is("Band")) select').selectOption("yellow");
+  await expect.poll(() => rows.count()).toBeLessThan(all.length);
+  const chosen = await ids();
+  expect(chosen.length).toBeGreaterThan(3);
+  const words = `Shown only band: yellow (${chosen.length} of ${all.length} accounts).`;
+  const said = page.locator(".filters + [role=status]").first();
+  expect(await said.textContent()).toBe(words);
+  const address = page.url();
+  expect(address).toContain("band=yellow");
+  await page.reload();
+  await drawn(page);
+  expect(await ids()).toEqual(chosen);
+  await rows.first().locator("a").click();
+  await page.waitForURL("**/accounts/view.html**");
+  await page.goBack();
+  await drawn(page);
+  await expect.poll(ids).toEqual(chosen);
+  const copy = await context.newPage();
+  await open(copy, address);
+  expect(await copy.locator('[role="group"][aria-label="Accounts"] tbody tr').count()).toBe(chosen.length);
+  // Charts are drawn to be read on paper, and as they were after that.
+  const width = () => copy.locator(".chart svg").first().getAttribute("width");
+  const onScreen = await width();
+  await copy.evaluate(() => window.dispatchEvent(new Event("beforeprint")));
+  expect(await width()).toBe("680");
+  await copy.evaluate(() => window.dispatchEvent(new Event("afterprint")));
+  expect(await width()).toBe(onScreen);
+  // On paper the choice stands in words, and a long table says how much of it is there.
+  expect(await copy.locator(".on-paper:visible").count()).toBe(0);
+  await copy.emulateMedia({ media: "print" });
+  expect(await copy.locator(".chosen:visible").allTextContents()).toContain(words);
+  const printed = copy.locator('[role="group"][aria-label="Accounts"] tbody tr:visible');
+  expect(await printed.count()).toBe(Math.min(40, chosen.length));
+  // A longer one: the first forty rows, and it says so.
+  await open(page, `${url}accounts/index.html`);
+  await page.emulateMedia({ media: "print" });
+  expect(all.length).toBeGreaterThan(40);
+  expect(await page.locator('[role="group"][aria-label="Accounts"] tbody tr:visible').count()).toBe(40);
+  expect(await page.locator(".on-paper:visible").allTextContents()).toContain(
+    `Printed: the first 40 of ${all.length} rows; the page has them all.`,
+  );
+  await context.close();
+});
+
 test("what expires is judged by the reader's day", async () => {
   const url = (servers.get("plain") as { url: string }).url;
   const context = await browser.newContext();
@@ -346,18 +487,69 @@ test("a table sorts by its headers and filters by text, by keyboard", async () =
   await context.close();
 });
 
+/** The cells of a CSV by RFC 4180. */
+function cellsOf(text: string): string[][] {
+  const rows: string[][] = [[]];
+  let cell = "";
+  let isQuoted = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const letter = text[i] as string;
+    if (isQuoted && letter === '"' && text[i + 1] === '"') {
+      cell += letter;
+      i += 1;
+    } else if (letter === '"') isQuoted = !isQuoted;
+    else if (isQuoted || !/[,\r\n]/.test(letter)) cell += letter;
+    else if (letter === ",") {
+      rows.at(-1)?.push(cell);
+      cell = "";
+    } else if (letter === "\n") {
+      rows.at(-1)?.push(cell);
+      cell = "";
+      rows.push([]);
+    }
+  }
+  return rows.slice(0, -1);
+}
+
 test("a table saves itself as a CSV that a spreadsheet reads, formulas and other letters included", async () => {
   const context = await browser.newContext({ acceptDownloads: true });
   const page = await context.newPage();
   await open(page, `${(servers.get("managers") as { url: string }).url}accounts/index.html`);
   const saving = page.waitForEvent("download");
-  await page.getByRole("button", { name: /^Save as CSV ?: Accounts$/ }).click();
+  await page.getByRole("button", { name: /^Save as CSV ?: Accounts$/ }).focus();
+  await page.keyboard.press("Enter");
   const saved = await saving;
   expect(saved.suggestedFilename()).toMatch(/\.csv$/);
   const text = await readFile(await saved.path(), "utf8");
   expect(text.startsWith("\ufeffAccount,Id,")).toBe(true);
   const shown = await page.locator('[role="group"][aria-label="Accounts"] tbody tr').count();
   expect(text.trimEnd().split("\r\n").length).toBe(1 + shown);
+  // Read back as a spreadsheet reads it: each row is the row of the table, names and owners as the export wrote them.
+  const [head = [], ...rows] = cellsOf(text.slice(1));
+  const at = (name: string): number => head.indexOf(name);
+  const cells = await page
+    .locator('[role="group"][aria-label="Accounts"] tbody tr')
+    .evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent ?? "")));
+  expect(head).toEqual(
+    await page
+      .locator('[role="group"][aria-label="Accounts"] thead button')
+      .evaluateAll((all) => all.map((b) => b.textContent)),
+  );
+  expect(rows.map((row) => row[at("Id")])).toEqual(cells.map((row) => row[at("Id")]));
+  expect(new Set(rows.map((row) => row.length))).toEqual(new Set([head.length]));
+  for (const [i, row] of rows.entries()) {
+    const [id, name, owner] = [row[at("Id")] ?? "", row[at("Account")], row[at("Owner")] ?? ""];
+    const shown = cells[i] as readonly string[];
+    if (isHostile(id)) {
+      // The file of the list has the first eighty characters of a name; the account's page has it whole.
+      expect(name?.trim().length).toBeGreaterThan(60);
+      expect(hostile.trim().startsWith(name?.trim() ?? "")).toBe(true);
+      expect(owner === `'${formula}` || (owner.length > 60 && hostile.trim().startsWith(owner.trim()))).toBe(true);
+    } else expect([name, owner || "no owner"]).toEqual([shown[at("Account")], shown[at("Owner")]]);
+    const score = row[at("Score")] ?? "";
+    expect(score === "" ? "no score" : String(Math.round(Number(score) * 10) / 10)).toBe(shown[at("Score")]);
+  }
+  expect(rows.some((row) => row[at("Owner")] === `'${formula}`)).toBe(true);
   // No cell begins as a formula does, whichever sign a spreadsheet splits at.
   expect(text.slice(1).match(/(^|[,;\t\n])"?[=@]/g)).toBeNull();
   await context.close();

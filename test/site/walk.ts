@@ -72,6 +72,16 @@ export async function lookOver(
     ).length,
     charts: document.querySelectorAll(".chart svg").length,
     heading: document.querySelectorAll("h1").length,
+    // What a reader who hears the page goes by: its language, its parts, headings that leave no level out, tables with a name.
+    language: document.documentElement.lang,
+    parts: ["header", "nav", "main", "footer"].filter((name) => document.querySelectorAll(name).length !== 1),
+    skipped: [...document.querySelectorAll("h1, h2, h3, h4, [role=heading]")]
+      .map((part) => ({ level: Number(part.ariaLevel ?? part.tagName.slice(1)), text: part.textContent ?? "" }))
+      .filter(({ level }, i, all) => level > (all[i - 1]?.level ?? 0) + 1)
+      .map(({ text }) => text),
+    nameless: [...document.querySelectorAll("table")].filter(
+      (table) => (table.caption?.textContent ?? "") === "" || table.querySelector("th[scope=col]") === null,
+    ).length,
     links: [...document.querySelectorAll("a[href]")].map((a) => (a as HTMLAnchorElement).href),
     twice: [...document.querySelectorAll(".observablehq [id]")]
       .filter((part) => part.closest("svg") === null)
@@ -86,6 +96,10 @@ export async function lookOver(
       ...(facts.empty > 0 ? [`${facts.empty} of ${facts.charts} charts have no marks`] : []),
       ...(facts.alts.some((alt) => alt.length < 10) ? ["a chart has no text alternative"] : []),
       ...(facts.heading === 1 ? [] : [`${facts.heading} first headings`]),
+      ...(facts.language === "en" ? [] : ["the page has no language"]),
+      ...facts.parts.map((name) => `not one ${name}`),
+      ...facts.skipped.map((text) => `a heading leaves a level out: ${text.slice(0, 80)}`),
+      ...(facts.nameless > 0 ? [`${facts.nameless} tables without a name or heads`] : []),
       ...facts.twice.map((id) => `two parts have the link #${id}`),
       ...(facts.isHit ? ["text from outside ran as a script"] : []),
       ...(facts.text.length < 60 ? ["the page is nearly empty"] : []),
@@ -129,9 +143,57 @@ export async function axe(page: Page, rows = Number.POSITIVE_INFINITY): Promise<
   return found;
 }
 
-/** How many pixels wider than the screen the page is. */
+/** All controls of a page that Tab reaches, in the order of the page. */
+const controls = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+
+/**
+ * Goes through a page by Tab alone: what was passed over, came out of order, or had no mark to be seen by. Of a table only its first
+ * rows are kept, for the others are made as they are.
+ */
+export async function tabWalk(page: Page): Promise<readonly string[]> {
+  const n = await page.evaluate((selector) => {
+    for (const row of document.querySelectorAll<HTMLTableRowElement>("tbody tr"))
+      if (row.sectionRowIndex >= 2) row.hidden = true;
+    const all = [...document.querySelectorAll<HTMLElement>(selector)].filter((part) => part.checkVisibility());
+    Object.assign(window, { reached: [], wanted: all });
+    document.addEventListener("focusin", ({ target }) => {
+      const part = target as HTMLElement;
+      const { outlineStyle, outlineWidth } = getComputedStyle(part);
+      const isSeen = outlineStyle !== "none" && Number.parseFloat(outlineWidth) > 0;
+      (window as unknown as { reached: object[] }).reached.push({ place: all.indexOf(part), isSeen });
+    });
+    return all.length;
+  }, controls);
+  for (let i = 0; i <= n; i += 1) await page.keyboard.press("Tab");
+  return page.evaluate(() => {
+    const { reached, wanted } = window as unknown as {
+      reached: { place: number; isSeen: boolean }[];
+      wanted: HTMLElement[];
+    };
+    const nameOf = (place: number): string =>
+      `${place} ${wanted[place]?.tagName} ${(wanted[place]?.ariaLabel ?? wanted[place]?.textContent ?? "").slice(0, 60)}`;
+    // After the last one the browser's own parts come, then the first again.
+    const once = reached.slice(0, wanted.length);
+    return [
+      ...(once.length < wanted.length ? [`Tab reaches ${once.length} of ${wanted.length} controls`] : []),
+      ...once.flatMap(({ place }, i) =>
+        place === i ? [] : [`control ${i} of the page is ${nameOf(i)}, Tab came to ${nameOf(place)}`],
+      ),
+      ...once.flatMap(({ place, isSeen }) =>
+        isSeen ? [] : [`no mark shows that the keyboard is at ${nameOf(place)}`],
+      ),
+    ].slice(0, 5);
+  });
+}
+
+/** How many pixels wider than the screen the page is; what sticks out at the left cannot even be scrolled to. */
 export const overWidth = (page: Page): Promise<number> =>
-  page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - window.innerWidth));
+  page.evaluate(() => {
+    const left = [...document.querySelectorAll("button, input, select, summary, .length")]
+      .filter((part) => part.checkVisibility())
+      .map((part) => part.getBoundingClientRect().left);
+    return Math.max(0, document.documentElement.scrollWidth - window.innerWidth, -Math.min(0, ...left));
+  });
 
 /** Every kind of page: all that stand alone, and of the pages of one KPI or scorecard those that `some` names. */
 export async function pagesOf(folder: string, some: readonly string[]): Promise<readonly string[]> {
@@ -157,22 +219,24 @@ export async function walk(
   const found: string[] = [];
   const links = new Set<string>();
   try {
-    for (const name of pages) {
-      const page = await context.newPage();
-      const problems = [...(await open(page, server.url + name))];
-      const seen = await lookOver(page);
-      for (const link of seen.links) links.add(link.replace(/[?#].*$/, ""));
-      problems.push(...seen.problems);
-      const over = await overWidth(page);
-      if (over > 0) problems.push(`${over} px wider than the screen`);
-      for (const colorScheme of also.pictures === undefined ? [] : (["light", "dark"] as const)) {
-        await page.emulateMedia({ colorScheme });
-        await picture(page, `${also.pictures}${name}-${colorScheme}-1280`);
-      }
-      if (also.axe !== undefined) problems.push(...(await axe(page, also.axe)));
-      found.push(...problems.map((problem) => `${name}: ${problem}`));
-      await page.close();
-    }
+    found.push(
+      ...(await beside(pages, async (name) => {
+        const page = await context.newPage();
+        const problems = [...(await open(page, server.url + name))];
+        const seen = await lookOver(page);
+        for (const link of seen.links) links.add(link.replace(/[?#].*$/, ""));
+        problems.push(...seen.problems);
+        const over = await overWidth(page);
+        if (over > 0) problems.push(`${over} px wider than the screen`);
+        for (const colorScheme of also.pictures === undefined ? [] : (["light", "dark"] as const)) {
+          await page.emulateMedia({ colorScheme });
+          await picture(page, `${also.pictures}${name}-${colorScheme}-1280`);
+        }
+        if (also.axe !== undefined) problems.push(...(await axe(page, also.axe)));
+        await page.close();
+        return problems.map((problem) => `${name}: ${problem}`);
+      })),
+    );
     for (const link of links) {
       if (!link.startsWith(server.url)) found.push(`a link leaves the site: ${link}`);
       else if ((await fetch(link, { method: "HEAD" })).status !== 200) found.push(`a link leads nowhere: ${link}`);
@@ -184,9 +248,23 @@ export async function walk(
   return found;
 }
 
+/** Works through pages two at a time, for one waits while the other computes; what is found stands in the order of the pages. */
+export async function beside(
+  pages: readonly string[],
+  work: (name: string) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  const found: (readonly string[])[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let i = next++; i < pages.length; i = next++) found[i] = await work(pages[i] as string);
+  };
+  await Promise.all([worker(), worker()]);
+  return found.flat();
+}
+
 /** A picture of the whole page. */
 export async function picture(page: Page, name: string): Promise<void> {
-  const path = join(pictures, `${name.replace(/[/?=]/g, "-").replace(".html", "")}.png`);
+  const path = join(pictures, `${name.replace(/[/?=]/g, "-").replace(".html", "")}.jpeg`);
   await mkdir(dirname(path), { recursive: true });
-  await page.screenshot({ path, fullPage: true });
+  await page.screenshot({ path, fullPage: true, type: "jpeg", quality: 80 });
 }
