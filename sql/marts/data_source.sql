@@ -34,7 +34,9 @@ select
   c.first_day,
   case when c.entity in ('account', 'subscription', 'user') then c.delivered_on else c.last_day end as last_day,
   c.delivered_on,
-  c.entity in ('account', 'subscription') or case c.entity when 'usage_daily' then 'usage_event' else c.entity end in (select k.entity from features.kpi_source as k) as is_read,
+  c.entity in ('account', 'subscription')
+    or case c.entity when 'usage_daily' then 'usage_event' else c.entity end in (select k.entity from features.kpi_source as k)
+    as is_read,
   m.mark
 from counted as c
 left join marked as m on m.source = c.source
