@@ -5,6 +5,7 @@ import { kpisOf } from "../scores/card.ts";
 import { type BookOptions, type Context, openBook, openRelease } from "./context.ts";
 import { codeSha256, type Definitions, resolveDefinitions } from "./definitions.ts";
 import { type Foreseen, foresee, type Why } from "./foresee.ts";
+import { refuseOtherBook } from "./refresh.ts";
 import { formatTable, wrap } from "./table.ts";
 
 /** What a refresh of now would find, beside the current release. */
@@ -68,6 +69,7 @@ export async function plan(
   const full = options.full === true;
   const definitions = await resolveDefinitions(book);
   const release = await findCurrentRelease(state);
+  refuseOtherBook(release, book, state, full);
   const current = release?.manifest ?? null;
   const pending = await pendingDeliveries({ book, state, now });
   const foreseen = await context.log.step("read what is new, aside", () =>

@@ -188,6 +188,7 @@ async function refreshLocked(
   await checkLayout(state, true);
   const notes: string[] = [...mended];
   const current = await findReleaseBefore(state, (sentence) => notes.push(sentence));
+  refuseOtherBook(current, book, state, options.full === true);
   // The copy of a release that holds an erased account knows of it.
   const lines =
     current === null || (await readErasures(state)).isReleasePending
@@ -284,6 +285,15 @@ async function refreshLocked(
     seconds,
     cpu_seconds: cpuSeconds,
   };
+}
+
+/** Two books that were given one state would take turns in what readers see. One that has another name now says so with `full`. */
+export function refuseOtherBook(current: Release | null, { book }: Book, state: string, full: boolean): void {
+  if (current === null || current.manifest.book === book || full) return;
+  throw usageError(
+    `${state} holds the releases of book ${current.manifest.book}, expected those of ${book}`,
+    "give each book a --state of its own; a book that was renamed is refreshed once with --full",
+  );
 }
 
 /** Hash of all that decides what a release holds. */

@@ -22,6 +22,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { doctor } from "../../pipelines/commands/doctor.ts";
 import { forget } from "../../pipelines/commands/forget.ts";
+import { plan } from "../../pipelines/commands/plan.ts";
 import { type RefreshResult, refresh } from "../../pipelines/commands/refresh.ts";
 import { lastReportFile, readReport } from "../../pipelines/commands/report.ts";
 import { readBook } from "../../pipelines/config/book.ts";
@@ -187,6 +188,21 @@ test("rows that neither the store nor an export holds any more are no night with
   });
   for (const path of places) renameSync(`${path}.aside`, path);
   expect(current()).toBe(before);
+});
+
+test("another book with the same state is refused: it would take turns with this one in what readers see", async () => {
+  const file = join(folder, "assay.yaml");
+  const text = readFileSync(file, "utf8");
+  const context = { cwd: folder, env: {}, now: () => new Date(), log: silentLog, print: () => {} };
+  writeFileSync(file, text.replace("book: small", "book: other"));
+  const refused = {
+    exitCode: 2,
+    message: expect.stringMatching(/\/\.assay holds the releases of book small, expected those of other$/),
+  };
+  expect(await told(run())).toMatchObject(refused);
+  expect(await told(plan(context, folder, {}))).toMatchObject(refused);
+  expect(current()).toBe(before);
+  writeFileSync(file, text);
 });
 
 test("a ledger, a state or a release of a newer Assay is refused; nothing is touched", async () => {
