@@ -122,6 +122,32 @@ export function placeTables(
   return { placed: all, unneeded, open: rest.filter((no) => !second.some((one) => one.no === no)) };
 }
 
+/** A table that no name places, as what accounts did: it has an account, a time, and many rows an account. Null where it has not. */
+export function placeAsUsage(
+  no: number,
+  known: readonly Placed[],
+  reads: readonly Read[],
+  words: Words,
+  links: Links,
+): Placed | null {
+  const read = reads[no] as Read;
+  const accountColumns = accountLike(no, known, links, reads);
+  // First with a column of what was done, then as use of no kind.
+  const one = ["journal", "events"]
+    .map((word) => placeByWords(no, { ...read, fileName: `${read.fileName}/${word}` }, words, accountColumns))
+    .find((placed) => placed?.entity === "usage_event");
+  const account = read.profiles.find(({ name }) => name === one?.accountColumns[0]?.column);
+  if (one === undefined || one === null || account === undefined || read.rows < 5 * account.distinct) return null;
+  return {
+    ...one,
+    read,
+    guesses: [
+      ...one.guesses,
+      "no file is named as use of a product is: these rows have an account and a time, and many an account",
+    ],
+  };
+}
+
 /** Columns of a table whose values are mostly ids of known accounts, subscriptions or users, best first. */
 function accountLike(no: number, others: readonly Placed[], links: Links, reads: readonly Read[]): readonly string[] {
   const domains = others

@@ -2,7 +2,16 @@
 import { entityOf, stagedNames } from "../config/entities.ts";
 import type { Kind } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
-import { keyPlace, type Mapping, mappingOf, type Placed, placeTables, type Read, seenOf } from "./place.ts";
+import {
+  keyPlace,
+  type Mapping,
+  mappingOf,
+  type Placed,
+  placeAsUsage,
+  placeTables,
+  type Read,
+  seenOf,
+} from "./place.ts";
 import { columnsByName, isNearlyUnique, namesAccount, nounOf, type Words, withAccounts } from "./recognise.ts";
 import { chooseHub, type Link, Resolver } from "./resolve.ts";
 import { idOf, type Table } from "./tables.ts";
@@ -85,16 +94,17 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], give
   const notPlaced: NotPlaced[] = [];
   const filesOf = (no: number): readonly string[] => (reads[no] as Read).table.files.map(({ name }) => name);
   const byNames = placeTables(reads, vendors, given, links);
-  const shared = byNames.placed.some(({ entity, accountColumns }) => entity === "account" || accountColumns.length > 0)
-    ? null
-    : sharedIds(reads, links);
+  const shared =
+    byNames.placed.some(({ entity }) => entity === "account") || isShared(standInFor(byNames.placed), links, reads)
+      ? null
+      : sharedIds(reads, links);
   const words = shared === null ? given : withAccounts(given, shared);
   const { placed: all, unneeded, open } = shared === null ? byNames : placeTables(reads, vendors, words, links);
   if (shared !== null && all.length > 0)
     findings.push({
       level: "guessed",
       about: "accounts",
-      text: `no column is named as accounts are; ${shared.columns[0]} is read so, whose values stand in ${shared.tables} tables`,
+      text: `no id is named as those of accounts are; ${shared.columns[0]} is read so, whose values stand in ${shared.tables} tables`,
     });
   for (const { no, label, why } of unneeded) notPlaced.push({ files: filesOf(no), why: `${label}: ${why}` });
   // A table of counts by the day says more than that there was use.
@@ -103,10 +113,15 @@ export function propose(reads: readonly Read[], vendors: readonly Vendor[], give
   const wide = [...open, ...all.filter(isVague).map(({ no }) => no)].flatMap(
     (no) => wideUsage(words, no, reads[no] as Read, all, links, reads) ?? [],
   );
+  const isUsage = ({ entity }: Placed): boolean => entity === "usage_event" || entity === "usage_daily";
+  const asUsage = [...all, ...wide].some(isUsage)
+    ? []
+    : open.flatMap((no) => placeAsUsage(no, all, reads, words, links) ?? []);
   for (const no of open) {
-    if (!wide.some((one) => one.no === no)) notPlaced.push({ files: filesOf(no), why: whyOpen(reads[no] as Read) });
+    if (![...wide, ...asUsage].some((one) => one.no === no))
+      notPlaced.push({ files: filesOf(no), why: whyOpen(reads[no] as Read) });
   }
-  const placed = [...all.filter((one) => !wide.some(({ no }) => no === one.no)), ...wide];
+  const placed = [...all.filter((one) => !wide.some(({ no }) => no === one.no)), ...wide, ...asUsage];
   const hub = chooseHub(placed, links, reads);
   const standIn = hub === null ? standInFor(placed) : null;
   const ids = nameSources(placed, hub);
@@ -374,6 +389,20 @@ function standInFor(placed: readonly Placed[]): StandIn | null {
       return { no: one.no, column: column.column, ...(column.take === undefined ? {} : { take: column.take }) };
   }
   return null;
+}
+
+/** Whether the ids of accounts that names point to stand in another table, too, or could not. */
+function isShared(place: StandIn | null, links: Links, reads: readonly Read[]): boolean {
+  if (place === null || reads.length === 1) return place !== null;
+  const ids = links.of(place.no).filter(({ column, isName }) => column === place.column && !isName);
+  return ids.some((own) =>
+    links.columns.some(
+      (other) =>
+        other.table !== place.no &&
+        !other.isName &&
+        Math.max(links.share(own, other, reads), links.share(other, own, reads)) >= 0.5,
+    ),
+  );
 }
 
 /**

@@ -171,6 +171,13 @@ function candidateOf(entityId: string, words: EntityWords, seen: Seen): Recognis
       continue;
     }
     if (!required) continue;
+    const onlyTime = isNamed && (name === "event_time" || name === "activity_date") ? timeOf(seen, used) : null;
+    if (onlyTime !== null) {
+      columns[name] = onlyTime;
+      used.add(onlyTime);
+      score += 0.5;
+      continue;
+    }
     // Companies that are known by their website alone.
     const site = entityId === "account" && isNamed ? siteOf(seen, used) : null;
     if (site !== null) {
@@ -229,6 +236,15 @@ function siteOf(seen: Seen, used: ReadonlySet<string>): string | null {
   return found.length === 1 ? (found[0] as Profile).name : null;
 }
 
+/** The one column of times, whatever it is called. */
+function timeOf(seen: Seen, used: ReadonlySet<string>): string | null {
+  const found = seen.profiles.filter(({ name, distinct }, i) => {
+    const { time, isEmpty } = seen.kinds[i] as Kind;
+    return time !== null && !isEmpty && distinct > 1 && !used.has(name);
+  });
+  return found.length === 1 ? (found[0] as Profile).name : null;
+}
+
 /** What happened to mails is no use of a product. */
 function isMailing(column: string | undefined, seen: Seen): boolean {
   const values = seen.profiles.find(({ name }) => name === column)?.common ?? [];
@@ -277,9 +293,14 @@ const idPatterns: Readonly<Record<string, RegExp>> = {
     /^(subscription|contract|agreement|license|licence|membership|vertrags?|abo)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
   user_id:
     /^(user|contact|member|person|visitor|benutzer|nutzer)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
+  // `contract.from`, `Vertrag seit`, `Subscription expiry date`.
+  started_on:
+    /^(contract|subscription|licen[cs]e|membership|agreement|vertrags?|abo)(start|begin|beginn|since|seit|from|von|ab|activated)(s|ed)?(on|at|date|datum)?$|^golive(on|at|date)?$/,
+  ended_on:
+    /^(contract|subscription|licen[cs]e|membership|agreement|vertrags?|abo)(end|ende|until|to|thru|through|bis|expiry|expires|terminated|termination)(s|ed)?(on|at|date|datum)?$|^offboard(ed|ing)(on|at|date)?$/,
   // `Licence fee (annual)`, `Annual price`, `amount_per_month`.
   mrr_minor:
-    /^(annual|yearly|monthly)[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?$|^[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?(per)?(annual|annum|year|yearly|month|monthly|pa|pm)$/,
+    /^mrr[a-z]{1,6}$|^[a-z]*(annual|yearly|monthly)[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?$|^[a-z]*(fee|price|value|amount|charge|revenue|cost|rate)s?(per)?(annual|annum|year|yearly|month|monthly|pa|pm)$/,
   ticket_id:
     /^(ticket|case|issue|incident|request|complaint)(id|no|nr|num|number|ref|reference|key|code|uid|uuid|nummer)$/,
 };

@@ -594,7 +594,7 @@ describe("a folder", () => {
     expect(schools.findings).toContainEqual({
       level: "guessed",
       about: "accounts",
-      text: "no column is named as accounts are; School URN is read so, whose values stand in 3 tables",
+      text: "no id is named as those of accounts are; School URN is read so, whose values stand in 3 tables",
     });
     const shops = await proposed({
       "app_events.csv": [
@@ -610,6 +610,55 @@ describe("a folder", () => {
     expect(draftOf(shops, "accounts").columns.account_id).toEqual({ from: "shop_domain", take: "domain" });
     expect(draftOf(shops, "churn_events").keep).toEqual({ Event: ["Uninstalled"] });
     expect(draftOf(shops, "churn_events").columns.account_id).toEqual({ from: "Shop domain", take: "domain" });
+  });
+
+  it("of a practice's appointments: what no file's name calls use, and contracts in words that no list has", async () => {
+    const found = await proposed({
+      "practice_list.tsv": [
+        "Practice code\tPractice\tGo-live\tOffboarded\tMRR netto",
+        ...accounts.map(
+          (i) => `P${100 + i}\tNord ${i}\t0${1 + (i % 9)} Feb 2023\t${i % 3 === 0 ? "20 Jan 2024" : ""}\t49.90`,
+        ),
+      ].join("\n"),
+      "appointments.csv": [
+        "Booked at,Practice code,Channel",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)} 08:00,P${100 + i},${event}`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
+    const froms = (id: string) =>
+      Object.fromEntries(Object.entries(draftOf(found, id).columns).map(([name, { from }]) => [name, from]));
+    expect(froms("usage")).toEqual({ account_id: "Practice code", event_time: "Booked at", event: "Channel" });
+    expect(froms("subscriptions")).toEqual({
+      subscription_id: "Practice code",
+      account_id: "Practice code",
+      started_on: "Go-live",
+      ended_on: "Offboarded",
+      mrr_minor: "MRR netto",
+    });
+    expect(found.findings.map(({ text }) => text)).toContain(
+      "no file is named as use of a product is: these rows have an account and a time, and many an account",
+    );
+  });
+
+  it("where what is named as an account no other file knows: the id that they share", async () => {
+    const found = await proposed({
+      "subscriptions.json": JSON.stringify(
+        accounts.map((i) => ({
+          id: 70_000 + i,
+          activated_at: "2023-02-01T09:00:00Z",
+          canceled_at: i % 3 === 0 ? "2024-01-20T09:00:00Z" : null,
+          customer: { id: 30_000 + i, reference: `org-${two(i)}`, organization: `Nord ${i}` },
+        })),
+      ),
+      "events.csv": [
+        "timestamp,event,org_ref",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)}T08:00:00Z,${event},org-${two(i)}`),
+      ].join("\n"),
+    });
+    expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
+    expect(draftOf(found, "subscriptions").columns.account_id).toEqual({ from: "customer.reference" });
+    expect(draftOf(found, "usage").columns.account_id).toEqual({ from: "org_ref" });
   });
 
   it("with the history of a status: its rows say who left, and the list beside it who the accounts are", async () => {
