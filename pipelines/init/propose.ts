@@ -1,6 +1,6 @@
 /** From placed tables to the sources of a book, and what is sure of them, what is guessed and what has no place. */
 import { entityOf, stagedNames } from "../config/entities.ts";
-import type { Kind } from "./kinds.ts";
+import { type Kind, squeeze } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
 import {
   keyPlace,
@@ -753,6 +753,21 @@ function deriveCancellations(drafts: Draft[], placed: readonly Placed[], finding
   }
 }
 
+/** Days that only some accounts have, and that are no ends of contracts by their names. */
+const noEnd =
+  /creat|updat|modif|chang|sync|last|next|renew|review|birth|trial|invoice|bill|pay|paid|call|meeting|contact|login|seen|seit|since|start|begin|join|sign|onboard|first|upgrade|nps|survey|visit|load|import/;
+
+/** The one column of days that only some accounts have, and that nothing else explains; null where there is none or several. */
+function endLike({ read, columns }: Placed, named: Readonly<Record<string, string>>): string | null {
+  const taken = [...Object.values(columns).map(({ from }) => from), ...Object.values(named)];
+  const found = read.profiles.filter(({ name, rows, filled, endlessCount }, i) => {
+    const share = (filled - endlessCount) / Math.max(1, rows);
+    const isTime = read.kinds[i]?.time != null && read.kinds[i]?.isEmpty === false;
+    return isTime && share >= 0.02 && share <= 0.95 && !taken.includes(name) && !noEnd.test(squeeze(name));
+  });
+  return found.length === 1 ? (found[0]?.name ?? null) : null;
+}
+
 /** Nothing says when a contract ended, except the day on which it was cancelled. */
 const withoutEnd = (columns: Readonly<Record<string, unknown>>): boolean =>
   columns.notice_on !== undefined && columns.ended_on === undefined;
@@ -812,7 +827,9 @@ function derive(
   );
   for (const one of tables) {
     const account = one.columns.account_id?.from as string;
-    const columns = columnsByName("subscription", seenOf(one.read), words);
+    const named = columnsByName("subscription", seenOf(one.read), words);
+    const end = named.ended_on === undefined && named.notice_on === undefined ? endLike(one, named) : null;
+    const columns = end === null ? named : { ...named, ended_on: end };
     const start = columns.started_on ?? one.columns.created_at?.from;
     const says = ["ended_on", "notice_on", "mrr_minor", "renews_on"].filter((name) => columns[name] !== undefined);
     if (start === undefined || says.length === 0) continue;
@@ -822,6 +839,10 @@ function derive(
     for (const [name, column] of Object.entries({ ...withEnd, started_on: start }))
       if (name !== "notice_on" || withEnd === columns)
         mapped[name] = mappingOf("subscription", name, one.read, column, guesses, {});
+    if (end !== null)
+      guesses.push(
+        `${end}, a day that only some accounts have, is read as the end of their contract: no column is named so`,
+      );
     if (withEnd !== columns) guesses.push(endText(columns.notice_on as string));
     mapped.account_id = one.columns.account_id as Mapping;
     mapped.subscription_id = { from: account };

@@ -641,6 +641,29 @@ describe("a folder", () => {
     );
   });
 
+  it("where one day of some accounts has a name that says nothing: their end; of two such days neither", async () => {
+    const folder = (more: string, day: (i: number) => string) => ({
+      "customers.csv": [
+        `customer_id,name,customer_since,fini${more}`,
+        ...accounts.map((i) => `C${i},Nord ${i},2023-02-01,${i % 3 === 0 ? "2024-01-20" : ""}${day(i)}`),
+      ].join("\n"),
+      "events.csv": [
+        "timestamp,event,customer_id",
+        ...uses.map(({ i, day: at, event }) => `2024-01-${two(at)}T08:00:00Z,${event},C${i}`),
+      ].join("\n"),
+    });
+    const found = await proposed(folder("", () => ""));
+    expect(draftOf(found, "subscriptions").columns.ended_on).toEqual({ from: "fini" });
+    expect(found.findings.map(({ text }) => text)).toContain(
+      "fini, a day that only some accounts have, is read as the end of their contract: no column is named so",
+    );
+    // The last review of an account is no end of anything; a second unnamed day leaves it open which is.
+    const reviewed = await proposed(folder(",last_review", (i) => `,${i % 2 === 0 ? "2024-01-10" : ""}`));
+    expect(draftOf(reviewed, "subscriptions").columns.ended_on).toEqual({ from: "fini" });
+    const unclear = await proposed(folder(",pris", (i) => `,${i % 2 === 0 ? "2024-01-10" : ""}`));
+    expect(entitiesOf(unclear)).toEqual(["accounts: account", "usage: usage_event"]);
+  });
+
   it("where what is named as an account no other file knows: the id that they share", async () => {
     const found = await proposed({
       "subscriptions.json": JSON.stringify(
