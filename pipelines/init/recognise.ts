@@ -260,7 +260,8 @@ function eventLike(seen: Seen, used: ReadonlySet<string>, words: EntityWords): s
   const found = seen.profiles.filter((profile, i) => {
     const kind = seen.kinds[i] as Kind;
     const isTaken = used.has(profile.name) || seen.accountColumns.includes(profile.name);
-    const isOther = others.has(squeeze(profile.name)) || isIdName(profile.name);
+    // `Booked by` is who did it.
+    const isOther = others.has(squeeze(profile.name)) || isIdName(profile.name) || /[ _.-]by$/i.test(profile.name);
     const isText = !kind.isNumber && !kind.isBoolean && !kind.isEmail && kind.time === null && !kind.isEmpty;
     return (
       !isTaken &&

@@ -621,8 +621,8 @@ describe("a folder", () => {
         ),
       ].join("\n"),
       "appointments.csv": [
-        "Booked at,Practice code,Channel",
-        ...uses.map(({ i, day, event }) => `2024-01-${two(day)} 08:00,P${100 + i},${event}`),
+        "Booked at,Practice code,Channel,Booked by",
+        ...uses.map(({ i, day, event }) => `2024-01-${two(day)} 08:00,P${100 + i},${event},staff${i % 3}`),
       ].join("\n"),
     });
     expect(entitiesOf(found)).toEqual(["accounts: account", "subscriptions: subscription", "usage: usage_event"]);
