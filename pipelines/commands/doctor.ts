@@ -16,7 +16,7 @@ import { availableParallelism, tmpdir, totalmem } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { AssayError, machineError, usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
-import { readLedger } from "../load/ledger.ts";
+import { type LedgerLine, readLedger } from "../load/ledger.ts";
 import { changedFiles } from "../load/sweep.ts";
 import { checkLayout, currentName, findCurrentRelease, listReleases } from "../publish/release.ts";
 import { Database } from "../warehouse/database.ts";
@@ -100,9 +100,10 @@ async function checkBook(context: Context, name: string, options: BookOptions): 
     { check: "assay.yaml", state: "ok", found: `${book.file}, ${Object.keys(book.sources).length} sources` },
     await checkExports(book.exports_root),
   ];
+  let lines: readonly LedgerLine[];
   try {
     await checkLayout(state, false);
-    await readLedger(join(state, "ledger.jsonl"));
+    ({ lines } = await readLedger(join(state, "ledger.jsonl")));
   } catch (error) {
     // What a newer Assay wrote is not touched, not even to try whether it could be.
     return [...checks, { check: "state", state: "bad", found: sentenceOf(error, `${state} cannot be read`) }];
@@ -112,7 +113,7 @@ async function checkBook(context: Context, name: string, options: BookOptions): 
     await checkFolder("state", state),
     await checkRoom(state),
     await checkLock(state, context.now()),
-    await checkStore(state, name),
+    await checkStore(state, name, lines),
     await checkCurrent(state),
     await checkClock(state, context.now()),
   ];
@@ -177,10 +178,9 @@ async function checkLock(state: string, now: Date): Promise<Check> {
 }
 
 /** Every file of rows by its bytes: what reads a damaged one may well get rows, only others. */
-async function checkStore(state: string, name: string): Promise<Check> {
+async function checkStore(state: string, name: string, lines: readonly LedgerLine[]): Promise<Check> {
   const check = "store";
   try {
-    const { lines } = await readLedger(join(state, "ledger.jsonl"));
     const [first, ...others] = await changedFiles(join(state, "store"), lines);
     if (first === undefined) return { check, state: "ok", found: "rows are as they were written" };
     const more = others.length === 0 ? "" : ` and ${others.length} more`;

@@ -332,13 +332,16 @@ function describe(answer: Answer, hasTables: boolean): string {
   lines.push(
     `${isWritten ? `${answer.file} is written: ` : ""}${sources.length} sources out of ${used} of ${answer.files} files`,
   );
-  const idWidth = Math.max(
+  const widest = Math.max(
     ...[...sources.map(({ id }) => id), ...findings.map(({ about }) => about)].map((text) => text.length),
     8,
   );
+  const idWidth = Math.min(widest, 30);
   const width = 100;
-  const row = (label: string, text: string): string =>
-    `  ${label.length > Math.min(idWidth, 30) ? `${label}\n${" ".repeat(Math.min(idWidth, 30) + 2)}` : label.padEnd(Math.min(idWidth, 30))}  ${wrap(oneLine(text), width - Math.min(idWidth, 30), " ".repeat(Math.min(idWidth, 30) + 4))}`;
+  const row = (label: string, text: string): string => {
+    const shown = label.length > idWidth ? `${label}\n${" ".repeat(idWidth + 2)}` : label.padEnd(idWidth);
+    return `  ${shown}  ${wrap(oneLine(text), width - idWidth, " ".repeat(idWidth + 4))}`;
+  };
   if (sources.length > 0) {
     lines.push("", "SOURCES");
     for (const { id, entity, label, files, rows, rows_rejected: rejected, mode } of sources) {

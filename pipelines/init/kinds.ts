@@ -247,6 +247,9 @@ function wordTime({ common }: Profile): TimeWriting | null {
 export const plainName = (name: string): string =>
   squeeze(name.replace(/__c$/i, "").replace(/^(property_|properties[._]|custom_|metadata[._])/i, ""));
 
+/** `workspace_id (metadata)`, as Stripe's downloads call a field of one's own, without what stands in parentheses. */
+export const withoutNote = (name: string): string => name.replace(/ *\([^)]*\)$/, "");
+
 /** Letters and digits of a name, in lower case. */
 export const squeeze = (name: string): string =>
   name

@@ -2,7 +2,7 @@
 import { freeMailDomains } from "../config/free-mail.ts";
 import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
-import { type Kind, squeeze } from "./kinds.ts";
+import { type Kind, squeeze, withoutNote } from "./kinds.ts";
 import type { Profile } from "./profile.ts";
 
 /** A column of a sample, as itself or as the domain of its addresses. */
@@ -146,6 +146,11 @@ export class Links {
     return isChance ? 0 : share;
   }
 
+  /** The larger share of the two, whichever of the columns holds more. */
+  mutualShare(a: Place, b: Place, samples: readonly Sample[]): number {
+    return Math.max(this.share(a, b, samples), this.share(b, a, samples));
+  }
+
   /** Whether a column holds names, and no ids. */
   isName(place: Place): boolean {
     return this.columns.some((column) => column.isName && placeKey(column) === placeKey(place));
@@ -154,9 +159,7 @@ export class Links {
 
 /** `customer_id` is alike `customer_id` and the `id` of a file of customers, `company_id` that of one of companies. */
 function areNamedAlike(from: Place, to: Place, samples: readonly Sample[]): boolean {
-  // `workspace_id (metadata)`, as Stripe's downloads call a field of one's own.
-  const bare = ({ column }: Place): string => squeeze(column.replace(/ *\([^)]*\)$/, ""));
-  const [a, b] = [bare(from), bare(to)];
+  const [a, b] = [squeeze(withoutNote(from.column)), squeeze(withoutNote(to.column))];
   if (a === b) return true;
   const file = squeeze((samples[to.table] as Sample).fileName.split("/").at(-1) ?? "");
   const stem = a.replace(/(id|no|nr|number|key|ref|uuid)$/, "");

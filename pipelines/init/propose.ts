@@ -397,10 +397,7 @@ function isShared(place: StandIn | null, links: Links, reads: readonly Read[]): 
   const ids = links.of(place.no).filter(({ column, isName }) => column === place.column && !isName);
   return ids.some((own) =>
     links.columns.some(
-      (other) =>
-        other.table !== place.no &&
-        !other.isName &&
-        Math.max(links.share(own, other, reads), links.share(other, own, reads)) >= 0.5,
+      (other) => other.table !== place.no && !other.isName && links.mutualShare(own, other, reads) >= 0.5,
     ),
   );
 }
@@ -418,9 +415,7 @@ function sharedIds(
     .filter(({ isName }) => !isName)
     .map((column) => {
       const others = links.columns.filter(
-        (other) =>
-          other.table !== column.table &&
-          Math.max(links.share(column, other, reads), links.share(other, column, reads)) >= 0.8,
+        (other) => other.table !== column.table && links.mutualShare(column, other, reads) >= 0.8,
       );
       const members = [column, ...others];
       const comesAgain = members.some((place) => {

@@ -45,19 +45,19 @@ export function withAccounts(
   words: Words,
   { columns, noun }: { readonly columns: readonly string[]; readonly noun: string },
 ): Words {
-  const names = columns.map(squeeze);
   return new Map(
     [...words].map(([entity, own]) => {
-      const { account_id: ids, name, ...others } = own.columns;
+      const { account_id: ids, name = [] } = own.columns;
+      const isAccount = entity === "account";
       return [
         entity,
         {
           ...own,
-          file: entity === "account" && noun.length >= 4 ? [...own.file, noun] : own.file,
+          file: isAccount && noun.length >= 4 ? [...own.file, noun] : own.file,
           columns: {
-            ...(ids === undefined ? {} : { account_id: [...names, ...ids] }),
-            ...(name === undefined ? {} : { name: entity === "account" ? [...name, `${noun}name`] : name }),
-            ...others,
+            ...own.columns,
+            ...(ids === undefined ? {} : { account_id: [...columns.map(squeeze), ...ids] }),
+            ...(isAccount ? { name: [...name, `${noun}name`] } : {}),
           },
         },
       ];
@@ -362,54 +362,59 @@ function findColumn(
     if (name === "quantity" || name === "n_events" || name === "n_users") return !isIdName(column);
     return true;
   };
-  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
-    if (wanted === "id" && entityId !== "account" && name === "account_id") continue;
-    // A bare id is the id of what the file's name says.
-    if ((wanted === "id" || wanted === "uuid") && entityId === "account" && !isNamed) continue;
-    const at = seen.profiles.findIndex(
-      (profile, i) => (squeeze(profile.name) === wanted || plainName(profile.name) === wanted) && isFit(i),
-    );
-    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
-  }
-  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
-    const at = seen.profiles.findIndex((profile, i) => shortName(profile.name) === wanted && isFit(i));
-    if (at !== -1 && wanted !== "id") return { column: (seen.profiles[at] as Profile).name };
-  }
-  // `END_TS` is `ended_on`, as `end_date` is.
+  const names = [squeeze(name), ...(words.columns[name] ?? [])];
+  /** The first column that is so, by the order of the names. */
+  const first = (
+    wanted: readonly string[],
+    is: (column: string, one: string) => boolean,
+  ): { readonly column: string } | null => {
+    for (const one of wanted) {
+      const found = seen.profiles.find((profile, i) => is(profile.name, one) && isFit(i));
+      if (found !== undefined) return { column: found.name };
+    }
+    return null;
+  };
+  // A bare id is the id of what the file's name says.
+  const isBare = (one: string): boolean =>
+    (one === "id" && entityId !== "account" && name === "account_id") ||
+    ((one === "id" || one === "uuid") && entityId === "account" && !isNamed);
   const isTime = ["date", "time"].includes(entityOf(entityId).columns.find((one) => one.name === name)?.type ?? "");
-  for (const wanted of isTime ? [squeeze(name), ...(words.columns[name] ?? [])] : []) {
-    const stem = wanted.replace(/(at|on|date)$/, "");
-    const at = seen.profiles.findIndex(
-      (profile, i) => stem.length >= 3 && plainName(profile.name).replace(stamp, "") === stem && isFit(i),
-    );
-    if (at !== -1 && stamp.test(plainName((seen.profiles[at] as Profile).name)))
-      return { column: (seen.profiles[at] as Profile).name };
-  }
-  // `Account: Start Date`, `Deal - Won time` and `period.start_date`: what stands behind the last mark, where that says enough.
-  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
-    if (common.has(wanted) || vague.has(wanted)) continue;
-    const at = seen.profiles.findIndex((profile, i) => innerName(profile.name) === wanted && isFit(i));
-    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
-  }
-  // `TERMINATION_DT`, `MTHLY_CHRG_AMT`: names of a database that spares letters.
-  for (const wanted of [squeeze(name), ...(words.columns[name] ?? [])]) {
-    const at = seen.profiles.findIndex((profile, i) => longNames(profile.name).includes(wanted) && isFit(i));
-    if (at !== -1) return { column: (seen.profiles[at] as Profile).name };
-  }
+  const stems = isTime ? names.map((one) => one.replace(/(at|on|date)$/, "")).filter(({ length }) => length >= 3) : [];
   const pattern = idPatterns[name];
-  const byPattern =
-    pattern === undefined
-      ? -1
-      : seen.profiles.findIndex(
-          (profile, i) =>
-            (pattern.test(plainName(profile.name)) || pattern.test(innerName(profile.name) ?? "")) && isFit(i),
-        );
-  if (byPattern !== -1) return { column: (seen.profiles[byPattern] as Profile).name };
-  if (name === "account_id" && entityId !== "account") {
-    const known = seen.accountColumns.find((column) => !used.has(column));
-    if (known !== undefined) return { column: known };
-  }
-  return null;
+  return (
+    first(
+      names.filter((one) => !isBare(one)),
+      (column, one) => squeeze(column) === one || plainName(column) === one,
+    ) ??
+    first(
+      names.filter((one) => one !== "id"),
+      (column, one) => shortName(column) === one,
+    ) ??
+    // `END_TS` is `ended_on`, as `end_date` is.
+    first(stems, (column, stem) => stamp.test(plainName(column)) && plainName(column).replace(stamp, "") === stem) ??
+    // `Account: Start Date`, `Deal - Won time` and `period.start_date`: what stands behind the last mark, where that says enough.
+    first(
+      names.filter((one) => !common.has(one) && !vague.has(one)),
+      (column, one) => innerName(column) === one,
+    ) ??
+    // `TERMINATION_DT`, `MTHLY_CHRG_AMT`: names of a database that spares letters.
+    first(names, (column, one) => longNames(column).includes(one)) ??
+    (pattern === undefined
+      ? null
+      : first([name], (column) => pattern.test(plainName(column)) || pattern.test(innerName(column) ?? ""))) ??
+    knownAccount(entityId, name, seen, used)
+  );
+}
+
+/** A column whose values are ids of accounts, whatever it is called. */
+function knownAccount(
+  entityId: string,
+  name: string,
+  seen: Seen,
+  used: ReadonlySet<string>,
+): { readonly column: string } | null {
+  const known = seen.accountColumns.find((column) => !used.has(column));
+  return name !== "account_id" || entityId === "account" || known === undefined ? null : { column: known };
 }
 
 /** Of `price.amount` the `price.interval` beside it, where there is one, says month and nothing else. */

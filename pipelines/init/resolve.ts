@@ -1,4 +1,5 @@
 /** Which account each table's rows belong to: directly, through another source, or through ids that two systems share. */
+import { withoutNote } from "./kinds.ts";
 import type { Links, Place } from "./links.ts";
 import { keyPlace, type Mapping, type Placed, type Read } from "./place.ts";
 
@@ -282,8 +283,8 @@ export class Resolver {
         source.no === target.no && source.sourceId.from === column && (source.sourceId.take === "domain") === isDomain,
     );
     if (known !== undefined) return known.id;
-    const word = column
-      .replace(/__c$| *\([^)]*\)$/i, "")
+    const word = withoutNote(column)
+      .replace(/__c$/i, "")
       .replaceAll(/([a-z])([A-Z])/g, "$1_$2")
       .toLowerCase()
       .replaceAll(/[^a-z0-9]+/g, "_")

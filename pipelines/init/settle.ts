@@ -169,14 +169,9 @@ export async function settle(database: Database, draft: Draft, loaded: Loaded, f
     immutable: immutable.columns,
     isImmutableGuess: immutable.isGuess,
     inclusive: entity.id === "subscription" && isMapped("ended_on") && (await namesLastDay(database, view)),
-    latencyDays:
-      at === null
-        ? 0
-        : isMapped("known_at")
-          ? await latency(database, draft, view, at, findings)
-          : draft.entity === "usage_daily"
-            ? await untilWhole(database, draft, view, findings)
-            : 0,
+    latencyDays: isMapped("known_at")
+      ? await latency(database, draft, view, at, findings)
+      : await untilWhole(database, draft, view, findings),
     maxRejected: await tolerated(database, draft, loaded, findings),
     firstAt: span?.low ?? null,
     lastAt: span?.high ?? null,
@@ -320,6 +315,7 @@ async function namesLastDay(database: Database, view: string): Promise<boolean> 
 
 /** Rows that stand for a week or a month are whole on its last day alone: the days from the one that they name to that one. */
 async function untilWhole(database: Database, draft: Draft, view: string, findings: Finding[]): Promise<number> {
+  if (draft.entity !== "usage_daily") return 0;
   const [row] = await database.query<{ n: number; least: number | null; most: number | null }>(
     `with day as (select distinct cast(activity_date as date) as d from ${view} where activity_date is not null),
        pair as (select d - lag(d) over (order by d) as days from day)
@@ -342,9 +338,10 @@ async function latency(
   database: Database,
   draft: Draft,
   view: string,
-  at: string,
+  at: string | null,
   findings: Finding[],
 ): Promise<number> {
+  if (at === null) return 0;
   const [row] = await database.query<{ n: number; days: number | null; late: number; most: number }>(
     `with delay as (
        select cast(known_at as date) as known_on, date_diff('day', cast(${at} as date), cast(known_at as date)) as days from ${view} where known_at is not null
