@@ -57,8 +57,9 @@ export async function rememberRepeats(
   const path = join(folder, `${sha256(canonicalJson([rule, files])).slice(0, 32)}.parquet`);
   if (!existsSync(path)) {
     const before = await bestRemembered(folder, rule, files);
-    await find(database, { key, arrivalKnown, latencyDays, deliveries, before, path, within, entity });
+    // What the rows are of comes first: a run that is killed in between leaves no rows, and the next one writes both.
     await writeFileAtomic(path.replace(/\.parquet$/, ".json"), canonicalJson({ rule, files }));
+    await find(database, { key, arrivalKnown, latencyDays, deliveries, before, path, within, entity });
   }
   const [counts] = await database.query<{ rows: number; corrections: number }>(
     `select count(*) as rows, count(*) filter (where is_other) as corrections from read_parquet(${literal(path)})`,
