@@ -23,8 +23,8 @@ export function deliveriesOf(
   ledger: LedgerIndex,
   warnings: string[],
   lost: string[] = [],
+  nameOf = readingNames(book, source),
 ): readonly Delivery[] {
-  const nameOf = readingNames(book, source);
   const stored = namesIn(store);
   const dated = ledger.source(sourceId).arrivals.flatMap((line) => {
     const readings = ledger.readings(line.delivery_id);
@@ -151,11 +151,10 @@ export const newestOf = (times: readonly (string | null)[]): string | null =>
 export async function usageSeen(
   database: Database,
   deliveries: readonly Delivery[],
-  lines: readonly LedgerLine[],
+  seen: ReadonlyMap<string, string>,
 ): Promise<readonly (UsageSeen & { readonly last: string | null })[]> {
   const usage = deliveries.filter(({ entity }) => entity === "usage_event" || entity === "usage_daily");
   if (usage.length === 0) return [];
-  const seen = firstSeenAt(lines);
   const rows = usage.map(
     ({ delivery_id, days }) => `(${literal(days)}, ${literal(seen.get(delivery_id) ?? "9999-12-31")})`,
   );
@@ -171,18 +170,19 @@ export async function usageSeen(
   );
 }
 
-const firstSeenAt = (lines: readonly LedgerLine[]): ReadonlyMap<string, string> =>
+/** Delivery -> when it was first seen. */
+export const firstSeenAt = (lines: readonly LedgerLine[]): ReadonlyMap<string, string> =>
   new Map(lines.flatMap((line) => (line.kind === "arrival" ? [[line.delivery_id, line.first_seen_at] as const] : [])));
 
 export function withEffect(
   book: Book,
   delivery: Delivery,
-  lines: readonly LedgerLine[],
+  seen: ReadonlyMap<string, string>,
   usage: readonly UsageSeen[],
 ): Delivery {
   const { delivery_id, delivered_at, no, source } = delivery;
   if (!isWrittenByHand(delivery.entity)) return delivery;
-  const firstSeen = firstSeenAt(lines).get(delivery_id) ?? delivered_at;
+  const firstSeen = seen.get(delivery_id) ?? delivered_at;
   const isDated = typeof book.sources[source]?.delivered === "object";
   const arrived = { first_seen_at: firstSeen, delivered_at: isDated ? delivered_at : null, isFirst: no === 1 };
   return { ...delivery, effective_on: effectiveOn(book, arrived, usage) };

@@ -228,6 +228,9 @@ export async function appendLedger(path: string, lines: readonly object[]): Prom
  * deleted) are taken back, and counted: no line of a ledger ever goes.
  */
 export async function mendLedger(path: string, copy: string): Promise<number> {
+  // As a rule it has only grown.
+  const [text, copied] = await Promise.all([path, copy].map((file) => readFile(file, "utf8").catch(() => null)));
+  if (typeof text === "string" && typeof copied === "string" && text.startsWith(copied)) return 0;
   const [here, before] = await Promise.all([path, copy].map(readLedger));
   const known = new Map(here?.lines.map((line) => [lineKey(line), line]));
   const lost = before?.lines.filter((line) => !known.has(lineKey(line))) ?? [];

@@ -8,7 +8,7 @@ import { bundle } from "./bundle.ts";
 import type { Delivery, LoadOptions, LoadResult, SourceFacts } from "./delivery.ts";
 import { type FoundFile, findFiles, type Unread } from "./discover.ts";
 import { dropMade, readErasures, scrubStore } from "./erase.ts";
-import { deliveriesOf, factsOf, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
+import { deliveriesOf, factsOf, firstSeenAt, inputsHash, newestOf, usageSeen, withEffect } from "./facts.ts";
 import {
   type Arrival,
   appendLedger,
@@ -58,6 +58,7 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
   const waiting = new Map<string, number>();
   const named = new Set<string>();
   const unread = new Map<string, readonly Unread[]>();
+  const namesOf = new Map(Object.entries(book.sources).map(([id, source]) => [id, readingNames(book, source)]));
   const exported = { found: 0, known: 0 };
   let newDeliveries = 0;
 
@@ -106,26 +107,27 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       }
       waiting.set(sourceId, found.length - settled.length);
       const hash = hashAhead(settled.filter(({ stamp }) => !stamps.has(stamp)));
-      const nameOf = readingNames(book, source);
+      const nameOf = namesOf.get(sourceId) ?? readingNames(book, source);
+      const take = {
+        ...options,
+        now,
+        database,
+        store,
+        sourceId,
+        source,
+        lines,
+        ledger: index,
+        stored,
+        nameOf,
+        warnings,
+        hash,
+        onOneThread,
+        erasures,
+        erased: erasures.accounts,
+      };
       for (const file of settled) {
         try {
-          const added = await takeFile({
-            ...options,
-            now,
-            database,
-            store,
-            sourceId,
-            source,
-            file,
-            lines,
-            index,
-            stored,
-            nameOf,
-            warnings,
-            hash,
-            onOneThread,
-            erasures,
-          });
+          const added = await takeFile(file, take);
           if (added.length === 0) continue;
           await appendLedger(ledger, added);
           for (const line of added) {
@@ -163,11 +165,14 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
     if (options.full === true) await distrust(store, history.lines, lines.slice(history.lines.length));
     const accepted: Delivery[] = [];
     const lost: string[] = [];
-    for (const [id, source] of Object.entries(book.sources))
-      accepted.push(...(await bundle(database, store, deliveriesOf(book, store, id, source, index, warnings, lost))));
+    for (const [id, source] of Object.entries(book.sources)) {
+      const own = deliveriesOf(book, store, id, source, index, warnings, lost, namesOf.get(id));
+      accepted.push(...(await bundle(database, store, own)));
+    }
     if (lost.length > 0) throw lostRows(lost);
-    const usage = await usageSeen(database, accepted, lines);
-    const deliveries = accepted.map((delivery) => withEffect(book, delivery, lines, usage));
+    const seen = firstSeenAt(lines);
+    const usage = await usageSeen(database, accepted, seen);
+    const deliveries = accepted.map((delivery) => withEffect(book, delivery, seen, usage));
     const sources: Record<string, SourceFacts> = {};
     for (const [id, source] of Object.entries(book.sources)) {
       const own = deliveries.filter((delivery) => delivery.source === id);
@@ -270,25 +275,16 @@ function hashAhead(files: readonly FoundFile[]): (file: FoundFile) => Promise<st
 
 /** The ledger lines that a file adds: none when it is known and read, one when only the mapping is new. */
 async function takeFile(
-  options: TakeOptions & {
-    readonly index: LedgerIndex;
+  file: FoundFile,
+  options: Omit<TakeOptions, "file"> & {
+    readonly ledger: LedgerIndex;
     readonly stored: Set<string>;
     readonly nameOf: (bytesSha256: string) => string;
+    readonly erased: readonly string[];
   },
 ): Promise<readonly LedgerLine[]> {
-  const { sourceId, source, file, lines, now, warnings } = options;
-  const {
-    sha256: bytes,
-    known,
-    nOfName,
-    reading: name,
-    isStored,
-    isWithdrawn,
-  } = await recognise({
-    ...options,
-    ledger: options.index,
-    erased: options.erasures.accounts,
-  });
+  const { sourceId, source, lines, now, warnings } = options;
+  const { sha256: bytes, known, nOfName, reading: name, isStored, isWithdrawn } = await recognise(file, options);
   if (isWithdrawn || (known !== undefined && isStored)) return [];
   if (known === undefined && source.mode === "append" && nOfName > 0 && source.key === undefined) {
     warnings.push(
@@ -309,7 +305,7 @@ async function takeFile(
   const before = lines.findLast((line) => line.kind === "reading" && line.reading === name) as Reading | undefined;
   // Files made of rows are named by the names of the rows' files, and this one keeps its name.
   if (before?.erased !== undefined) await dropMade(options.store);
-  const reading = await takeRows({ ...options, arrival, name });
+  const reading = await takeRows({ ...options, file, arrival, name });
   for (const part of partNames(reading)) options.stored.add(part);
   return known === undefined ? [arrival, reading] : [reading];
 }

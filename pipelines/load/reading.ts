@@ -68,7 +68,13 @@ export function readingNames(book: Book, source: Source): (bytesSha256: string) 
   const mapping = { loaderVersion, entity: source.entity, targets: targetsOf(source), formats: source.formats };
   const dates = { inclusive: source.inclusive, minorDigits: minorDigits(book.currency) };
   const same = `,${canonicalJson(mapping)},${canonicalJson(dates)}]`;
-  return (bytes) => sha256(`[${canonicalJson(bytes)}${same}`).slice(0, 32);
+  // A load asks several times for each file there has ever been.
+  const known = new Map<string, string>();
+  return (bytes) => {
+    const name = known.get(bytes) ?? sha256(`[${canonicalJson(bytes)}${same}`).slice(0, 32);
+    known.set(bytes, name);
+    return name;
+  };
 }
 
 export interface BoundTarget extends Target {

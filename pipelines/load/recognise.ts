@@ -36,20 +36,22 @@ export interface Recognised {
   readonly isWithdrawn: boolean;
 }
 
-export async function recognise(of: {
-  /** {@link namesIn} the store. */
-  readonly stored: ReadonlySet<string>;
-  readonly sourceId: string;
-  readonly source: Source;
-  readonly file: FoundFile;
-  readonly ledger: LedgerIndex;
-  /** {@link readingNames} of the source. */
-  readonly nameOf: (bytesSha256: string) => string;
-  readonly hash?: (file: FoundFile) => Promise<string>;
-  /** Hashes of the accounts that are erased. */
-  readonly erased: readonly string[];
-}): Promise<Recognised> {
-  const { stored, sourceId, source, file, ledger, nameOf, erased, hash = ({ path }) => sha256File(path) } = of;
+export async function recognise(
+  file: FoundFile,
+  of: {
+    /** {@link namesIn} the store. */
+    readonly stored: ReadonlySet<string>;
+    readonly sourceId: string;
+    readonly source: Source;
+    readonly ledger: LedgerIndex;
+    /** {@link readingNames} of the source. */
+    readonly nameOf: (bytesSha256: string) => string;
+    readonly hash?: (file: FoundFile) => Promise<string>;
+    /** Hashes of the accounts that are erased. */
+    readonly erased: readonly string[];
+  },
+): Promise<Recognised> {
+  const { stored, sourceId, source, ledger, nameOf, erased, hash = ({ path }) => sha256File(path) } = of;
   const history = ledger.source(sourceId);
   const ofFile = history.arrivalsOfFile.get(file.name) ?? [];
   const last = history.lastOfFile.get(file.name);
@@ -117,7 +119,7 @@ export async function pendingDeliveries(
           nOfName,
           isStored,
           isWithdrawn,
-        } = await recognise({ stored, sourceId, source, file, ledger, nameOf, erased });
+        } = await recognise(file, { stored, sourceId, source, ledger, nameOf, erased });
         if (isWithdrawn) {
           withdrawn.push(file.name);
           continue;
