@@ -2,6 +2,7 @@ import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -99,10 +100,8 @@ async function answer(folder: string, request: IncomingMessage, response: Server
     await handle.close();
     response.end();
   } else {
-    const bytes = handle.createReadStream().on("error", () => response.destroy());
-    // A reader who goes away leaves no file open.
-    response.on("close", () => bytes.destroy());
-    bytes.pipe(response);
+    // A reader who goes away, before the file was open or after, leaves none open.
+    await pipeline(handle.createReadStream(), response).catch(() => response.destroy());
   }
 }
 

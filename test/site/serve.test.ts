@@ -1,5 +1,7 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -95,6 +97,24 @@ test("a name that somebody pointed at this machine is refused; its own names are
   expect(refused.status).toBe(403);
   expect(refused.text).not.toContain("home");
   expect((await get("/", "GET", { host: "localhost:4000" })).status).toBe(200);
+});
+
+test("readers who go away at once leave no file open", async () => {
+  const port = Number(new URL(server.url).port);
+  for (let i = 0; i < 40; i += 1) {
+    const reader = connect(port, "127.0.0.1");
+    await once(reader, "connect");
+    reader.write("GET /bands.html HTTP/1.1\r\nHost: localhost\r\n\r\n", () => reader.destroy());
+    await once(reader, "close");
+  }
+  expect((await get("/bands")).text).toBe("bands");
+  // Only Linux says which files a process holds.
+  const open = async (): Promise<readonly string[]> => {
+    const names = await readdir("/proc/self/fd").catch(() => []);
+    const paths = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => "")));
+    return paths.filter((path) => path.startsWith(folder));
+  };
+  await expect.poll(open).toEqual([]);
 });
 
 test("it listens on this machine only", () => {
