@@ -18,7 +18,7 @@ import { plan } from "./commands/plan.ts";
 import { plays } from "./commands/plays.ts";
 import { archetypesOf, cardsOf, clusters, outcomesOf } from "./commands/practice.ts";
 import { query } from "./commands/query.ts";
-import { refreshBook } from "./commands/refresh-book.ts";
+import { refreshBook, stops } from "./commands/refresh-book.ts";
 import { releases } from "./commands/releases.ts";
 import { rollback } from "./commands/rollback.ts";
 import { score } from "./commands/score.ts";
@@ -298,4 +298,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 // Who reads the log may go away (a pager, a log service that restarts): the night's work goes on.
 process.stderr.on("error", () => {});
+// The bin has listened while all this was loaded.
+for (const signal of stops) process.removeAllListeners(signal);
 process.exitCode = await main();

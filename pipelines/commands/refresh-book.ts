@@ -21,33 +21,35 @@ export async function refreshBook(
 ): Promise<void> {
   const now = fixedClock(options.now) ?? context.now;
   if (options.dryRun === true) return plan(context, name, { ...options, now });
-  const { book, state } = await openBook(context, name, options);
-  const unhook = sayWhenStopped(state, now);
-  const result = await refresh({
-    book,
-    state,
-    asOf: options.asOf,
-    publish: options.publish,
-    full: options.full,
-    now,
-    log: context.log,
-  }).finally(unhook);
-  context.print(options.json ? JSON.stringify(toJson(result), null, 2) : describe(result));
+  let known: string | null = null;
+  const unhook = sayWhenStopped(() => known, now);
+  try {
+    const { book, state } = await openBook(context, name, options);
+    known = state;
+    const { asOf, publish, full } = options;
+    const result = await refresh({ book, state, asOf, publish, full, now, log: context.log });
+    context.print(options.json ? JSON.stringify(toJson(result), null, 2) : describe(result));
+  } finally {
+    unhook();
+  }
 }
 
-const stops = ["SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU"] as const;
+/** What ends a process as a rule, and is said first. */
+export const stops = ["SIGTERM", "SIGINT", "SIGHUP", "SIGXCPU"] as const;
 
 /** Whoever stops a refresh (a scheduler, a shutdown, Ctrl-C) reads so, and so does `status`; then the process ends by the signal, as it would have. */
-function sayWhenStopped(state: string, now: () => Date): () => void {
+function sayWhenStopped(stateOf: () => string | null, now: () => Date): () => void {
   const stop = (signal: (typeof stops)[number]): void => {
     const error = `stopped by ${signal}`;
     process.stderr.write(`assay: ${error}\n  hint: readers keep the last release; the next refresh begins again\n`);
-    writeLastRun(state, {
+    const state = stateOf();
+    const ended = {
       at: now().toISOString(),
       outcome: "failed",
       exit_code: 128 + constants.signals[signal],
       error,
-    })
+    } as const;
+    (state === null ? Promise.resolve() : writeLastRun(state, ended))
       .catch(() => {})
       .finally(() => process.kill(process.pid, signal));
   };

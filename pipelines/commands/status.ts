@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { guardRailError } from "../lib/errors.ts";
 import { currentName, findCurrentRelease, readLastRun } from "../publish/release.ts";
 import { expiredSentence } from "../scores/lint.ts";
@@ -33,6 +34,18 @@ export async function status(
     const age = Math.floor((context.now().getTime() - Date.parse(`${as_of}T00:00:00Z`)) / 86_400_000);
     const lastRun = await readLastRun(state);
     const lastReport = await readReport(lastReportFile(state));
+    const report = join(state, "current", "report.json");
+    const since = (await readReport(report))?.since_last_release;
+    const changed =
+      since === undefined || since === null
+        ? null
+        : {
+            release_id: since.release_id,
+            as_of: since.as_of,
+            verdicts: since.verdicts.length,
+            bands: since.bands.reduce((sum, { accounts }) => sum + accounts, 0),
+            report,
+          };
     const [oldest] = await database.query<{ source: string; last_day: string }>(
       "select source, cast(last_day as varchar) as last_day from marts.data_source where is_read order by last_day, source limit 1",
     );
@@ -48,6 +61,8 @@ export async function status(
       ...facts,
       /** Of the sources that KPIs and the list of paying accounts rest on. */
       oldest_source: oldest ?? null,
+      /** How many labels, and accounts in another band, came with this release; `report` names the labels. */
+      since_last_release: changed,
       last_run: lastRun,
       last_run_seconds: lastReport?.seconds ?? null,
       memory_peak_mb: lastReport?.memory_peak_mb ?? null,
@@ -60,6 +75,9 @@ export async function status(
         : `${book.book}: release ${release_id.slice(0, 12)}, data to ${as_of} (${age} days ago), ${facts?.accounts} paying accounts, ` +
             `${facts?.kpis} KPIs, ${facts?.early_warnings} early warnings, ${facts?.rejected} rows rejected` +
             (oldest === undefined ? "" : `, oldest source ${oldest.source} (${oldest.last_day})`) +
+            (changed === null
+              ? ""
+              : `, ${changed.verdicts} ${changed.verdicts === 1 ? "verdict" : "verdicts"} and ${changed.bands} ${changed.bands === 1 ? "account's band" : "accounts' bands"} changed with it (${changed.report})`) +
             (lastRun?.outcome === "failed"
               ? `, and the last refresh failed at ${lastRun.at.slice(0, 16).replace("T", " ")} (exit ${lastRun.exit_code}: ${lastRun.error})`
               : "") +

@@ -50,13 +50,18 @@ export function machineError(error: unknown): AssayError | null {
     return usageError("too many files are open", "raise the limit with ulimit -n");
   if (code === "EFBIG" || /file too large/i.test(text))
     return usageError(`a file may not grow any larger${where}`, "raise the limit of the user's files with ulimit -f");
-  if (code === "ENOMEM" || /^out of memory error/i.test(text)) {
-    const used = /\(([^()]+\/[^()]+ used)\)/.exec(text)?.[1];
+  const used = /\(([^()]+\/[^()]+ used)\)/.exec(text)?.[1];
+  if (/^out of memory error/i.test(text) && used !== undefined)
     return usageError(
-      `out of memory: the work needs more than memory_limit allows${used === undefined ? "" : `, ${used}`}`,
+      `out of memory: the work needs more than memory_limit allows, ${used}`,
       "raise memory_limit in assay.yaml (without it, four fifths of the machine's memory), or lower threads",
     );
-  }
+  const isOfNode = (error instanceof RangeError || /^rangeerror\b/i.test(text)) && /out of memory/i.test(text);
+  if (code === "ENOMEM" || isOfNode || /^out of memory error/i.test(text))
+    return usageError(
+      "out of memory: the machine does not give what the work asks for",
+      "give the job more (ulimit -v, the limit of its container, the machine's memory), or lower memory_limit and threads in assay.yaml",
+    );
   if (/\/releases\/.*warehouse\.duckdb/.test(where))
     return refusedError(
       `a release is damaged or gone${where}`,

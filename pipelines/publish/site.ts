@@ -15,7 +15,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { usageError } from "../lib/errors.ts";
+import { machineError, usageError } from "../lib/errors.ts";
 import { projectRoot } from "../lib/files.ts";
 import type { Log } from "../lib/log.ts";
 import { artefacts as allArtefacts } from "./artefacts.ts";
@@ -198,6 +198,8 @@ async function runFramework(work: string, log: Log): Promise<void> {
     );
   const lines = output.join("").split("\n");
   for (const line of lines) if (/warning|error|unable/i.test(line)) log.warn(`site build: ${line.trim()}`);
+  const [want] = code === 0 ? [] : lines.flatMap((line) => machineError(new Error(line)) ?? []);
+  if (want !== undefined) throw usageError(`the site could not be built: ${want.message}`, want.hint);
   if (code !== 0) throw new Error(`the site build ended with ${code}: ${lines.filter(Boolean).slice(-8).join(" | ")}`);
 }
 

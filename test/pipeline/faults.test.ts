@@ -29,6 +29,7 @@ import { readBook } from "../../pipelines/config/book.ts";
 import { machineError } from "../../pipelines/lib/errors.ts";
 import { projectRoot } from "../../pipelines/lib/files.ts";
 import { type Log, silentLog } from "../../pipelines/lib/log.ts";
+import { loadDeliveries } from "../../pipelines/load/load.ts";
 import { findCurrentRelease, listReleases, readCurrentRelease, readLastRun } from "../../pipelines/publish/release.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { holdLock } from "../../pipelines/warehouse/lock.ts";
@@ -76,12 +77,21 @@ const told = async (work: Promise<unknown>): Promise<{ readonly exitCode: number
     (error: unknown) => machineError(error) ?? { exitCode: 1, message: String(error) },
   );
 
+/** Readers have what there is: of what came before only that matters to the tests that begin so. */
+async function upToDate(): Promise<void> {
+  await run();
+  expect((await run()).outcome).toBe("unchanged");
+}
+
 let before: string;
 beforeAll(async () => {
   writeBook(folder);
   expect((await run()).outcome).toBe("published");
   before = current();
+  // What came since was taken, and then the night was refused.
   writeFileSync(join(folder, "exports", "usage_2025-08-28.csv"), usageOf(8));
+  const book = await readBook(folder, { cwd: folder, env: {} });
+  await loadDeliveries({ book, state, log: silentLog, now: () => new Date("2025-09-01T04:00:00Z") });
 });
 
 /** Runs a refresh where a file system of its own, `kilobytes` large, lies over a folder of the state. */
@@ -126,6 +136,26 @@ test("too little memory: the sentence names the setting", async () => {
     message: expect.stringMatching(/^out of memory: the work needs more than memory_limit allows/),
   });
   expect(current()).toBe(before);
+});
+
+test("what the machine does not give to Node.js, or to the build of the site, is no bug", () => {
+  const wasm =
+    "RangeError [Error]: WebAssembly.instantiate(): Out of memory: Cannot allocate Wasm memory for new instance";
+  expect(machineError(new Error(wasm))).toMatchObject({
+    exitCode: 2,
+    message: expect.stringMatching(/^out of memory/),
+  });
+  expect(machineError(new Error("column note: found 'out of memory'"))).toBeNull();
+  const bin = join(projectRoot, "pipelines", "assay.js");
+  const few = spawnSync("sh", ["-c", `ulimit -n 40; exec '${process.execPath}' '${bin}' refresh '${folder}'`]);
+  expect([few.status, few.stderr.toString()]).toEqual([2, expect.stringMatching(/^assay: too many files are open\n/)]);
+  // Stopped as soon as it hears of signals: long before the command line is loaded.
+  const stopSelf = `process.on("newListener", (event) => event === "SIGTERM" && setImmediate(() => process.kill(process.pid, event)))`;
+  const early = spawnSync(process.execPath, ["--import", `data:text/javascript,${stopSelf}`, bin, "refresh", folder]);
+  expect([early.signal, early.stderr.toString()]).toEqual([
+    "SIGTERM",
+    "assay: stopped by SIGTERM\n  hint: nothing had begun yet\n",
+  ]);
 });
 
 test("exports that are gone are no night without news; a share that is back goes on", async () => {
@@ -236,12 +266,14 @@ test("a ledger, a state or a release of a newer Assay is refused; nothing is tou
   });
   expect(written()).toEqual(left);
   expect(statSync(state, { bigint: true }).mtimeNs).toBe(changed);
-  // And one of the first layout, which has no number: everything is built again, and it says so.
-  writeFileSync(manifest, facts.replace('"layout": 2,', ""));
+  writeFileSync(manifest, facts);
   expect(current()).toBe(before);
 });
 
 test("after all that one refresh publishes, later in order although the clock went back, and leaves nothing lying about", async () => {
+  // A release of the first layout, which has no number: everything is built again, and it says so.
+  const manifest = join(state, before, "manifest.json");
+  writeFileSync(manifest, readFileSync(manifest, "utf8").replace('"layout": 2,', ""));
   // A ledger that lost its end, rows that lost theirs, a table of days that is gone, a release that was copied by half.
   const ledger = join(state, "ledger.jsonl");
   const lines = readFileSync(ledger, "utf8").split("\n");
@@ -306,7 +338,7 @@ test("a manifest that is none is no release: readers are told, the next refresh 
 });
 
 test("a release that lost its warehouse is no night without news: it is built again, and that is said", async () => {
-  expect((await run()).outcome).toBe("unchanged");
+  await upToDate();
   rmSync(join(state, current(), "warehouse.duckdb"));
   const result = await run();
   expect(result.outcome).toBe("published");
@@ -317,6 +349,7 @@ test("a release that lost its warehouse is no night without news: it is built ag
 });
 
 test("a file of the store that reads well and holds other rows: doctor names it, a full refresh reads them again", async () => {
+  await upToDate();
   const [rows] = parquetOf("usage_2025-05-28.csv");
   const bytes = readFileSync(rows as string);
   const database = await Database.open({ path: ":memory:", threads: 1 });
@@ -357,6 +390,7 @@ test("a disk that damages a file whenever it is written: one sentence, no endles
 });
 
 test("an account that is erased is in no file of the state: store, ledger, the one release that is kept", async () => {
+  await upToDate();
   const printed: string[] = [];
   const context = {
     cwd: folder,

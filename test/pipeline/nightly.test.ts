@@ -8,6 +8,7 @@ import type { Foreseen } from "../../pipelines/commands/foresee.ts";
 import { plan } from "../../pipelines/commands/plan.ts";
 import { refresh } from "../../pipelines/commands/refresh.ts";
 import { type Report, reportSchema } from "../../pipelines/commands/report.ts";
+import { status } from "../../pipelines/commands/status.ts";
 import { readBook } from "../../pipelines/config/book.ts";
 import { addDays } from "../../pipelines/lib/clock.ts";
 import { silentLog } from "../../pipelines/lib/log.ts";
@@ -44,12 +45,14 @@ type Answer = {
   readonly load: Pick<Foreseen, "added" | "gone">;
   readonly rebuild: Pick<Foreseen, "models" | "dropped" | "roll_up">;
 };
-async function planned(): Promise<Answer> {
+/** What a command that only looks prints as JSON. */
+async function looked<T>(command: typeof plan | typeof status): Promise<T> {
   const printed: string[] = [];
   const context = { cwd: book, env: {}, now, log: silentLog, print: (text: string) => void printed.push(text) };
-  await plan(context, book, { json: true });
-  return JSON.parse(printed.join("")) as Answer;
+  await command(context, book, { json: true });
+  return JSON.parse(printed.join("")) as T;
 }
+const planned = () => looked<Answer>(plan);
 
 interface Known {
   readonly deliveries: readonly { readonly delivery_id: string }[];
@@ -158,7 +161,7 @@ describe("a plan says what the refresh then does", () => {
     expect(same(changed, "features.ticket_window")).toBe(false);
   });
 
-  test("another scorecard: no feature, and the report says which bands it changes", async () => {
+  test("another scorecard: no feature, and the report says which bands it changes, status how many", async () => {
     const models = await foreseen(() =>
       edit("scorecards: [naive_baseline]", "scorecards: []\ncompare: [naive_baseline]"),
     );
@@ -169,6 +172,13 @@ describe("a plan says what the refresh then does", () => {
     const moved = since?.bands.reduce((sum, { accounts }) => sum + accounts, 0) ?? 0;
     expect(moved).toBeGreaterThan(0);
     expect(moved).toBe(await moves(since?.release_id ?? ""));
+    expect((await looked<{ since_last_release: unknown }>(status)).since_last_release).toEqual({
+      release_id: since?.release_id,
+      as_of: since?.as_of,
+      verdicts: since?.verdicts.length,
+      bands: moved,
+      report: join(state, "current", "report.json"),
+    });
   });
 
   test("another calendar: nothing that is staged", async () => {
