@@ -4,9 +4,10 @@
  * Whole tables ({@link runKept}): one whose fingerprint is that of a kept file is read from there.
  *
  * Features by account and snapshot ({@link runRemembered}), month by month, the newest snapshot apart. Point in time makes the past immutable: a month of
- * snapshots is what its statement makes of the rows that these snapshots may see, so it is kept as Parquet named by a hash of both, and
- * built again only when one of them changes. A missing month is built by the same text over a catalogue of its own, whose calendar holds
- * that month alone. The newest snapshot is that of the day: it goes tomorrow, and takes no others with it.
+ * snapshots is what its statement makes of the rows that these snapshots may see, so it is kept as Parquet under a hash of both, and
+ * built again only when one of them changes. Missing months are built by the same text over a catalogue of its own, whose calendar holds
+ * them alone, and share a file that says which it holds. The newest snapshot is that of the day: it goes tomorrow, and takes no others
+ * with it. Audits look at what is built: what is kept has passed them.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -18,7 +19,7 @@ import type { Database } from "../warehouse/database.ts";
 import { literal, quoteIdentifier } from "../warehouse/literal.ts";
 import { layerOf, producesOf } from "./graph.ts";
 import type { Model, Node } from "./model.ts";
-import { type NodeRun, type RunResult, runNodes } from "./run.ts";
+import { type AuditResult, type NodeRun, type RunResult, runNodes } from "./run.ts";
 
 export interface RememberOptions {
   readonly database: Database;
@@ -35,7 +36,7 @@ export interface RememberOptions {
   readonly engine: string;
   /** Day -> a digest of the rows of the roll-ups that become visible on it. */
   readonly usageByDay: ReadonlyMap<string, string>;
-  /** Remembers nothing: every month is built and replaces its like. */
+  /** Remembers nothing: every month is built, and what was kept before is removed. */
   readonly full: boolean;
   readonly log: Log;
   readonly now: () => number;
@@ -52,7 +53,7 @@ export interface RememberedRun extends RunResult {
   readonly views: readonly string[];
 }
 
-const version = 3;
+const version = 4;
 
 /** Snapshots that are built and kept together: those of a month, or the newest. */
 interface Span {
@@ -74,12 +75,10 @@ function spansOf(dates: readonly string[]): readonly Span[] {
   return [...spans].map(([name, dates]) => ({ name, dates }));
 }
 
-/** {@link Span.name} of a row's snapshot. */
-const spanName = (spans: readonly Span[]): string => {
-  const newest = spans.filter(({ name }) => name.length > 7).map(({ name }) => `date ${literal(name)}`);
-  const length = newest.length === 0 ? "7" : `case when snapshot_date in (${newest.join(", ")}) then 10 else 7 end`;
-  return `left(cast(snapshot_date as varchar), ${length})`;
-};
+const isNewest = ({ name }: Span): boolean => name.length > 7;
+
+const inDates = (dates: readonly string[]): string =>
+  `snapshot_date in (${dates.map((date) => `date ${literal(date)}`).join(", ")})`;
 
 /** What is kept: the features by account and snapshot (raw measures, values and reasons), and by KPI and snapshot. */
 export const isRemembered = (node: Node): node is Model =>
@@ -102,6 +101,7 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
   const files: string[] = [];
   const views: string[] = [];
   const part = new Part(options);
+  const shared = await sharedFiles(database, folder);
   try {
     for (const [done, node] of nodes.entries()) {
       options.progress?.(done);
@@ -112,28 +112,30 @@ export async function runRemembered(options: RememberOptions): Promise<Remembere
         continue;
       }
       const started = now();
-      const paths = new Map<string, string>();
-      for (const span of spans) {
-        const hash = sha256(await digests.ofNode(node, span)).slice(0, 16);
-        paths.set(span.name, join(folder, `${node.name}-${span.name}-${hash}.parquet`));
-      }
-      const missing = spans.filter(({ name }) => full || !existsSync(paths.get(name) as string));
+      const hashes = new Map<string, string>();
+      for (const span of spans) hashes.set(span.name, sha256(await digests.ofNode(node, span)).slice(0, 16));
+      const kept = new Kept(database, folder, node.name, hashes, shared);
+      const missing = spans.filter((span) => full || kept.of(span) === undefined);
       const isWhole = missing.length === spans.length;
-      if (isWhole && isRaw(node)) await keep(database, node.sql, folder, spans, paths);
-      else if (!isWhole && missing.length > 0) await part.build(node, missing, paths);
-      const fromMonths = `select * from read_parquet(${listOf([...paths.values()])})`;
-      const taken: Model = isRaw(node)
-        ? { ...node, kind: "view", sql: fromMonths }
-        : isWhole
-          ? node
-          : { ...node, sql: fromMonths };
+      const built = isWhole || missing.length === 0 ? [] : await part.build(node, missing, kept);
+      const isTaken = !isWhole && built.every(({ failedRows }) => failedRows === 0);
+      if (isWhole && isRaw(node)) await keepRows(database, node.sql, missing, kept);
+      const isStored = isTaken || isRaw(node);
+      const taken: Model = {
+        ...node,
+        ...(isStored ? { sql: kept.select(spans) } : {}),
+        ...(isRaw(node) ? { kind: "view" } : {}),
+        ...(isTaken ? { audits: [] } : {}),
+      };
       const result = await runNodes(database, [taken], log, now);
       if (isRaw(node)) views.push(node.name);
-      else if (isWhole) await keep(database, `select * from ${node.name}`, folder, spans, paths);
+      else if (isWhole && result.audits.every(({ failedRows }) => failedRows === 0))
+        await kept.write(node.name, missing);
       runs.push(...result.runs.map((run) => ({ ...run, ms: now() - started })));
-      audits.push(...result.audits);
+      audits.push(...result.audits, ...(isTaken ? passed(node) : []));
       counts.set(node.name, { built: missing.length, reused: spans.length - missing.length });
-      files.push(...[...paths.values()].map((path) => basename(path)));
+      if (full) await kept.dropOthers();
+      files.push(...kept.files());
     }
   } finally {
     await part.close();
@@ -201,34 +203,133 @@ async function removeUnfinished(folder: string): Promise<void> {
   }
 }
 
-/** Writes the rows of some spans to their files; one without rows gets a file without rows. */
-async function keep(
-  database: Database,
-  select: string,
-  folder: string,
-  spans: readonly Span[],
-  paths: ReadonlyMap<string, string>,
-): Promise<void> {
-  const aside = join(folder, `${process.pid}.parts.tmp`);
-  await rm(aside, { recursive: true, force: true });
-  await database.run(
-    `copy (select *, ${spanName(spans)} as snapshot_span from (${select}))
-     to ${literal(aside)} (format parquet, partition_by (snapshot_span))`,
-  );
-  for (const { name } of spans) {
-    const path = paths.get(name) as string;
-    const part = join(aside, `snapshot_span=${name}`);
-    const written = existsSync(part) ? (await readdir(part)).sort().map((file) => join(part, file)) : [];
-    const [only, ...others] = written;
-    if (only !== undefined && others.length === 0) {
-      await rename(only, path);
-      continue;
-    }
-    const rows = only === undefined ? `${select} limit 0` : `select * from read_parquet(${listOf(written)})`;
-    await database.run(`copy (${rows}) to ${literal(`${path}.tmp`)} (format parquet)`);
-    await rename(`${path}.tmp`, path);
+/** What the audits of a node say of rows that have passed them. */
+const passed = ({ name, audits }: Model): readonly AuditResult[] =>
+  audits.map((audit) => ({ audit: audit.name, model: name, failedRows: 0, blocking: audit.blocking }));
+
+/** Keeps what a statement gives for some spans. */
+async function keepRows(database: Database, sql: string, spans: readonly Span[], kept: Kept): Promise<void> {
+  await database.run(`create or replace temp table kept_rows as ${sql}`);
+  try {
+    await kept.write("kept_rows", spans);
+  } finally {
+    await database.run("drop table kept_rows");
   }
-  await rm(aside, { recursive: true, force: true });
+}
+
+/** Span -> hash, of each file that holds several spans, by its name. */
+type SharedFiles = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
+const sharedName = /^(.+)-\d{4}-\d{2}\.\.\d{4}-\d{2}-[0-9a-f]{16}\.parquet$/;
+
+/** What the files of several spans say that they hold. */
+async function sharedFiles(database: Database, folder: string): Promise<SharedFiles> {
+  const names = (await readdir(folder)).filter((name) => sharedName.test(name)).sort();
+  if (names.length === 0) return new Map();
+  const rows = await database.query<{ path: string; spans: string }>(
+    `select file_name as path, decode(value) as spans
+     from parquet_kv_metadata(${listOf(names.map((name) => join(folder, name)))}) where decode(key) = 'spans' order by path`,
+  );
+  return new Map(
+    rows.map(({ path, spans }) => [
+      basename(path),
+      new Map(Object.entries(JSON.parse(spans) as Record<string, string>)),
+    ]),
+  );
+}
+
+/** Where the spans of one node are kept. A span's rows are those of its hash: a file of its own, or its part of one with others. */
+class Kept {
+  readonly #database: Database;
+  readonly #folder: string;
+  readonly #node: string;
+  readonly #hashes: ReadonlyMap<string, string>;
+  readonly #shared: Map<string, ReadonlyMap<string, string>>;
+  readonly #places = new Map<string, string>();
+
+  constructor(
+    database: Database,
+    folder: string,
+    node: string,
+    hashes: ReadonlyMap<string, string>,
+    shared: SharedFiles,
+  ) {
+    this.#database = database;
+    this.#folder = folder;
+    this.#node = node;
+    this.#hashes = hashes;
+    this.#shared = new Map([...shared].filter(([name]) => sharedName.exec(name)?.[1] === node));
+    for (const [span, hash] of hashes) {
+      const own = this.#nameOf(span, hash);
+      const file = existsSync(join(folder, own))
+        ? own
+        : [...this.#shared].find(([, spans]) => spans.get(span) === hash)?.[0];
+      if (file !== undefined) this.#places.set(span, file);
+    }
+  }
+
+  /** The name of the file that holds a span's rows. */
+  of(span: Span): string | undefined {
+    return this.#places.get(span.name);
+  }
+
+  files(): readonly string[] {
+    return [...new Set(this.#places.values())];
+  }
+
+  /** Writes the spans' rows of a table; a span without rows is kept too. */
+  async write(table: string, spans: readonly Span[]): Promise<void> {
+    const months = spans.filter((span) => !isNewest(span));
+    for (const some of [spans.filter(isNewest), months]) {
+      const [first, last] = [some[0], some.at(-1)];
+      if (first === undefined || last === undefined) continue;
+      const held = Object.fromEntries(some.map(({ name }) => [name, this.#hashes.get(name) as string]));
+      const hash = some.length === 1 ? (held[first.name] as string) : sha256(canonicalJson(held)).slice(0, 16);
+      const file = this.#nameOf(some.length === 1 ? first.name : `${first.name}..${last.name}`, hash);
+      const path = join(this.#folder, file);
+      await this.#database.run(
+        `copy (select * from ${table} where ${inDates(some.flatMap(({ dates }) => dates))})
+         to ${literal(`${path}.tmp`)} (format parquet, kv_metadata {spans: ${literal(canonicalJson(held))}})`,
+      );
+      await rename(`${path}.tmp`, path);
+      if (some.length > 1) this.#shared.set(file, new Map(Object.entries(held)));
+      for (const { name } of some) this.#places.set(name, file);
+    }
+  }
+
+  /** Removes what was kept of the node before. */
+  async dropOthers(): Promise<void> {
+    const own = new Set(this.files());
+    for (const name of await readdir(this.#folder)) {
+      const isOfNode = name.startsWith(`${this.#node}-`) && name.endsWith(".parquet");
+      if (isOfNode && !own.has(name)) await rm(join(this.#folder, name), { force: true });
+    }
+  }
+
+  /** All rows of the spans, each of which is kept. */
+  select(spans: readonly Span[]): string {
+    const wanted = new Map<string, Span[]>();
+    for (const span of spans) {
+      const file = this.#places.get(span.name) as string;
+      wanted.set(file, [...(wanted.get(file) ?? []), span]);
+    }
+    const isAll = ([file, some]: readonly [string, readonly Span[]]): boolean =>
+      some.length === (this.#shared.get(file)?.size ?? 1);
+    const at = (file: string): string => join(this.#folder, file);
+    const whole = [...wanted].filter(isAll).map(([file]) => at(file));
+    const partly = [...wanted].filter((entry) => !isAll(entry));
+    return [
+      ...(whole.length === 0 ? [] : [`select * from read_parquet(${listOf(whole)})`]),
+      ...partly.map(
+        ([file, some]) =>
+          `select * from read_parquet(${literal(at(file))}) where ${inDates(some.flatMap(({ dates }) => dates))}`,
+      ),
+    ].join(" union all ");
+  }
+
+  #nameOf(span: string, hash: string): string {
+    return `${this.#node}-${span}-${hash}.parquet`;
+  }
 }
 
 /** What the snapshots of a span may see of each table, as text that changes when it does. */
@@ -359,14 +460,17 @@ class Part {
     this.#options = options;
   }
 
-  /** Builds the missing spans of a node by its own text and keeps them. */
-  async build(node: Model, missing: readonly Span[], paths: ReadonlyMap<string, string>): Promise<void> {
-    const { database, folder } = this.#options;
+  /** Builds the missing spans of a node by its own text, and keeps them if its audits find nothing. */
+  async build(node: Model, missing: readonly Span[], kept: Kept): Promise<readonly AuditResult[]> {
+    const { database, log, now } = this.#options;
     await this.#open(missing);
     for (const table of node.depends) await this.#provide(table, missing, node);
     await database.run("use assay_part");
     try {
-      await keep(database, node.sql, folder, missing, paths);
+      const { audits } = await runNodes(database, [node], log, now);
+      if (audits.every(({ failedRows }) => failedRows === 0)) await kept.write(node.name, missing);
+      await database.run(`drop table ${node.name}`);
+      return audits;
     } finally {
       await database.run(`use ${quoteIdentifier(this.#home)}`);
     }

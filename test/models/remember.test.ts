@@ -185,10 +185,92 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
     expect((await night(day(155))).months["features.usage_window"]).toEqual({ built: 2, reused: 5 });
     expect((await night(day(156))).months["features.usage_window"]).toEqual({ built: 1, reused: 6 });
 
-    // Remembering nothing.
+    // Remembering nothing: what was kept could be damaged, so nothing of it stays to be taken over.
+    const kept = (await readdir(folder)).filter((name) => name.startsWith("features.usage_window-"));
+    expect(kept.length).toBeGreaterThan(7);
     const full = await build(made, folder, day(156), true);
     expect(full.months["features.usage_window"]).toEqual({ built: 7, reused: 0 });
-    expect(full.built).toEqual([]);
+    const left = (await readdir(folder)).filter((name) => name.startsWith("features.usage_window-")).sort();
+    expect(left.map((name) => name.replace(/^features.usage_window-(.*)-[0-9a-f]{16}.parquet$/, "$1"))).toEqual([
+      "2024-01..2024-06",
+      "2024-06-05",
+    ]);
+    expect((await night(day(156))).built).toEqual([]);
+  });
+});
+
+describe("rows that fail an audit", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "assay-audited-"));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const node: Model = {
+    kind: "table",
+    name: "features.odd",
+    grain: ["account_id", "snapshot_date"],
+    depends: ["spine.snapshot", "staging.repeat"],
+    params: [],
+    audits: [
+      {
+        name: "unique(snapshot_date)",
+        sql: "select snapshot_date from features.odd group by snapshot_date having count(*) > 1",
+        blocking: true,
+      },
+    ],
+    portable: false,
+    sql: `select 'a' as account_id, snapshot_date from spine.snapshot
+      left join staging.repeat on visible_on = snapshot_date order by snapshot_date`,
+  };
+
+  /** The dates on which `repeats` has two rows give two rows: bad rows, months built, rows in the table. */
+  async function run(dates: readonly string[], repeats: readonly string[]): Promise<readonly unknown[]> {
+    const database = await Database.open({ path: ":memory:", threads: 1 });
+    const values = (days: readonly string[]): string =>
+      [...days.map((day) => `(date '${day}')`), "(cast(null as date))"].join(", ");
+    try {
+      await database.run(
+        `create schema meta; create table meta.params as select 1 as n;
+         create schema spine; create table spine.snapshot as select * from (values ${values(dates)}) as t (snapshot_date) where snapshot_date is not null;
+         create schema staging; create table staging.repeat as
+           select visible_on, cast(null as date) as superseded_on from (values ${values([...repeats, ...repeats])}) as t (visible_on)
+           where visible_on is not null`,
+      );
+      const result = await runRemembered({
+        database,
+        nodes: [node],
+        calendar: [],
+        folder,
+        prepare: "select 1",
+        params: {},
+        engine: "test",
+        usageByDay: new Map(),
+        full: false,
+        log: silentLog,
+        now: () => 0,
+      });
+      const rows = await database.scalar<number>("select count(*) from features.odd");
+      return [result.audits.map(({ failedRows }) => failedRows), result.months.get(node.name)?.built, rows];
+    } finally {
+      database.close();
+    }
+  }
+
+  it("are not kept: the next run finds them again", async () => {
+    const [before, today] = [["2024-01-01", "2024-02-01"], "2024-03-01"];
+    expect(await run(before, [])).toEqual([[0], 2, 2]);
+    expect(await run(before, [])).toEqual([[0], 0, 2]);
+    // February is not the newest any more.
+    for (const _ of [1, 2]) expect(await run([...before, today], [today])).toEqual([[1], 2, 4]);
+    expect(await run([...before, today], [])).toEqual([[0], 2, 3]);
+    expect(await run([...before, today], [])).toEqual([[0], 0, 3]);
+  });
+
+  it("are not kept of a first run either", async () => {
+    await rm(folder, { recursive: true, force: true });
+    for (const _ of [1, 2]) expect(await run(["2024-01-01", "2024-02-01"], ["2024-01-01"])).toEqual([[1], 2, 3]);
+    expect(await run(["2024-01-01", "2024-02-01"], [])).toEqual([[0], 2, 2]);
   });
 });
 
