@@ -7,6 +7,7 @@ import { Database } from "../warehouse/database.ts";
 import {
   accountTable,
   firstSpells,
+  keepNotices,
   latentTable,
   monthTable,
   returns,
@@ -97,6 +98,7 @@ export async function simulate(options: SimulateOptions): Promise<{ events: numb
       await database.run(spellPass(span, plan, 1));
       await database.run(returns(span));
       await database.run(spellPass(span, plan, 2));
+      await database.run(keepNotices(span));
       await database.run(signUpTable(span, ever, Math.round(ever / 4)));
       await database.run(personTables(span));
       note(`${ever} accounts`);

@@ -408,6 +408,17 @@ describe("other books", () => {
     expect(left).toBeLessThan(25);
   });
 
+  test("small, and with more notices missing by chance than a book may lack: one is on record after all", async () => {
+    const out = join(work, "few");
+    // Drawn were 3 of 54, and a refresh refuses a gap of 30 days where more than 5 % are missing.
+    await simulate({ ...small, out, accounts: 60, months: 14, seed: 31 });
+    const contracts = `read_csv(${literal(join(out, "exports", "subscriptions_2026-06-30.csv"))})`;
+    const left = `${contracts} where end_reason is not null and not is_trial`;
+    expect(await database.query(`select count(*) as n, count(notice_on) as notices from ${left}`)).toEqual([
+      { n: 54, notices: 52 },
+    ]);
+  });
+
   test("null: nothing is planted but size, and no rating falls", async () => {
     const out = join(work, "null");
     await simulate({ ...small, out, kind: "null", months: 6 });
