@@ -79,7 +79,13 @@ export function parseExpression(text: string): ExpressionTree {
   };
   const product = (): ExpressionTree => {
     let left = factor();
-    while (isSign("*", "/")) left = { kind: "binary", operator: take().text as "*" | "/", left, right: factor() };
+    while (isSign("*", "/")) {
+      const { text: operator, at } = take();
+      const right = factor();
+      if (operator === "/" && right.kind === "number" && right.value === 0)
+        throw found("a division by 0", at, text, "another divisor: this has no value for anybody");
+      left = { kind: "binary", operator: operator as "*" | "/", left, right };
+    }
     return left;
   };
   const factor = (): ExpressionTree => {

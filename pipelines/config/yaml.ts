@@ -42,7 +42,7 @@ export function readYaml<Schema extends z.ZodType>(given: {
       `${file}:${lines.linePos(broken.pos[0]).line}: not valid YAML: ${
         key === "" ? lowerFirst(broken.message) : `found the key ${key} a second time, expected every key once`
       }`,
-      /compact mappings|implicit/.test(broken.message) ? "a text that holds ': ' needs quotes around it" : undefined,
+      yamlHints.find(([about]) => about.test(broken.message))?.[1],
     );
   }
   const placeOf = (path: Path): string => `${file}:${lineOf(document, lines, path)}`;
@@ -62,6 +62,17 @@ export function readYaml<Schema extends z.ZodType>(given: {
   if (!result.success) throw result.error;
   return { value: result.data, raw, errorAt };
 }
+
+/** What as a rule is behind the parser's own words. */
+const yamlHints: readonly (readonly [RegExp, string])[] = [
+  [
+    /compact mappings|implicit/,
+    "a text that holds ': ' needs quotes around it, and the keys of one mapping start in the same column",
+  ],
+  [/without - indicator|same column/, "the keys of one mapping, and the dashes of one list, start in the same column"],
+  [/^tabs /i, "indent with spaces"],
+  [/^flow (map|seq)/i, "what { or [ opens ends with } or ]"],
+];
 
 /** The parser descends level by level: thousands of them end its stack before they end. */
 function parseLevels(text: string, file: string, lineCounter: LineCounter): Document.Parsed {

@@ -214,9 +214,8 @@ function issueProblem(issue: z.core.$ZodIssue, root: unknown): Problem {
       return { ...expected(`one of ${values.join(", ")}`), ...didYouMean(String(at), values) };
     }
     case "too_small":
-      return expected(
-        issue.origin === "array" || issue.origin === "string" ? "at least one" : `at least ${issue.minimum}`,
-      );
+      if (issue.origin === "string") return expected("a text that is not empty");
+      return expected(issue.origin === "array" ? "at least one" : `at least ${issue.minimum}`);
     case "too_big":
       return expected(`at most ${issue.maximum}${issue.origin === "string" ? " letters" : ""}`);
     case "invalid_type":
@@ -245,6 +244,7 @@ const shapes: Readonly<Record<string, string>> = {
   filter: "a mapping of columns to what they must be, like { event: login }",
   users: "a mapping of columns of user to what they must be, like { is_executive: true }",
   says: "{ less: a phrase, more: a phrase }",
+  id: "an id: a lower-case letter, then lower-case letters, digits and single underscores",
   null_rule: `a mapping of ${innerKeys.null_rule.join(", ")}`,
 };
 

@@ -276,6 +276,9 @@ describe("resolveKpis of KPIs of KPIs", () => {
       /kpis\[0\]\.expression: found "\)" at character 7 of "nps \/ \)", expected a number, the id of a KPI, a function or "\("$/,
     );
     expect(await failing(expression("a", "2 * 3"))).toMatch(/expression: found no KPI in "2 \* 3"/);
+    expect(await failing(expression("a", "nps / 0.0"))).toMatch(
+      /found a division by 0 at character 5 of "nps \/ 0\.0", expected another divisor/,
+    );
     expect(await failing(expression("a", "sqrt(nps)"))).toMatch(
       /found "sqrt\(" at character 1 .*, expected a function: abs,/,
     );
@@ -292,6 +295,11 @@ describe("resolveKpis of KPIs of KPIs", () => {
 });
 
 describe("keys of measures", () => {
+  it("texts that are empty and ids that are none are told as such", async () => {
+    expect(await mistake({ description: "" })).toMatch(/description: found "", expected a text that is not empty/);
+    expect(await mistake({ id: undefined })).toMatch(/id: found nothing, expected an id: a lower-case letter/);
+  });
+
   it("that one does not take, or lacks, are mistakes", async () => {
     expect(await mistake({ measure: "trend" })).toMatch(/baseline_days: found nothing, .* needs the days of/);
     expect(await mistake({ measure: "trend", baseline_days: 28, of: "distinct", value: "user_id" })).toMatch(
