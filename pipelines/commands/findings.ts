@@ -1,7 +1,7 @@
 /** What a refresh tells about the exports themselves: a book in which nobody pays, and oddities that the checks counted. */
 import type { Book } from "../config/book.ts";
 import { entityOf } from "../config/entities.ts";
-import { basesOf, type KpiDefinition } from "../config/kpi.ts";
+import { basesOf, type FilterCondition, type KpiDefinition } from "../config/kpi.ts";
 import { refusedError } from "../lib/errors.ts";
 import type { LoadResult } from "../load/load.ts";
 import { keyOf } from "../load/reading.ts";
@@ -159,8 +159,8 @@ export async function notesOnImmutable(database: Database, book: Book): Promise<
 }
 
 /**
- * KPIs of facts that ask for an empty column which no row has ever filled: without `closed_at` in the export every ticket is open
- * for ever. Accounts, subscriptions and users are left out: a book in which nothing ends or nobody is deactivated is no mistake.
+ * KPIs of facts that rest on a column which no row has ever filled: without `closed_at` in the export every ticket is open for
+ * ever, without `quantity` every sum of it is 0. Accounts, subscriptions and users are left out: a book in which nothing ends or nobody is deactivated is no mistake.
  */
 export async function notesOnUnfilled(
   database: Database,
@@ -169,29 +169,46 @@ export async function notesOnUnfilled(
 ): Promise<readonly string[]> {
   const known = new Map([...kpis, ...inputs].map((kpi) => [kpi.id, kpi]));
   const asking = new Map<string, Set<string>>();
+  const reading = new Map<string, Set<string>>();
+  const add = (to: Map<string, Set<string>>, place: string, id: string) =>
+    to.set(place, (to.get(place) ?? new Set()).add(id));
   for (const { id } of kpis) {
-    for (const { entity, filter } of basesOf(known.get(id) as KpiDefinition, known)) {
+    for (const { entity, filter, measure, of, value } of basesOf(known.get(id) as KpiDefinition, known)) {
       if (entity === null || entityOf(entity).kind === "state") continue;
-      for (const [column, condition] of Object.entries(filter)) {
-        if (condition !== null) continue;
-        const place = `${entity}.${column}`;
-        asking.set(place, (asking.get(place) ?? new Set()).add(id));
-      }
+      for (const [column, condition] of Object.entries(filter))
+        if (isMetByNothing(condition)) add(asking, `${entity}.${column}`, id);
+      if (value !== undefined && ["sum", "latest"].includes(of ?? measure))
+        add(reading, `${entity}.${value.column}`, id);
     }
   }
   const notes: string[] = [];
-  for (const [place, ids] of [...asking].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const place of [...new Set([...asking.keys(), ...reading.keys()])].sort()) {
     const [entity, column] = place.split(".") as [string, string];
-    const [count] = await database.query<{ n: number; filled: number }>(
-      `select count(*) as n, count(${quoteIdentifier(column)}) as filled from staging.${quoteIdentifier(entity)}`,
+    const [count] = await database.query<{ has_rows: boolean; is_filled: boolean }>(
+      `select exists (from staging.${quoteIdentifier(entity)}) as has_rows,
+         exists (from staging.${quoteIdentifier(entity)} where ${quoteIdentifier(column)} is not null) as is_filled`,
     );
-    if (count === undefined || count.n === 0 || count.filled > 0) continue;
-    notes.push(
-      `${place} is empty in every row, so its condition in ${ids.size === 1 ? "KPI" : "KPIs"} ${[...ids].join(", ")} holds for all: map the column, or leave ${ids.size === 1 ? "it" : "them"} out`,
-    );
+    if (count === undefined || !count.has_rows || count.is_filled) continue;
+    const told = (ids: ReadonlySet<string> | undefined, what: (kpis: string) => string): void => {
+      if (ids === undefined) return;
+      const kpis = `${ids.size === 1 ? "KPI" : "KPIs"} ${[...ids].join(", ")}`;
+      notes.push(
+        `${place} is empty in every row, so ${what(kpis)}: map the column, or leave ${ids.size === 1 ? "it" : "them"} out`,
+      );
+    };
+    told(asking.get(place), (kpis) => `its condition in ${kpis} holds for all`);
+    told(reading.get(place), (kpis) => `there is nothing to read for ${kpis}`);
   }
   return notes;
 }
+
+/** Whether a column without a value passes: `null`, and everything that is not some value. */
+const isMetByNothing = (condition: FilterCondition): boolean =>
+  condition === null ||
+  (typeof condition === "object" &&
+    "not" in condition &&
+    condition.not !== null &&
+    Object.keys(condition).length === 1);
 
 /** The KPIs whose filter no row of the exports meets: a misspelled event is 0 for everybody and looks like a number. */
 export async function notesOnKpis(database: Database): Promise<readonly string[]> {

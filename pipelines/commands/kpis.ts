@@ -98,7 +98,9 @@ const measureText = (kpi: KpiDefinition): string =>
     ? `${kpi.numerator} / ${kpi.denominator}`
     : kpi.measure === "expression"
       ? "expression"
-      : `${kpi.measure}${kpi.of === undefined ? "" : ` (${kpi.of})`} of ${kpi.entity}`;
+      : kpi.measure === "milestone"
+        ? `milestone (${kpi.as})`
+        : `${kpi.measure}${kpi.of === undefined ? "" : ` (${kpi.of})`} of ${kpi.entity}`;
 
 /** A table a factor, in the order of the factors. */
 function byFactor(

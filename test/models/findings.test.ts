@@ -81,11 +81,11 @@ describe("notes on KPIs", () => {
       "create table staging.ticket as from (values ('a', null::timestamp, '2024-01-02'::timestamp), ('b', null, null)) as t(account_id, first_response_at, closed_at)",
       "create table staging.invoice(account_id varchar, paid_on date)",
     );
-    const kpi = (id: string, entity: string, filter: Record<string, unknown>) =>
-      kpiSchema.parse({
-        ...{ id, label: id, description: id, factor: "control", kind: "objective", side: "reactive", unit: "k" },
-        ...{ measure: "count", entity, filter, healthier: "tested", says: { less: "had less", more: "had more" } },
-      });
+    const kpiInput = (id: string, entity: string, filter: Record<string, unknown>) => ({
+      ...{ id, label: id, description: id, factor: "control", kind: "objective", side: "reactive", unit: "k" },
+      ...{ measure: "count", entity, filter, healthier: "tested", says: { less: "had less", more: "had more" } },
+    });
+    const kpi = (...given: Parameters<typeof kpiInput>) => kpiSchema.parse(kpiInput(...given));
     const waiting = kpi("waiting", "ticket", { first_response_at: null, closed_at: null });
     const others = [
       kpi("closed", "ticket", { closed_at: { not: null } }),
@@ -94,6 +94,19 @@ describe("notes on KPIs", () => {
     ];
     expect(await notesOnUnfilled(given, [waiting, ...others], [])).toEqual([
       "ticket.first_response_at is empty in every row, so its condition in KPI waiting holds for all: map the column, or leave it out",
+    ]);
+    await given.run("alter table staging.ticket add column priority varchar");
+    await given.run("alter table staging.ticket add column csat decimal(18, 6)");
+    const rest = [
+      kpi("not_low", "ticket", { priority: { not: "low" } }),
+      kpi("high", "ticket", { priority: "high" }),
+      kpi("filled", "ticket", { priority: { not: null } }),
+      kpiSchema.parse({ ...kpiInput("rated", "ticket", {}), measure: "sum", value: "csat" }),
+      kpiSchema.parse({ ...kpiInput("last", "ticket", {}), measure: "latest", value: "csat" }),
+    ];
+    expect(await notesOnUnfilled(given, rest, [])).toEqual([
+      "ticket.csat is empty in every row, so there is nothing to read for KPIs rated, last: map the column, or leave them out",
+      "ticket.priority is empty in every row, so its condition in KPI not_low holds for all: map the column, or leave it out",
     ]);
   });
 });
