@@ -7,13 +7,15 @@ import { canonicalJson } from "../lib/files.ts";
 import { daysOf } from "../load/bundle.ts";
 import type { Unread } from "../load/discover.ts";
 import type { Delivery, LoadResult } from "../load/load.ts";
+import { keyOf } from "../load/reading.ts";
+import { keyText } from "../load/repeats.ts";
 import type { Step } from "../models/model.ts";
 import { Database, type Query } from "../warehouse/database.ts";
 import { literal } from "../warehouse/literal.ts";
 
 export interface FeedFinding {
   readonly source: string;
-  readonly kind: "unread" | "stale" | "empty" | "shrunk" | "thin" | "fall";
+  readonly kind: "unread" | "stale" | "empty" | "shrunk" | "other_keys" | "thin" | "fall";
   readonly sentence: string;
   /** False: the release is published with the sentence as a mark. */
   readonly refuses: boolean;
@@ -56,6 +58,7 @@ export async function lookAtFeeds(
       if (hasVolume || (source.max_age !== undefined && !speaksOfItsDelivery(source)))
         await readDays(database, own, now);
       findings.push(...(await checkAge(database, id, source, own, now)), ...checkSize(id, source, own));
+      findings.push(...(await checkKeys(database, id, source, own)));
       if (hasVolume) findings.push(...(await checkVolume(database, id, source, now)));
     }
   } finally {
@@ -88,15 +91,16 @@ export function refuseOffFeeds(findings: readonly FeedFinding[]): void {
 }
 
 /**
- * What was delivered under a name that no pattern matches, for its capital letters alone, or as a folder or a broken link: nobody would miss it
- * before the feed is stale.
+ * What was delivered under a name that no pattern matches, for its capital letters alone, or as a folder or a broken link, or from the future: nobody
+ * would miss it before the feed is stale.
  */
 function checkNames(id: string, source: Source, unread: readonly Unread[]): readonly FeedFinding[] {
   const reasons = {
     case: `the name differs from ${[source.files].flat().join(", ")} only in capital letters`,
     "no file": "it is no file, but a folder, or a link that leads nowhere",
+    ahead: "it says that it was changed in the future, and waits until then: is a clock wrong?",
   };
-  return (["case", "no file"] as const).flatMap((why) => {
+  return (["case", "no file", "ahead"] as const).flatMap((why) => {
     const [first, ...others] = unread.filter((other) => other.why === why);
     if (first === undefined) return [];
     const more = others.length === 0 ? "" : ` and ${others.length} more`;
@@ -166,6 +170,38 @@ function checkSize(id: string, source: Source, own: readonly Delivery[]): readon
       kind: "shrunk",
       sentence: `source ${id} has shrunk: ${last.file} has ${last.rows_loaded} rows, ${before.file} before it had ${before.rows_loaded}`,
       refuses: refusesWhenOff(source),
+    },
+  ];
+}
+
+/**
+ * A table that is dumped whole and holds fewer than half of the keys of the dump before it: as a rule its ids are written otherwise than they
+ * were, and every row would count as gone and another as new. Where none of the accounts or contracts is left the whole book would end, so that is refused
+ * unless the book says `on_stale: warn`.
+ */
+async function checkKeys(
+  database: Database,
+  id: string,
+  source: Source,
+  own: readonly Delivery[],
+): Promise<readonly FeedFinding[]> {
+  const [before, last] = own.slice(-2);
+  if (source.mode !== "snapshot" || before === undefined || last === undefined || before.rows === last.rows) return [];
+  if (before.rows_loaded < fewestRows || last.rows_loaded < fewestRows) return [];
+  const key = keyOf(source);
+  const keysOf = ({ rows }: Delivery): string =>
+    `select distinct ${keyText(key)} as k from read_parquet(${literal(rows)})`;
+  const [found] = await database.query<{ n: number; kept: number }>(
+    `select count(*) as n, count(*) filter (where k in (${keysOf(last)})) as kept from (${keysOf(before)}) where k is not null`,
+  );
+  if (found === undefined || 2 * found.kept >= found.n) return [];
+  const wouldEnd = found.kept === 0 && entityOf(source.entity).kind === "state";
+  return [
+    {
+      source: id,
+      kind: "other_keys",
+      sentence: `source ${id} names other rows: ${last.file} holds ${found.kept} of the ${found.n} ${key.join(", ")} of ${before.file} before it`,
+      refuses: wouldEnd ? source.on_stale !== "warn" : refusesWhenOff(source),
     },
   ];
 }

@@ -31,7 +31,7 @@ export function machineError(error: unknown): AssayError | null {
   if (code === "ENOSPC" || code === "EDQUOT" || /no space left|disk quota|max_temp_directory_size/i.test(text))
     return usageError(
       `the disk is full${where}`,
-      "free some space or choose another folder (--state, for temporary files TMPDIR), then run again",
+      "free some space (or inodes: df -i) or choose another folder (--state, for temporary files TMPDIR), then run again",
     );
   if (code === "EROFS" || /read-only file system/i.test(text))
     return usageError(`a folder is read-only${where}`, "choose another folder with --state");

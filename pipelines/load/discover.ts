@@ -16,10 +16,10 @@ export interface FoundFile {
 export const stampOf = (facts: { readonly size: bigint; readonly mtimeNs: bigint; readonly ctimeNs: bigint }): string =>
   `${facts.size}:${facts.mtimeNs}:${facts.ctimeNs}`;
 
-/** A name that looks like an export's and is read by no source. */
+/** A name that looks like an export's and is read by no source, or not before a day of the future (`ahead`). */
 export interface Unread {
   readonly name: string;
-  readonly why: "case" | "no file";
+  readonly why: "case" | "no file" | "ahead";
 }
 
 /**

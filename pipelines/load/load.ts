@@ -87,14 +87,19 @@ export async function loadDeliveries(options: LoadOptions): Promise<LoadResult> 
       const passedOver: Unread[] = [];
       const found = await findFiles(root, filesOf(source), (other) => passedOver.push(other));
       unread.set(sourceId, passedOver);
-      for (const { name } of found) named.add(name);
       const settled = found.filter((file) => isSettled(file, source, options));
+      const { arrivals, stamps } = index.source(sourceId);
+      for (const file of found) {
+        // The next night would not take it either. What is known already waits for nothing, whatever the clock says.
+        const isAhead = file.modifiedMs > startedAt.getTime() + 86_400_000 && !stamps.has(file.stamp);
+        if (isAhead && !settled.includes(file)) passedOver.push({ name: file.name, why: "ahead" });
+        else named.add(file.name);
+      }
       if (settled.length < found.length) {
         log.info(
           `source ${sourceId}: ${found.length - settled.length} files are still being written and wait for the next run`,
         );
       }
-      const { arrivals, stamps } = index.source(sourceId);
       const ofSource = arrivals.length;
       if (found.length === 0 && ofSource > 0) {
         warnings.push(

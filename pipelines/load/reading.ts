@@ -118,7 +118,10 @@ export function bind(
     const clock = target.options.clock === undefined ? -1 : names.indexOf(target.options.clock);
     const lacks = target.options.clock !== undefined && clock === -1 ? target.options.clock : wanted;
     if ((at === -1 && (target.required || target.isDeclared)) || lacks !== wanted) {
-      const near = nearest(lacks, names);
+      // One that is read as something else is hardly the one that was renamed.
+      const read = new Set(targetsOf(source).flatMap((other) => (other.name === target.name ? [] : namesOf(other))));
+      const spare = names.filter((name) => !read.has(name));
+      const near = nearest(lacks, spare) ?? (spare.length === 1 ? spare[0] : undefined);
       throw missingColumn(
         lacks,
         `${target.name} of source ${sourceId}`,

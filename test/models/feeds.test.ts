@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { lookAtFall, lookAtFeeds, refuseOffFeeds } from "../../pipelines/commands/feeds.ts";
 import type { Book } from "../../pipelines/config/book.ts";
-import type { Delivery, LoadResult } from "../../pipelines/load/load.ts";
+import { silentLog } from "../../pipelines/lib/log.ts";
+import { type Delivery, type LoadResult, loadDeliveries } from "../../pipelines/load/load.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 import { literal } from "../../pipelines/warehouse/literal.ts";
 import { testBook } from "../loading.ts";
@@ -88,6 +89,27 @@ test("what looks like an export and is read by nobody is a mark: other capitals,
   }
 });
 
+test("a file of the future waits until then, which is said", async () => {
+  const made = await testBook('days: { entity: usage_event, files: "days/*.csv", settle: 10m }');
+  try {
+    const now = new Date("2024-02-02T00:00:00Z");
+    utimesSync(join(made.folder, "accounts.csv"), new Date(0), new Date(0));
+    const days = ["2024-02-01", "2024-02-02", "2031-01-01"];
+    for (const day of days) {
+      await made.write(`days/${day}.csv`, `account_id,event_time,event\na,2024-01-31 10:00:00,login ${day}\n`);
+      utimesSync(join(made.folder, "days", `${day}.csv`), new Date(0), new Date(`${day}T00:00:00Z`));
+    }
+    const load = await loadDeliveries({ book: await made.read(), state: made.state, log: silentLog, now: () => now });
+    // The one of midnight has not stood still for ten minutes: an ordinary wait.
+    expect(load.deliveries.map(({ file }) => file)).toEqual(["accounts.csv", "days/2024-02-01.csv"]);
+    expect((await lookAtFeeds(await made.read(), load, now)).map(({ sentence }) => sentence)).toEqual([
+      "source days does not read days/2031-01-01.csv: it says that it was changed in the future, and waits until then: is a clock wrong?",
+    ]);
+  } finally {
+    await made.drop();
+  }
+});
+
 describe("age, by the wall clock", () => {
   const look = async (now: string, source: Readonly<Record<string, unknown>> = usage, facts: Partial<Delivery> = {}) =>
     lookAtFeeds(
@@ -158,6 +180,48 @@ describe("size of a dump", () => {
     expect(await sizes(20, 0)).toMatchObject([{ kind: "empty" }]);
     expect(await sizes(19, 0)).toEqual([]);
   });
+});
+
+test("a dump whose ids are written otherwise than in the one before: refused where none is left, a mark under half", async () => {
+  const made = await testBook(
+    "plans: { entity: subscription, files: 'plans_*.csv', mode: snapshot, key: [subscription_id], delivered: { from: file_name, pattern: 'plans_{date}.csv' } }",
+  );
+  const dump = (id: (n: number) => string): string =>
+    [
+      "subscription_id,account_id,started_on,mrr_minor",
+      ...Array.from({ length: 24 }, (_, n) => `${id(n)},a,2024-01-01,1`),
+      "",
+    ].join("\n");
+  const told = async () => {
+    const feeds = await lookAtFeeds(await made.read(), await made.load(), new Date("2024-02-02T00:00:00Z"));
+    return feeds.map(({ kind, sentence, refuses }) => [kind, sentence, refuses]);
+  };
+  try {
+    await made.write(
+      "plans_2024-02-01.csv",
+      dump((n) => `S${n}`),
+    );
+    await made.write(
+      "plans_2024-02-02.csv",
+      dump((n) => (n < 12 ? `S${n}` : `s-${n}`)),
+    );
+    expect(await told()).toEqual([]);
+    await made.write(
+      "plans_2024-02-03.csv",
+      dump((n) => (n < 11 ? `S${n}` : `P${n}`)),
+    );
+    const names = "source plans names other rows: plans_2024-02-0";
+    const sentence = `${names}3.csv holds 11 of the 24 subscription_id of plans_2024-02-02.csv before it`;
+    expect(await told()).toEqual([["other_keys", sentence, false]]);
+    await made.write(
+      "plans_2024-02-04.csv",
+      dump((n) => `00${n}`),
+    );
+    const none = `${names}4.csv holds 0 of the 24 subscription_id of plans_2024-02-03.csv before it`;
+    expect(await told()).toEqual([["other_keys", none, true]]);
+  } finally {
+    await made.drop();
+  }
 });
 
 describe("volume against the same weekday", () => {

@@ -287,6 +287,16 @@ describe("the contract of a source", () => {
     });
   });
 
+  it("proposes a column that nothing else reads, though another one looks more like it", async () => {
+    const made = await book("events: { entity: usage_event, files: e.csv, columns: { event_id: event_id } }", {
+      "e.csv": "event_id,account_id,happened_at,event\n1,a,2024-02-01,login\n",
+    });
+    await expect(made.load()).rejects.toMatchObject({
+      message: expect.stringMatching(/^e\.csv: column event_time is missing/),
+      hint: "if happened_at is the same, write event_time: happened_at under sources.events.columns",
+    });
+  });
+
   it("refuses a file without a required column, in Parquet too", async () => {
     const made = await book("tickets: { entity: ticket, files: t.parquet }", {});
     const database = await Database.open({ path: ":memory:" });
