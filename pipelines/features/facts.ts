@@ -10,14 +10,18 @@ import {
   type AnyQuery,
   accumulate,
   addDays,
+  countOf,
+  countSteps,
   dayNumber,
+  type Intervals,
+  joinCount,
   joinSeenFrom,
   joinSeenUntil,
   never,
   type Pieces,
   type Steps,
   seenUntil,
-  unionOfIntervals,
+  setSteps,
   untilName,
   type WindowColumn,
   withSteps,
@@ -126,6 +130,7 @@ export function factWindow(group: Group): Model {
   const columns: WindowColumn[] = [];
   const pieces: Pieces[] = [];
   const lookups: Part[] = [];
+  const counted: Part[] = [];
   for (const part of group.parts) {
     const until = untilName(part.window_days);
     const amount = (n: (eb: AnyBuilder) => Expression<unknown>) => (eb: AnyBuilder) => {
@@ -146,14 +151,8 @@ export function factWindow(group: Group): Model {
       }
       case "distinct":
       case "active_days":
-        columns.push({ name: part.name, kind: "sum", type: "bigint" });
-        steps.push(...unionOfIntervals(part.name, itemIntervals(part, group), part.times_day));
-        pieces.push({
-          relation: `${part.name}_piece`,
-          from: "seen_from",
-          until: "seen_until",
-          amounts: new Map([[part.name, (eb) => (part.times_day ? dayNumber(eb, "item") : eb.val(1))]]),
-        });
+        counted.push(part);
+        steps.push(...setSteps(part.name, itemIntervals(part, group)), ...countSteps(part.name, part.times_day));
         break;
       case "latest":
         lookups.push(part);
@@ -181,11 +180,14 @@ export function factWindow(group: Group): Model {
           .onRef(`${name}_latest.snapshot_date`, "=", "running.snapshot_date"),
       );
     }
+    for (const { name } of counted) query = joinCount(query, name);
     return query
       .select((eb: AnyBuilder) => [
         "running.account_id",
         "running.snapshot_date",
         ...names.flatMap((name) => {
+          const items = counted.find((part) => part.name === name);
+          if (items !== undefined) return [countOf(eb, name, items.times_day).as(name)];
           const part = lookups.find((lookup) => lookup.name === name);
           if (part === undefined) return [eb.ref(`running.${name}`).as(name)];
           if (part.measure !== "latest") return [dayOf(eb, part).as(name)];
@@ -300,17 +302,17 @@ function seenRows(from: string, all: readonly KpiColumn[], windows: readonly num
     .whereRef("from_on", "<", "until_on");
 }
 
-/** Per account and counted item (a value, or a day) the intervals of snapshots that see it. */
-function itemIntervals(kpi: Part, group: Group): AnyQuery {
+/** The intervals of snapshots that see a counted item, a value or a day. */
+function itemIntervals(kpi: Part, group: Group): Intervals {
   const until = untilName(kpi.window_days);
   const item = kpi.measure === "distinct" ? (kpi.value?.column as string) : "occurred_on";
-  let query: AnyQuery = builder
+  const query = builder
     .selectFrom("seen")
-    .select((eb: AnyBuilder) => ["account_id", eb.ref(item).as("item"), "seen_from", eb.fn.max(until).as("seen_until")])
+    .innerJoin("spine.snapshot_day as opened", "opened.day", "seen.seen_from")
+    .leftJoin("spine.snapshot_day as closed", "closed.day", `seen.${until}`)
     .where(item, "is not", null)
     .whereRef("seen_from", "<", until);
-  query = filtered(query, kpi, group);
-  return query.groupBy(["account_id", item, "seen_from"]);
+  return { query: filtered(query, kpi, group), from: "opened", until: "closed", account: "seen.account_id", item };
 }
 
 /**

@@ -181,46 +181,130 @@ function endOf(
 }
 
 /**
- * Steps that make the intervals of each (account, key) disjoint: `<name>_piece(account_id, seen_from, seen_until)` is
- * their union. A running maximum of the ends does it; the next row's start would not, because rows arrive late and their
- * intervals end in any order. With `keepItem` the key stays beside them, as `item`.
+ * Snapshots as sets of bits: the n-th of the calendar is bit n of a bigint, sixty to a word (spine.snapshot_day). Those that see any row of
+ * an item are the union of its intervals, which is one aggregation, in whatever order the ends come: rows arrive late.
  */
-export function unionOfIntervals(name: string, intervals: AnyQuery, keepItem = false): Steps {
-  const item = keepItem ? ["item"] : [];
-  const covered = builder
-    .selectFrom(`${name}_interval`)
+const allBits = "1152921504606846975";
+
+/** The word of an end beyond the calendar. */
+const lastWord = 1_000_000;
+
+/** A query over intervals, its ends as rows of spine.snapshot_day: those that first see the item and, where they end, first no longer do. */
+export interface Intervals {
+  readonly query: AnyQuery;
+  readonly from: string;
+  /** Left joined; undefined where they never end. */
+  readonly until: string | undefined;
+  readonly account: string;
+  readonly item: string;
+}
+
+/**
+ * Steps to `<name>_set(account_id, item, word_no, mask)`: per account and item the snapshots in any of its intervals. `also`: further
+ * columns that the sets are apart by.
+ */
+export function setSteps(
+  name: string,
+  { query, from, until, account, item }: Intervals,
+  also: readonly string[] = [],
+): Steps {
+  const ended =
+    until === undefined ? sql.lit(lastWord) : sql`coalesce(${sql.ref(`${until}.word_no`)}, ${sql.lit(lastWord)})`;
+  const first = sql.ref(`${from}.word_no`);
+  const bit = sql.ref(`${from}.snapshot_bit`);
+  const end = until === undefined ? sql.lit(0) : sql.ref(`${until}.snapshot_bit`);
+  const head = sql`case when ${ended} > ${first} then ${sql.raw(allBits)} + 1 - ${bit} else ${end} - ${bit} end`;
+  const tail =
+    until === undefined
+      ? sql.lit(0)
+      : sql`case when ${end} is not null and ${ended} > ${first} then ${end} - 1 else 0 end`;
+  const keys = also.map((column) => sql.ref(column));
+  const names = ["account_id", ...also.map((column) => column.split(".").at(-1) as string), "item"];
+  const ends = query
     .select([
-      "account_id",
-      ...item,
-      "seen_from",
-      "seen_until",
-      sql`max(seen_until) over (partition by account_id, item order by seen_from rows between unbounded preceding and 1 preceding)`.as(
-        "covered_until",
-      ),
-    ]);
-  const piece = builder
-    .selectFrom(`${name}_covered`)
-    .select((eb: AnyBuilder) => [
-      "account_id",
-      ...item,
-      eb
-        .case()
-        .when("covered_until", ">", eb.ref("seen_from"))
-        .then(eb.ref("covered_until"))
-        .else(eb.ref("seen_from"))
-        .end()
-        .as("seen_from"),
-      "seen_until",
+      sql.ref(account).as("account_id"),
+      ...also.map((column) => sql.ref(column).as(column.split(".").at(-1) as string)),
+      sql.ref(item).as("item"),
+      first.as("from_word"),
+      ended.as("until_word"),
+      sql`cast(bitwise_or_agg(${head}) as bigint)`.as("head"),
+      sql`cast(bitwise_or_agg(${tail}) as bigint)`.as("tail"),
     ])
-    .where((eb: AnyBuilder) =>
-      eb.or([eb("covered_until", "is", null), eb("seen_until", ">", eb.ref("covered_until"))]),
+    .groupBy([sql.ref(account), ...keys, sql.ref(item), first, ...(until === undefined ? [] : [ended])]);
+  const words = builder.selectFrom("spine.snapshot_day").select("word_no").distinct();
+  const parts = builder
+    .selectFrom(`${name}_end`)
+    .select([...names, sql.ref("from_word").as("word_no"), sql.ref("head").as("mask")])
+    .unionAll(
+      builder
+        .selectFrom(`${name}_end`)
+        .select([...names, sql.ref("until_word").as("word_no"), sql.ref("tail").as("mask")])
+        .where("tail", "<>", 0),
+    )
+    .unionAll(
+      builder
+        .selectFrom(`${name}_end`)
+        .innerJoin(words.as("word"), (join) =>
+          join.onRef("word.word_no", ">", `${name}_end.from_word`).onRef("word.word_no", "<", `${name}_end.until_word`),
+        )
+        .select([...names, sql.ref("word.word_no").as("word_no"), sql`cast(${sql.raw(allBits)} as bigint)`.as("mask")]),
     );
   return [
-    [`${name}_interval`, intervals],
-    [`${name}_covered`, covered],
-    [`${name}_piece`, piece],
+    [`${name}_end`, ends],
+    [`${name}_part`, parts],
+    [
+      `${name}_set`,
+      builder
+        .selectFrom(`${name}_part`)
+        .select([...names, "word_no", sql`cast(bitwise_or_agg(mask) as bigint)`.as("mask")])
+        .groupBy([...names, "word_no"]),
+    ],
   ];
 }
+
+/**
+ * Steps to `<name>_count(account_id, snapshot_date, n, day_sum)`: how many items of `<name>_set` a snapshot sees, none where there is no row;
+ * and, where the items are days, the sum of their numbers.
+ */
+export function countSteps(name: string, isDay: boolean): Steps {
+  const masks = builder
+    .selectFrom(`${name}_set`)
+    .select((eb: AnyBuilder) => [
+      "account_id",
+      "word_no",
+      "mask",
+      eb.fn.countAll().as("n"),
+      ...(isDay ? [eb.fn.sum(dayNumber(eb, "item")).as("day_sum")] : []),
+    ])
+    .groupBy(["account_id", "word_no", "mask"]);
+  const count = builder
+    .selectFrom(`${name}_mask as masked`)
+    .innerJoin("spine.snapshot_day as calendar", "calendar.word_no", "masked.word_no")
+    .select((eb: AnyBuilder) => [
+      "masked.account_id",
+      "calendar.snapshot_date",
+      eb.cast(eb.fn.sum("masked.n"), "bigint").as("n"),
+      ...(isDay ? [eb.cast(eb.fn.sum("masked.day_sum"), "bigint").as("day_sum")] : []),
+    ])
+    .whereRef("calendar.day", "=", "calendar.snapshot_date")
+    .where(sql<boolean>`bitwise_and(masked.mask, calendar.snapshot_bit) <> 0`)
+    .groupBy(["masked.account_id", "calendar.snapshot_date"]);
+  return [
+    [`${name}_mask`, masks],
+    [`${name}_count`, count],
+  ];
+}
+
+/** Joins what {@link countSteps} counted to a row of `running`. */
+export const joinCount = (query: AnyQuery, name: string): AnyQuery =>
+  query.leftJoin(`${name}_count`, (join) =>
+    join
+      .onRef(`${name}_count.account_id`, "=", "running.account_id")
+      .onRef(`${name}_count.snapshot_date`, "=", "running.snapshot_date"),
+  );
+
+export const countOf = (eb: AnyBuilder, name: string, isDay: boolean): AliasableExpression<unknown> =>
+  eb.fn.coalesce(`${name}_count.${isDay ? "day_sum" : "n"}`, eb.val(0)) as AliasableExpression<unknown>;
 
 /** Where spine.snapshot_day starts. */
 const firstDay = new SqlDate("1970-01-01");

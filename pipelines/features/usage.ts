@@ -10,14 +10,18 @@ import {
   type AnyQuery,
   accumulate,
   addDays,
+  countOf,
+  countSteps,
   dayNumber,
+  type Intervals,
+  joinCount,
   joinSeenFrom,
   joinSeenUntil,
   never,
   type Pieces,
   type Steps,
   seenUntil,
-  unionOfIntervals,
+  setSteps,
   untilName,
   type WindowColumn,
   withSteps,
@@ -81,7 +85,6 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
   const gone = new Map<string, { readonly relation: string; readonly kind: WindowColumn["kind"] }>();
   const outputs = new Map<string, Amount>();
   const asked = group.parts.filter((part) => part.measure === "latest");
-  const prefix = asked.length > 0 || isReplaced ? "running." : "";
   // What latest answers with depends on whether any row counts at all.
   const parts = [
     ...group.parts,
@@ -120,6 +123,7 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
   }
   // A day that is replaced may be seen, not seen, and seen again: then days are counted as users are, by the union of intervals.
   const byDay = isReplaced ? [] : of("active_days").filter((part) => part.users === undefined);
+  const byItem = of("distinct", "active_days").filter((part) => !byDay.includes(part));
   if (byDay.length > 0) {
     steps.push(...activeDays(group, byDay));
     for (const part of byDay) {
@@ -132,19 +136,15 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
       });
     }
   }
-  const byUser = of("distinct", "active_days").filter((part) => !byDay.includes(part));
-  for (const key of new Set(byUser.map(intervalKey))) {
-    const some = byUser.filter((part) => intervalKey(part) === key);
+  const counted: string[] = [];
+  for (const key of new Set(byItem.map(intervalKey))) {
+    const some = byItem.filter((part) => intervalKey(part) === key);
     const [part] = some as [Part];
     const name = isPlainUsers(part) ? `user_${part.window_days ?? "all"}` : `${part.name}_item`;
-    steps.push(...itemSteps(name, group, part, isReplaced));
-    for (const { name: column } of some) columns.push({ name: column, kind: "sum", type: "bigint" });
-    pieces.push({
-      relation: `${name}_piece`,
-      from: "seen_from",
-      until: "seen_until",
-      amounts: new Map(some.map((each) => [each.name, weighted(each, one, "item")])),
-    });
+    const isDay = part.measure === "active_days";
+    steps.push(...itemSteps(name, group, part, isReplaced), ...countSteps(name, isDay));
+    counted.push(name);
+    for (const each of some) outputs.set(each.name, (eb) => countOf(eb, name, each.times_day));
   }
   for (const part of latest) {
     const at = `${part.name}__at`;
@@ -158,7 +158,7 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
     outputs.set(part.name, (eb) => eb.ref(`${part.name}_last.quantity`));
   }
   const latestSeen = (eb: AnyBuilder, name: string): Expression<unknown> => {
-    const running = eb.ref(`${prefix}${name}`);
+    const running = eb.ref(`running.${name}`);
     const found = gone.get(name);
     if (found === undefined) return running;
     const other = eb.ref(`${found.relation}.${name}`);
@@ -168,7 +168,7 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
   for (const part of of("first")) if (gone.has(part.name)) outputs.set(part.name, (eb) => latestSeen(eb, part.name));
   for (const part of of("days_since")) {
     outputs.set(part.name, (eb) =>
-      eb.fn("date_diff", [eb.val("day"), latestSeen(eb, part.name), eb.ref(`${prefix}snapshot_date`)]),
+      eb.fn("date_diff", [eb.val("day"), latestSeen(eb, part.name), eb.ref("running.snapshot_date")]),
     );
   }
   const statement = withSteps([...steps, ...accumulate(columns, pieces), ...last], (from) => {
@@ -187,20 +187,21 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
           .onRef(`${name}_last.snapshot_date`, "=", "running.snapshot_date"),
       );
     }
+    for (const name of counted) query = joinCount(query, name);
     return query
       .select((eb: AnyBuilder) => [
-        `${prefix}account_id`,
-        `${prefix}snapshot_date`,
+        "running.account_id",
+        "running.snapshot_date",
         ...parts.map((part) => {
           const name = firstOf.get(partKey(part)) as string;
-          const value = (outputs.get(name)?.(eb) ?? eb.ref(`${prefix}${name}`)) as AliasableExpression<unknown>;
+          const value = (outputs.get(name)?.(eb) ?? eb.ref(`running.${name}`)) as AliasableExpression<unknown>;
           return value.as(part.name);
         }),
       ])
       .where("is_row", "=", true);
   });
-  const readsDay = computed.some((part) => !byUser.includes(part) || !readsUserDay(part));
-  const readsUser = byUser.some(readsUserDay);
+  const readsDay = computed.some((part) => !byItem.includes(part) || !readsUserDay(part));
+  const readsUser = byItem.some(readsUserDay);
   return {
     kind: "table",
     name: `features.${group.name}_window`,
@@ -219,10 +220,10 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
     portable: true,
     sql: compile(statement),
     reachDays: {
-      ...reachOf("rollup.user_day", byUser.filter(readsUserDay)),
+      ...reachOf("rollup.user_day", byItem.filter(readsUserDay)),
       ...reachOf(
         "rollup.account_day",
-        parts.filter((part) => !byUser.includes(part) || !readsUserDay(part)),
+        parts.filter((part) => !byItem.includes(part) || !readsUserDay(part)),
       ),
     },
   };
@@ -353,25 +354,37 @@ const intervalKey = ({ measure, window_days, filter, users, value }: Part): stri
 const isPlainUsers = (part: Part): boolean =>
   part.measure === "distinct" && part.users === undefined && userFlag(part) === undefined && readsUserDay(part);
 
-/** Steps up to `<name>_piece`: per account the disjoint intervals of each counted item, a user, an event or a day. */
+/** Steps up to `<name>_set`: per account the snapshots that see each counted item, a user, an event or a day. */
 function itemSteps(name: string, group: Group, part: Part, isReplaced: IsReplaced): Steps {
+  const isDays = part.measure === "active_days";
   if (part.users === undefined) {
-    if (part.measure === "active_days") {
-      return unionOfIntervals(name, itemIntervals(group, part, "activity_date", isReplaced), true);
-    }
-    const intervals = readsUserDay(part)
-      ? userIntervals(part, isReplaced)
-      : itemIntervals(group, part, "event", isReplaced);
-    return unionOfIntervals(name, intervals);
+    if (readsUserDay(part) && !isDays) return setSteps(name, userIntervals(part, "user_id", isReplaced));
+    return setSteps(name, itemIntervals(group, part, isDays ? "activity_date" : "event", isReplaced));
   }
-  if (part.measure === "distinct") {
-    return [
-      ...unionOfIntervals(`${name}_used`, userIntervals(part, isReplaced), true),
-      ...unionOfIntervals(name, duringState(`${name}_used_piece`, part, "item")),
-    ];
-  }
-  const used = `${name}_used`;
-  return [[used, userDays(part, isReplaced)], ...unionOfIntervals(name, duringState(used, part, "user_id"), true)];
+  return [
+    ...setSteps(`${name}_used`, userIntervals(part, isDays ? "activity_date" : "user_id", isReplaced), [
+      "used.user_id",
+    ]),
+    ...setSteps(`${name}_state`, stateIntervals(part)),
+    [
+      `${name}_set`,
+      builder
+        .selectFrom(`${name}_used_set as used`)
+        .innerJoin(`${name}_state_set as state`, (join) =>
+          join
+            .onRef("state.account_id", "=", "used.account_id")
+            .onRef("state.item", "=", "used.user_id")
+            .onRef("state.word_no", "=", "used.word_no"),
+        )
+        .select([
+          "used.account_id",
+          "used.item",
+          "used.word_no",
+          sql`cast(bitwise_or_agg(bitwise_and(used.mask, state.mask)) as bigint)`.as("mask"),
+        ])
+        .groupBy(["used.account_id", "used.item", "used.word_no"]),
+    ],
+  ];
 }
 
 /** Rows of rollup.user_day that a part counts, with the snapshots that see them as seen and gone. */
@@ -387,77 +400,47 @@ function seenUserDays(part: Part, isReplaced: IsReplaced): AnyQuery {
   return window === null && !isReplaced ? read : joinSeenUntil(read, "gone", leavesOn(isReplaced, window));
 }
 
-const goneOf = (eb: AnyBuilder, part: Part, isReplaced: IsReplaced): AliasableExpression<unknown> =>
-  part.window_days === null && !isReplaced ? (eb.val(never) as AliasableExpression<unknown>) : seenUntil(eb, "gone");
-
 /** Leaves out the days that no snapshot of the calendar sees: most of what a calendar of a few days reads. */
 const onlySeen = (query: AnyQuery, part: Part, isReplaced: IsReplaced): AnyQuery =>
   part.window_days === null && !isReplaced
     ? query
-    : query.where((eb: AnyBuilder) => eb("seen.snapshot_date", "<", goneOf(eb, part, isReplaced)));
+    : query.where((eb: AnyBuilder) => eb("seen.snapshot_date", "<", seenUntil(eb, "gone")));
 
-/** Per account and user the intervals of snapshots that see a day of use; of those with one start only the longest. */
-const userIntervals = (part: Part, isReplaced: IsReplaced): AnyQuery =>
-  onlySeen(seenUserDays(part, isReplaced), part, isReplaced)
-    .select((eb: AnyBuilder) => [
-      "used.account_id",
-      eb.ref("used.user_id").as("item"),
-      eb.ref("seen.snapshot_date").as("seen_from"),
-      eb.fn.max(goneOf(eb, part, isReplaced)).as("seen_until"),
-    ])
-    .groupBy(["used.account_id", "used.user_id", "seen.snapshot_date"]);
+/** The intervals of snapshots that see rows of usage which are joined with seen and gone. */
+const intervalsOf = (query: AnyQuery, item: string, part: Part, isReplaced: IsReplaced): Intervals => ({
+  query: onlySeen(query, part, isReplaced),
+  from: "seen",
+  until: part.window_days === null && !isReplaced ? undefined : "gone",
+  account: "used.account_id",
+  item: `used.${item}`,
+});
 
-/** Per account, user and day the interval of snapshots that see it. */
-const userDays = (part: Part, isReplaced: IsReplaced): AnyQuery =>
-  seenUserDays(part, isReplaced).select((eb: AnyBuilder) => [
-    "used.account_id",
-    "used.user_id",
-    eb.ref("used.activity_date").as("item"),
-    eb.ref("seen.snapshot_date").as("seen_from"),
-    goneOf(eb, part, isReplaced).as("seen_until"),
-  ]);
+/** The intervals of snapshots that see a user's day of use. */
+const userIntervals = (part: Part, item: "user_id" | "activity_date", isReplaced: IsReplaced): Intervals =>
+  intervalsOf(seenUserDays(part, isReplaced), item, part, isReplaced);
 
-/** Per account and event, or day, the intervals of snapshots that see a day with it. */
-function itemIntervals(group: Group, part: Part, item: "event" | "activity_date", isReplaced: IsReplaced): AnyQuery {
+/** The intervals of snapshots that see an account's day with a counted event. */
+function itemIntervals(group: Group, part: Part, item: "event" | "activity_date", isReplaced: IsReplaced): Intervals {
   const window = part.window_days;
   const query = joinSeenFrom(builder.selectFrom("rollup.account_day as used"), "seen", (eb) =>
     eb.ref("used.visible_on"),
-  );
+  ).where("used.account_id", "is not", null);
   const ended = window === null && !isReplaced ? query : joinSeenUntil(query, "gone", leavesOn(isReplaced, window));
-  return onlySeen(onlyRead(ended, group, [part]), part, isReplaced)
-    .select((eb: AnyBuilder) => [
-      "used.account_id",
-      eb.ref(`used.${item}`).as("item"),
-      eb.ref("seen.snapshot_date").as("seen_from"),
-      eb.fn.max(goneOf(eb, part, isReplaced)).as("seen_until"),
-    ])
-    .where("used.account_id", "is not", null)
-    .groupBy(["used.account_id", `used.${item}`, "seen.snapshot_date"]);
+  return intervalsOf(onlyRead(ended, group, [part]), item, part, isReplaced);
 }
 
-/** Intervals of use cut to the snapshots at which their user was one of those that the part counts. */
-const duringState = (used: string, part: Part, user: string): AnyQuery =>
-  builder
-    .selectFrom(`${used} as used`)
-    .innerJoin("features.user_state as state", (join) =>
-      join
-        .onRef("state.account_id", "=", "used.account_id")
-        .onRef("state.user_id", "=", `used.${user}`)
-        .onRef("state.seen_from", "<", "used.seen_until")
-        .onRef("used.seen_from", "<", "state.seen_until"),
-    )
-    .select((eb: AnyBuilder) => [
-      "used.account_id",
-      "used.item",
-      eb.fn("greatest", [eb.ref("used.seen_from"), eb.ref("state.seen_from")]).as("seen_from"),
-      eb.fn.max(eb.fn("least", [eb.ref("used.seen_until"), eb.ref("state.seen_until")])).as("seen_until"),
-    ])
-    .where("state.users", "=", usersName(part.users as NonNullable<Part["users"]>))
-    .groupBy([
-      "used.account_id",
-      "used.item",
-      (eb: AnyBuilder) => eb.fn("greatest", [eb.ref("used.seen_from"), eb.ref("state.seen_from")]),
-    ]);
+/** The intervals of snapshots at which a user was one of those that the part counts. */
+const stateIntervals = (part: Part): Intervals => ({
+  query: builder
+    .selectFrom("features.user_state as state")
+    .innerJoin("spine.snapshot_day as opened", "opened.day", "state.seen_from")
+    .leftJoin("spine.snapshot_day as closed", "closed.day", "state.seen_until")
+    .where("state.users", "=", usersName(part.users as NonNullable<Part["users"]>)),
+  from: "opened",
+  until: "closed",
+  account: "state.account_id",
+  item: "state.user_id",
+});
 
 /** The rows of rollup.account_last of a part, with the snapshot that first sees them. */
 const gauged = (part: Part, isReplaced: IsReplaced): AnyQuery => {

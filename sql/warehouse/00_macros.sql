@@ -1,5 +1,9 @@
 -- Macros that compiled statements rely on: load this file first in a plain DuckDB shell. Sorted by name.
 
+-- Trino's bitwise_and and bitwise_or_agg, of bigints, in the statements that both engines run.
+create or replace macro bitwise_and(a, b) as (a) & (b);
+create or replace macro bitwise_or_agg(x) as bit_or(x);
+
 -- Trino's date_add, for dates and days only, in the statements that both engines run. It hides DuckDB's own date_add.
 create or replace macro date_add(unit, n, day) as case unit when 'day' then day + cast(n as integer) end;
 

@@ -59,12 +59,29 @@ with
         date '1970-01-01'
       )
   ),
-  user_28_interval as (
+  user_28_end as (
     select
-      used.account_id,
+      used.account_id as account_id,
       used.user_id as item,
-      seen.snapshot_date as seen_from,
-      max(coalesce(gone.snapshot_date, date '9999-12-31')) as seen_until
+      seen.word_no as from_word,
+      coalesce(gone.word_no, 1000000) as until_word,
+      cast(
+        bitwise_or_agg (
+          case
+            when coalesce(gone.word_no, 1000000) > seen.word_no then 1152921504606846975 + 1 - seen.snapshot_bit
+            else gone.snapshot_bit - seen.snapshot_bit
+          end
+        ) as bigint
+      ) as head,
+      cast(
+        bitwise_or_agg (
+          case
+            when gone.snapshot_bit is not null
+            and coalesce(gone.word_no, 1000000) > seen.word_no then gone.snapshot_bit - 1
+            else 0
+          end
+        ) as bigint
+      ) as tail
     from
       "rollup".user_day as used
       inner join spine.snapshot_day as seen on seen.day = greatest(used.visible_on, date '1970-01-01')
@@ -79,39 +96,83 @@ with
     group by
       used.account_id,
       used.user_id,
-      seen.snapshot_date
+      seen.word_no,
+      coalesce(gone.word_no, 1000000)
   ),
-  user_28_covered as (
+  user_28_part as (
     select
       account_id,
-      seen_from,
-      seen_until,
-      max(seen_until) over (
-        partition by
-          account_id,
-          item
-        order by
-          seen_from rows between unbounded preceding
-          and 1 preceding
-      ) as covered_until
+      item,
+      from_word as word_no,
+      head as mask
     from
-      user_28_interval
-  ),
-  user_28_piece as (
+      user_28_end
+    union all
     select
       account_id,
-      case
-        when covered_until > seen_from then covered_until
-        else seen_from
-      end as seen_from,
-      seen_until
+      item,
+      until_word as word_no,
+      tail as mask
     from
-      user_28_covered
+      user_28_end
     where
-      (
-        covered_until is null
-        or seen_until > covered_until
-      )
+      tail <> 0
+    union all
+    select
+      account_id,
+      item,
+      word.word_no as word_no,
+      cast(1152921504606846975 as bigint) as mask
+    from
+      user_28_end
+      inner join (
+        select distinct
+          word_no
+        from
+          spine.snapshot_day
+      ) as word on word.word_no > user_28_end.from_word
+      and word.word_no < user_28_end.until_word
+  ),
+  user_28_set as (
+    select
+      account_id,
+      item,
+      word_no,
+      cast(bitwise_or_agg (mask) as bigint) as mask
+    from
+      user_28_part
+    group by
+      account_id,
+      item,
+      word_no
+  ),
+  user_28_mask as (
+    select
+      account_id,
+      word_no,
+      mask,
+      count(*) as n
+    from
+      user_28_set
+    group by
+      account_id,
+      word_no,
+      mask
+  ),
+  user_28_count as (
+    select
+      masked.account_id,
+      calendar.snapshot_date,
+      cast(sum(masked.n) as bigint) as n
+    from
+      user_28_mask as masked
+      inner join spine.snapshot_day as calendar on calendar.word_no = masked.word_no
+    where
+      calendar.day = calendar.snapshot_date
+      and bitwise_and (masked.mask, calendar.snapshot_bit) <> 0
+    group by
+      masked.account_id,
+      calendar.snapshot_date
   ),
   paying_account as (
     select
@@ -153,21 +214,6 @@ with
       piece.account_id,
       greatest(piece.mobile_days_28d, paying_account.first_on)
   ),
-  opens_3 as (
-    select
-      piece.account_id,
-      greatest(piece.seen_from, paying_account.first_on) as snapshot_date,
-      cast(sum(1) as bigint) as active_users_28d
-    from
-      user_28_piece as piece
-      inner join paying_account on paying_account.account_id = piece.account_id
-    where
-      piece.seen_from <= paying_account.last_on
-      and piece.seen_from < piece.seen_until
-    group by
-      piece.account_id,
-      greatest(piece.seen_from, paying_account.first_on)
-  ),
   closes_1 as (
     select
       piece.account_id,
@@ -200,30 +246,13 @@ with
       piece.account_id,
       greatest(piece.until_28, paying_account.first_on)
   ),
-  closes_3 as (
-    select
-      piece.account_id,
-      greatest(piece.seen_until, paying_account.first_on) as snapshot_date,
-      cast(sum(1) as bigint) as active_users_28d
-    from
-      user_28_piece as piece
-      inner join paying_account on paying_account.account_id = piece.account_id
-    where
-      piece.seen_until <= paying_account.last_on
-      and piece.seen_from < piece.seen_until
-      and piece.seen_until < date '9999-12-31'
-    group by
-      piece.account_id,
-      greatest(piece.seen_until, paying_account.first_on)
-  ),
   change as (
     select
       paying_account.account_id,
       calendar.snapshot_date,
       "row".account_id is not null as is_row,
       coalesce(opens_1.logins_28d, 0) - coalesce(closes_1.logins_28d, 0) as logins_28d,
-      coalesce(opens_2.mobile_days_28d, 0) - coalesce(closes_2.mobile_days_28d, 0) as mobile_days_28d,
-      coalesce(opens_3.active_users_28d, 0) - coalesce(closes_3.active_users_28d, 0) as active_users_28d
+      coalesce(opens_2.mobile_days_28d, 0) - coalesce(closes_2.mobile_days_28d, 0) as mobile_days_28d
     from
       paying_account
       inner join spine."snapshot" as calendar on calendar.snapshot_date >= paying_account.first_on
@@ -234,14 +263,10 @@ with
       and opens_1.snapshot_date = calendar.snapshot_date
       left join opens_2 on opens_2.account_id = paying_account.account_id
       and opens_2.snapshot_date = calendar.snapshot_date
-      left join opens_3 on opens_3.account_id = paying_account.account_id
-      and opens_3.snapshot_date = calendar.snapshot_date
       left join closes_1 on closes_1.account_id = paying_account.account_id
       and closes_1.snapshot_date = calendar.snapshot_date
       left join closes_2 on closes_2.account_id = paying_account.account_id
       and closes_2.snapshot_date = calendar.snapshot_date
-      left join closes_3 on closes_3.account_id = paying_account.account_id
-      and closes_3.snapshot_date = calendar.snapshot_date
   ),
   running as (
     select
@@ -265,26 +290,19 @@ with
             snapshot_date rows between unbounded preceding
             and current row
         ) as bigint
-      ) as mobile_days_28d,
-      cast(
-        sum(active_users_28d) over (
-          partition by
-            account_id
-          order by
-            snapshot_date rows between unbounded preceding
-            and current row
-        ) as bigint
-      ) as active_users_28d
+      ) as mobile_days_28d
     from
       change
   )
 select
-  account_id,
-  snapshot_date,
-  logins_28d as logins_28d,
-  mobile_days_28d as mobile_days_28d,
-  active_users_28d as active_users_28d
+  running.account_id,
+  running.snapshot_date,
+  running.logins_28d as logins_28d,
+  running.mobile_days_28d as mobile_days_28d,
+  coalesce(user_28_count.n, 0) as active_users_28d
 from
   running
+  left join user_28_count on user_28_count.account_id = running.account_id
+  and user_28_count.snapshot_date = running.snapshot_date
 where
   is_row = true

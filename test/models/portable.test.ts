@@ -14,8 +14,10 @@ import type { Model } from "../../pipelines/models/model.ts";
 import { kpisOfUsage } from "../kpis-of-usage.ts";
 import { smallBook } from "../small-warehouse.ts";
 
-/** Functions with one meaning in both engines (date_add, date_diff and sequence by macros, on dates only). */
+/** Functions with one meaning in both engines (those of bits and dates, and sequence, by macros). */
 const allowedFunctions = new Set([
+  "bitwise_and",
+  "bitwise_or_agg",
   "cast",
   "coalesce",
   "count",
