@@ -23,6 +23,7 @@ import {
   missingRows,
   ruled,
   ruledDepends,
+  ruledReads,
   valueExpression,
   whyExpression,
 } from "./values.ts";
@@ -184,6 +185,7 @@ function groupModel(group: Group): Model {
     ],
     portable: false,
     sql: compile(query),
+    reads: ruledReads([group]),
   };
 }
 
@@ -278,6 +280,7 @@ function whyNullModel(kpis: readonly KpiDefinition[], groups: readonly Group[]):
         from.selectFrom("missing").select(["account_id", "snapshot_date", "kpi", "why"]),
       ),
     ),
+    reads: ruledReads(listed),
   };
 }
 

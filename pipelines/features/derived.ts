@@ -7,7 +7,7 @@ import { builder, compile } from "../warehouse/compiler.ts";
 import { type Group, tableOf } from "./columns.ts";
 import type { AnyBuilder } from "./filter.ts";
 import { type AnyQuery, type Steps, withSteps } from "./pieces.ts";
-import { missingRows, ruled, ruledDepends, valueExpression, whyExpression } from "./values.ts";
+import { missingRows, ruled, ruledDepends, ruledReads, valueExpression, whyExpression } from "./values.ts";
 
 export const isDerived = (kpi: KpiDefinition): boolean => kpi.entity === null;
 
@@ -116,6 +116,7 @@ function windowModel(
           .select(["account_id", "snapshot_date", ...derived.flatMap(({ id }) => [id, `${id}__why`])]),
       ),
     ),
+    reads: ruledReads(sources),
   };
 }
 

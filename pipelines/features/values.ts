@@ -3,6 +3,7 @@ import { type AliasableExpression, type Expression, type SqlBool, sql } from "ky
 import { type KpiDefinition, lookbackDays } from "../config/kpi.ts";
 import type { Model } from "../models/model.ts";
 import { builder } from "../warehouse/compiler.ts";
+import { literal } from "../warehouse/literal.ts";
 import type { Group } from "./columns.ts";
 import type { AnyBuilder } from "./filter.ts";
 import { innerOf } from "./parts.ts";
@@ -88,6 +89,14 @@ export const ruledDepends = (group: Group): readonly string[] => [
   ...(group.kpis.some(countsFromCreation) ? ["features.account_created"] : []),
   ...(group.kpis.some(readsUsers) ? ["features.user_feed"] : []),
 ];
+
+/** What {@link ruled} looks up of a table that knows the feeds of others, too: their silence is none of its business. */
+export function ruledReads(groups: readonly Group[]): Readonly<Record<string, string>> {
+  const gaps = groups
+    .filter((group) => lookbacks(group).length > 0)
+    .map((group) => `(entity = ${literal(group.entity.id)} and lookback_days in (${lookbacks(group).join(", ")}))`);
+  return gaps.length === 0 ? {} : { "features.feed_gap": gaps.join(" or ") };
+}
 
 /** A KPI's raw measure before any rule: 0 or null where there is no row. */
 const rawValue = (eb: AnyBuilder, kpi: KpiDefinition): Expression<unknown> => eb.ref(`raw.${kpi.id}`);

@@ -25,6 +25,8 @@ export interface Model {
   readonly sql: string;
   /** Roll-up -> days: what lies further back than that before a snapshot does not count in its rows. Not named: all of it may. */
   readonly reachDays?: Readonly<Record<string, number>>;
+  /** Table -> a condition that all the rows pass which the select looks up in it. Not named: it may look at any. */
+  readonly reads?: Readonly<Record<string, string>>;
 }
 
 /** What a step may use: it reads with `query` and writes its own tables with `run`. */

@@ -380,7 +380,9 @@ class Digests {
     const columns = await once(this.#columns, table, () => this.#columnsOf(table));
     if (columns.length === 0) return "";
     const used = columns.filter((column) => mentions(reader, column));
-    const known = await once(this.#byTable, `${table}(${used.join(",")})`, () => this.#rowsByDay(table, columns, used));
+    const read = reader.kind === "step" ? undefined : reader.reads?.[table];
+    const rows = read === undefined ? table : `(select * from ${table} where ${read}) as read`;
+    const known = await once(this.#byTable, `${rows}(${used.join(",")})`, () => this.#rowsByDay(rows, columns, used));
     if (!columns.includes("snapshot_date")) return known.findLast(({ day }) => day <= lastOf(span))?.upToHere ?? "";
     return canonicalJson(known.filter(({ day }) => span.dates.includes(day)).map(({ day, digest }) => [day, digest]));
   }
@@ -395,25 +397,25 @@ class Digests {
     return columns.map((column) => column.name);
   }
 
-  async #rowsByDay(table: string, columns: readonly string[], used: readonly string[]): Promise<readonly DayDigest[]> {
+  async #rowsByDay(rows: string, columns: readonly string[], used: readonly string[]): Promise<readonly DayDigest[]> {
     const row = (names: readonly string[]): string =>
       names.length === 0 ? "hash(0)" : `hash(${names.map(quoteIdentifier).join(", ")})`;
     const change = columns.includes("snapshot_date")
-      ? `select snapshot_date as changed_on, ${row(used)} as digest from ${table}`
+      ? `select snapshot_date as changed_on, ${row(used)} as digest from ${rows}`
       : columns.includes("visible_on") && columns.includes("superseded_on")
-        ? `select visible_on as changed_on, ${row(used.filter((name) => name !== "superseded_on"))} as digest from ${table}
+        ? `select visible_on as changed_on, ${row(used.filter((name) => name !== "superseded_on"))} as digest from ${rows}
            union all
            select superseded_on as changed_on, ${row([...used.filter((name) => name !== "superseded_on"), "superseded_on"])} as digest
-           from ${table} where superseded_on is not null`
-        : `select cast(null as date) as changed_on, ${row(used)} as digest from ${table}`;
-    const rows = await this.#options.database.query<{ day: string; digest: string }>(
+           from ${rows} where superseded_on is not null`
+        : `select cast(null as date) as changed_on, ${row(used)} as digest from ${rows}`;
+    const changes = await this.#options.database.query<{ day: string; digest: string }>(
       `select
          coalesce(cast(changed_on as varchar), '0001-01-01') as day,
          count(*) || ' ' || sum(cast(digest as hugeint)) || ' ' || bit_xor(digest) as digest
        from (${change}) group by day order by day`,
     );
     let upToHere = "";
-    return rows.map(({ day, digest }) => {
+    return changes.map(({ day, digest }) => {
       upToHere = sha256(`${upToHere} ${day} ${digest}`);
       return { day, digest, upToHere };
     });

@@ -166,8 +166,8 @@ describe("features remembered by month", { timeout: 300_000 }, () => {
     expect(lost.months["features.usage"]).toEqual({ built: 2, reused: 4 });
     expect(lost.months["features.ticket_window"]).toEqual({ built: 0, reused: 6 });
 
-    // A new KPI of usage leaves the tickets alone; so does a change of it.
-    await edit(made, "tickets_28d]", "tickets_28d, active_days_28d]");
+    // New KPIs of usage leave the tickets alone, also where they look further back: the feed's silence in 180 days is none of theirs.
+    await edit(made, "tickets_28d]", "tickets_28d, active_days_28d, usage_slope_180d]");
     const added = await night(day(151));
     expect(added.months["features.usage_window"]).toEqual({ built: 6, reused: 0 });
     expect(added.months["features.usage_ever"]).toEqual({ built: 0, reused: 6 });
