@@ -33,15 +33,17 @@ export async function refuseEmptySpine(database: Database, asOf: string, load: L
 /** Refuses a book in which no usage row is of a paying account: its ids are of another kind. Needs roll-ups and spine. */
 export async function refuseForeignUsage(database: Database, load: LoadResult): Promise<void> {
   if (load.last_event_at === null) return;
-  const [found] = await database.query<{ known: boolean; usage: string | null; paying: string | null }>(
+  const isKnown = await database.scalar<boolean>(
+    "select exists (select 1 from rollup.account_day where account_id in (select account_id from spine.account_period))",
+  );
+  if (isKnown === true) return;
+  const [found] = await database.query<{ usage: string | null; paying: string | null }>(
     `select
-       exists (select 1 from rollup.account_day where account_id in (select account_id from spine.account_period)) as known,
        (select min(account_id) from raw.usage_event) as usage,
        (select min(account_id) from spine.account_period) as paying`,
   );
-  if (found === undefined || found.known) return;
   throw refusedError(
-    `no usage row is of an account that pays: found accounts such as ${found.usage} in usage, expected some such as ${found.paying}, which has a subscription`,
+    `no usage row is of an account that pays: found accounts such as ${found?.usage} in usage, expected some such as ${found?.paying}, which has a subscription`,
     "where usage knows a subscription or a user instead, map account_id: { from: COLUMN, via: SOURCE }",
   );
 }

@@ -46,7 +46,7 @@ interface Plan {
 }
 
 interface PlannedSource extends PendingSource {
-  /** Deliveries that were taken after the current release was built: a refresh stopped after it had taken them. */
+  /** Deliveries that were read and are not in the current release: a refresh stopped after it had read them, or the source was out of the book. */
   readonly taken_since: readonly string[];
 }
 
@@ -182,7 +182,7 @@ function sourceReasons(sources: readonly PlannedSource[]): readonly string[] {
         ]
       : []),
     ...(taken_since.length > 0
-      ? [`source ${source}: ${files(taken_since.length)} taken by a refresh that did not finish`]
+      ? [`source ${source}: ${files(taken_since.length)} read already, and not in the current release`]
       : []),
     ...(reread.length > 0
       ? [

@@ -1,7 +1,14 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { notesOnImmutable, notesOnKnownAt, notesOnKpis, notesOnUnfilled } from "../../pipelines/commands/findings.ts";
+import {
+  notesOnImmutable,
+  notesOnKnownAt,
+  notesOnKpis,
+  notesOnUnfilled,
+  refuseForeignUsage,
+} from "../../pipelines/commands/findings.ts";
 import { type Book, bookSchema } from "../../pipelines/config/book.ts";
 import { kpiSchema } from "../../pipelines/config/kpi.ts";
+import type { LoadResult } from "../../pipelines/load/load.ts";
 import { Database } from "../../pipelines/warehouse/database.ts";
 
 let database: Database | undefined;
@@ -37,6 +44,21 @@ it("a time of the last change is no time of arrival", () => {
     ]);
   for (const from of ["loaded_at", "server_upload_time", { from: "ts", unit: "s" }])
     expect(notesOnKnownAt(usage(from))).toEqual([]);
+});
+
+it("usage of nobody who pays is refused, of one account that does it is not", async () => {
+  const load = { last_event_at: "2025-01-01" } as LoadResult;
+  const given = await open(
+    "create schema rollup; create schema raw; create schema spine",
+    "create table raw.usage_event as select 'w' || n as account_id from range(7, 9) as t(n)",
+    "create table rollup.account_day as from raw.usage_event",
+    "create table spine.account_period as from (values ('a2'), ('a1')) as t(account_id)",
+  );
+  await expect(refuseForeignUsage(given, load)).rejects.toThrow(
+    "no usage row is of an account that pays: found accounts such as w7 in usage, expected some such as a1, which has a subscription",
+  );
+  await given.run("insert into rollup.account_day values ('a2')");
+  await refuseForeignUsage(given, load);
 });
 
 describe("notes on immutable columns", () => {
