@@ -168,7 +168,9 @@ function describe(
   const did = tense === "did";
   return [
     `${did ? "Erased" : "Would erase"} account ${account}: ${rows} rows of ${sources.length} ${sources.length === 1 ? "source" : "sources"}${refs.length === 0 ? "" : `, found by its id and by ${refs.length} ids that led to it`}.`,
-    ...sources.map(({ source, rows: n, files }) => `  ${source}: ${n} rows, from ${list(files)}`),
+    ...sources.map(
+      ({ source, rows: n, files }) => `  ${source}: ${n} ${n === 1 ? "row" : "rows"}, from ${list(files)}`,
+    ),
     `The texts of all values that were rejected so far ${did ? "are blanked" : "would be blanked"}: a rejected value does not say whose it is. Counts, lines and reasons stay.`,
     releases.length === 0
       ? "No release is kept that was built with it."
