@@ -273,8 +273,9 @@ class Kept {
     return this.#places.get(span.name);
   }
 
+  /** By name, whichever of them were there before. */
   files(): readonly string[] {
-    return [...new Set(this.#places.values())];
+    return [...new Set(this.#places.values())].sort();
   }
 
   /** Writes the spans' rows of a table; a span without rows is kept too. */
