@@ -14,9 +14,9 @@ import {
   countSteps,
   dayNumber,
   type Intervals,
-  joinCount,
   joinSeenFrom,
   joinSeenUntil,
+  joinToRunning,
   never,
   type Pieces,
   type Steps,
@@ -173,14 +173,8 @@ export function factWindow(group: Group): Model {
   const names = [...group.parts.map((part) => part.name), ...milestones.columns.map(({ name }) => name)];
   const statement = withSteps([...steps, ...accumulate(columns, pieces)], (from) => {
     let query: AnyQuery = from.selectFrom("running");
-    for (const { name } of lookups) {
-      query = query.leftJoin(`${name}_latest`, (join) =>
-        join
-          .onRef(`${name}_latest.account_id`, "=", "running.account_id")
-          .onRef(`${name}_latest.snapshot_date`, "=", "running.snapshot_date"),
-      );
-    }
-    for (const { name } of counted) query = joinCount(query, name);
+    for (const { name } of lookups) query = joinToRunning(query, `${name}_latest`);
+    for (const { name } of counted) query = joinToRunning(query, `${name}_count`);
     return query
       .select((eb: AnyBuilder) => [
         "running.account_id",

@@ -295,14 +295,15 @@ export function countSteps(name: string, isDay: boolean): Steps {
   ];
 }
 
-/** Joins what {@link countSteps} counted to a row of `running`. */
-export const joinCount = (query: AnyQuery, name: string): AnyQuery =>
-  query.leftJoin(`${name}_count`, (join) =>
+/** Joins a relation by account and snapshot to a row of `running`. */
+export const joinToRunning = (query: AnyQuery, relation: string): AnyQuery =>
+  query.leftJoin(relation, (join) =>
     join
-      .onRef(`${name}_count.account_id`, "=", "running.account_id")
-      .onRef(`${name}_count.snapshot_date`, "=", "running.snapshot_date"),
+      .onRef(`${relation}.account_id`, "=", "running.account_id")
+      .onRef(`${relation}.snapshot_date`, "=", "running.snapshot_date"),
   );
 
+/** What {@link countSteps} counted, of `<name>_count` beside a row of `running`. */
 export const countOf = (eb: AnyBuilder, name: string, isDay: boolean): AliasableExpression<unknown> =>
   eb.fn.coalesce(`${name}_count.${isDay ? "day_sum" : "n"}`, eb.val(0)) as AliasableExpression<unknown>;
 

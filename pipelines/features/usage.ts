@@ -14,9 +14,9 @@ import {
   countSteps,
   dayNumber,
   type Intervals,
-  joinCount,
   joinSeenFrom,
   joinSeenUntil,
+  joinToRunning,
   never,
   type Pieces,
   type Steps,
@@ -173,21 +173,12 @@ export function usageWindow(group: Group, isReplaced: IsReplaced = false): Model
   }
   const statement = withSteps([...steps, ...accumulate(columns, pieces), ...last], (from) => {
     let query: AnyQuery = from.selectFrom("running");
-    for (const relation of new Set([...gone.values()].map((one) => one.relation))) {
-      query = query.leftJoin(relation, (join) =>
-        join
-          .onRef(`${relation}.account_id`, "=", "running.account_id")
-          .onRef(`${relation}.snapshot_date`, "=", "running.snapshot_date"),
-      );
-    }
-    for (const { name } of latest) {
-      query = query.leftJoin(`${name}_last`, (join) =>
-        join
-          .onRef(`${name}_last.account_id`, "=", "running.account_id")
-          .onRef(`${name}_last.snapshot_date`, "=", "running.snapshot_date"),
-      );
-    }
-    for (const name of counted) query = joinCount(query, name);
+    const relations = [
+      ...new Set([...gone.values()].map((one) => one.relation)),
+      ...latest.map(({ name }) => `${name}_last`),
+      ...counted.map((name) => `${name}_count`),
+    ];
+    for (const relation of relations) query = joinToRunning(query, relation);
     return query
       .select((eb: AnyBuilder) => [
         "running.account_id",

@@ -6,7 +6,7 @@ import {
   countOf,
   countSteps,
   type Intervals,
-  joinCount,
+  joinToRunning,
   setSteps,
   withSteps,
 } from "../../pipelines/features/pieces.ts";
@@ -68,7 +68,7 @@ async function counts(isEnding: boolean): Promise<readonly unknown[]> {
   return database.query(
     compile(
       withSteps([...steps, ["running", running]], (from) =>
-        joinCount(from.selectFrom("running"), "used").select((eb) => [
+        joinToRunning(from.selectFrom("running"), "used_count").select((eb) => [
           "running.account_id",
           "running.snapshot_date",
           eb.cast(countOf(eb, "used", false), "bigint").as("n"),
